@@ -1,0 +1,2 @@
+//! The Grafana backend datasource plugin.
+fn main() {}

@@ -1,0 +1,4 @@
+//! Lotwise: energy and process figures per lot, reference and machine.
+//!
+//! The library behind two binaries: `gpx_lotwise`, the Grafana backend datasource plugin, and
+//! `lotwise`, the command line with the ingest service. ARCHITECTURE.md has the map.
