@@ -4,3 +4,4 @@
 //! `lotwise`, the command line with the ingest service. ARCHITECTURE.md has the map.
 
 pub mod domain;
+pub mod model;
