@@ -88,9 +88,7 @@ pub enum SchemaError {
 /// Creates the schema or brings it up to date. Safe to repeat, and to run from several machines.
 pub async fn migrate(url: &str, timescaledb: TimescaleChoice) -> Result<Migrated, SchemaError> {
     let mut conn = connect(url).await?;
-    sqlx::query("CREATE SCHEMA IF NOT EXISTS lotwise")
-        .execute(&mut conn)
-        .await?;
+    sqlx::query("CREATE SCHEMA IF NOT EXISTS lotwise").execute(&mut conn).await?;
     // Unqualified names of the migrations, sqlx's own table included, then mean schema lotwise.
     sqlx::query("SELECT set_config('search_path', 'lotwise', false), set_config('lotwise.timescaledb', $1, false)")
         .bind(timescaledb.to_string())
@@ -100,11 +98,7 @@ pub async fn migrate(url: &str, timescaledb: TimescaleChoice) -> Result<Migrated
     MIGRATIONS.run(&mut conn).await?;
     let kind = database_kind(&mut conn).await?;
     conn.close().await?;
-    Ok(Migrated {
-        kind,
-        from,
-        to: LATEST,
-    })
+    Ok(Migrated { kind, from, to: LATEST })
 }
 
 /// The kind of the database that the connection leads to.
@@ -122,18 +116,12 @@ pub async fn version(conn: &mut PgConnection) -> Result<Option<i64>, sqlx::Error
 
 async fn connect(url: &str) -> Result<PgConnection, SchemaError> {
     let options = PgConnectOptions::from_str(url).map_err(SchemaError::Url)?;
-    options
-        .connect()
-        .await
-        .map_err(|source| SchemaError::Connect {
-            host: options.get_host().to_owned(),
-            port: options.get_port(),
-            database: options
-                .get_database()
-                .unwrap_or(options.get_username())
-                .to_owned(),
-            source,
-        })
+    options.connect().await.map_err(|source| SchemaError::Connect {
+        host: options.get_host().to_owned(),
+        port: options.get_port(),
+        database: options.get_database().unwrap_or(options.get_username()).to_owned(),
+        source,
+    })
 }
 
 /// A migration's failure with PostgreSQL's hint, which says what to do.
@@ -143,9 +131,7 @@ fn explain(error: &sqlx::migrate::MigrateError) -> String {
     let ExecuteMigration(sqlx::Error::Database(cause), number) = error else {
         return error.to_string();
     };
-    let hint = cause
-        .try_downcast_ref::<PgDatabaseError>()
-        .and_then(PgDatabaseError::hint);
+    let hint = cause.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::hint);
     match hint {
         Some(hint) => format!("migration {number} failed: {}. {hint}", cause.message()),
         None => format!("migration {number} failed: {}", cause.message()),
@@ -184,9 +170,6 @@ pub mod cli {
 mod tests {
     #[test]
     fn latest_is_the_newest_migration() {
-        assert_eq!(
-            super::MIGRATIONS.iter().map(|m| m.version).max(),
-            Some(super::LATEST)
-        );
+        assert_eq!(super::MIGRATIONS.iter().map(|m| m.version).max(), Some(super::LATEST));
     }
 }

@@ -68,17 +68,11 @@ mod tests {
         assert_eq!(shown(None, None), "plain PostgreSQL");
         // The library may be preloaded, with its settings, in a database without the extension.
         assert_eq!(shown(None, Some("timescale")), "plain PostgreSQL");
-        assert_eq!(
-            shown(Some("2.19.3"), Some("apache")),
-            "TimescaleDB 2.19.3 (Apache edition)"
-        );
+        assert_eq!(shown(Some("2.19.3"), Some("apache")), "TimescaleDB 2.19.3 (Apache edition)");
         assert_eq!(
             shown(Some("2.23.0"), Some("timescale")),
             "TimescaleDB 2.23.0 (community edition)"
         );
-        assert_eq!(
-            shown(Some("2.23.0"), None),
-            "TimescaleDB 2.23.0 (Apache edition)"
-        );
+        assert_eq!(shown(Some("2.23.0"), None), "TimescaleDB 2.23.0 (Apache edition)");
     }
 }

@@ -102,9 +102,6 @@ mod tests {
         assert_eq!(Key::parse("a\0b"), Err(KeyError::ControlCharacter));
         assert_eq!(Key::parse("a\n"), Err(KeyError::ControlCharacter));
         assert_eq!(Key::parse(" a"), Err(KeyError::Blank));
-        assert_eq!(
-            Key::parse(&"x".repeat(MAX_BYTES + 1)),
-            Err(KeyError::TooLong)
-        );
+        assert_eq!(Key::parse(&"x".repeat(MAX_BYTES + 1)), Err(KeyError::TooLong));
     }
 }

@@ -49,9 +49,7 @@ impl TestDb {
     /// A database with the current schema.
     pub async fn migrated(server: Server) -> Self {
         let db = Self::empty(server).await;
-        schema::migrate(&db.url, server.choice())
-            .await
-            .expect("migrate the test database");
+        schema::migrate(&db.url, server.choice()).await.expect("migrate the test database");
         db
     }
 
@@ -62,20 +60,14 @@ impl TestDb {
         let name = format!("lotwise_test_{:016x}", rand::random::<u64>());
         let mut conn = connect(&maintenance).await;
         // template0 holds no extension, so that "off" means off on every server.
-        sqlx::query(AssertSqlSafe(format!(
-            "CREATE DATABASE {name} TEMPLATE template0"
-        )))
-        .execute(&mut conn)
-        .await
-        .expect("create the test database");
+        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE template0")))
+            .execute(&mut conn)
+            .await
+            .expect("create the test database");
         conn.close().await.ok();
         let mut url = url::Url::parse(&base).expect("URL of the test server");
         url.set_path(&name);
-        Self {
-            name,
-            maintenance,
-            url: url.into(),
-        }
+        Self { name, maintenance, url: url.into() }
     }
 
     /// Name of the database.
@@ -134,12 +126,10 @@ impl Drop for TestDb {
                 .expect("runtime");
             runtime.block_on(async {
                 let mut conn = connect(&maintenance).await;
-                sqlx::query(AssertSqlSafe(format!(
-                    "DROP DATABASE IF EXISTS {name} WITH (FORCE)"
-                )))
-                .execute(&mut conn)
-                .await
-                .map(|_| ())
+                sqlx::query(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")))
+                    .execute(&mut conn)
+                    .await
+                    .map(|_| ())
             })
         });
         if !matches!(dropped.join(), Ok(Ok(()))) {
@@ -150,10 +140,6 @@ impl Drop for TestDb {
 
 async fn connect(options: &PgConnectOptions) -> PgConnection {
     options.connect().await.unwrap_or_else(|e| {
-        panic!(
-            "no test server at {}:{}: {e}",
-            options.get_host(),
-            options.get_port()
-        )
+        panic!("no test server at {}:{}: {e}", options.get_host(), options.get_port())
     })
 }
