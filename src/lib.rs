@@ -8,4 +8,5 @@ pub mod db;
 pub mod domain;
 pub mod ingest;
 pub mod model;
+pub mod plan;
 pub mod schema;
