@@ -6,7 +6,10 @@
 pub mod catalog;
 pub mod db;
 pub mod domain;
+pub mod figures;
+pub mod frame;
 pub mod ingest;
 pub mod model;
 pub mod plan;
 pub mod schema;
+pub mod sql;

@@ -15,7 +15,7 @@ use crate::domain::bucket::CutError;
 use crate::domain::{Bucket, TimeRange, bucket};
 
 pub use kpi::{KpiGroup, KpiPlan, KpiWindow, Role, kpi, run_energy};
-pub use meters::{kwh_per, meters};
+pub use meters::{independent, kwh_per, meters};
 pub use select::{Level, Node, Selection, select};
 pub use series::{SeriesKey, SeriesPlan, series};
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Ask, MAX_SERIES_POINTS, PlanError, Run, Selection, Window, check_windows, kwh_per, past,
+    Ask, MAX_SERIES_POINTS, PlanError, Run, Selection, Window, check_windows, independent, kwh_per, past,
     resolve_bucket,
 };
 use crate::catalog::{Catalog, Plant, Sensor};
@@ -98,7 +98,7 @@ pub fn series<'a>(
         GroupBy::None => GroupBy::Sensor,
         group => group,
     };
-    for sensor in &sensors {
+    for sensor in once_each(group, catalog, &sensors) {
         if query.aggregate == Aggregate::Sum
             && sensor.kind == SensorKind::Gauge
             && !(sensor.quantity == "power" && kwh_per(&sensor.unit).is_some())
@@ -153,6 +153,23 @@ impl<'a> SeriesPlan<'a> {
         self.series_of.push(index);
         self.windows.push(window);
     }
+}
+
+/// The sensors, without the meters that another meter of the same series already counts.
+fn once_each<'a>(group: GroupBy, catalog: &Catalog, sensors: &[&'a Sensor]) -> Vec<&'a Sensor> {
+    let place = |s: &Sensor| match group {
+        GroupBy::Plant => (s.plant, None, None),
+        GroupBy::Machine => (s.plant, s.line, s.machine),
+        _ => (s.plant, s.line, None),
+    };
+    if group == GroupBy::Sensor {
+        return sensors.to_vec();
+    }
+    let mut places: Vec<_> = sensors.iter().map(|s| place(s)).collect();
+    places.sort_unstable();
+    places.dedup();
+    let of = |p| sensors.iter().filter(|s| place(s) == p).copied().collect::<Vec<_>>();
+    places.into_iter().flat_map(|p| independent(catalog, &of(p))).collect()
 }
 
 /// True when what the sensor measures belongs to the run.
