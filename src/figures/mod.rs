@@ -207,7 +207,8 @@ pub fn kpi(plan: &KpiPlan<'_>, runs: &[Run], cells: &[Cell], now: DateTime<Utc>)
         }
     }
     let unallocated = if plan.balanced {
-        let allocated = |bucket: usize| figures.iter().filter_map(|g| g[bucket].energy).sum::<f64>();
+        let allocated =
+            |bucket: usize| figures.iter().filter_map(|g| g[bucket].energy).sum::<f64>();
         total.iter().enumerate().map(|(b, t)| t.map(|t| t - allocated(b))).collect()
     } else {
         Vec::new()

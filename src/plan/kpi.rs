@@ -76,12 +76,16 @@ pub fn kpi<'a>(
         other => resolve_bucket(other, ask, 60.0),
     };
     let mut notices = Vec::new();
-    let zones = |p: &&crate::catalog::Plant| p.zone();
     let edges = match selection.plants.first() {
         None => vec![ask.range.from(), ask.range.to()],
         Some(plant) => {
-            if bucket != Bucket::Whole && !selection.plants.iter().map(|p| zones(p)).all(|z| z == plant.zone()) {
-                notices.push(format!("Buckets follow the clock of plant {} ({}).", plant.key, plant.zone()));
+            if bucket != Bucket::Whole && !selection.plants.iter().all(|p| p.zone() == plant.zone())
+            {
+                notices.push(format!(
+                    "Buckets follow the clock of plant {} ({}).",
+                    plant.key,
+                    plant.zone()
+                ));
             }
             plant.calendar.edges(bucket, ask.range, ask.max_points)?
         }
@@ -104,7 +108,8 @@ pub fn kpi<'a>(
         .collect();
     if query.context.is_restricted() || query.group_by.is_context() {
         by_runs(&mut plan, query, selection, catalog, &runs);
-        plan.reason = format!("{} runs resolved first, then only their intervals of the meters", runs.len());
+        plan.reason =
+            format!("{} runs resolved first, then only their intervals of the meters", runs.len());
     } else {
         by_places(&mut plan, query, selection, catalog, &runs, range);
         plan.reason = "meters of the places over the whole range".to_owned();
@@ -138,7 +143,9 @@ pub fn run_energy<'a>(
 ) -> Vec<(usize, Window<'a>)> {
     let mut windows = Vec::new();
     for (index, run) in runs.iter().enumerate() {
-        let Ok(range) = TimeRange::new(run.started_at, run.ended_at.unwrap_or(now)) else { continue };
+        let Ok(range) = TimeRange::new(run.started_at, run.ended_at.unwrap_or(now)) else {
+            continue;
+        };
         for node in nodes_of(run, selection) {
             let sensors = meters(catalog, node);
             windows.extend(sensors.into_iter().map(|sensor| (index, Window { sensor, range })));

@@ -24,14 +24,13 @@ pub fn kwh_per(unit: &str) -> Option<f64> {
 
 /// The sensors without those energy meters that others of the list already count.
 pub fn independent<'a>(catalog: &Catalog, sensors: &[&'a Sensor]) -> Vec<&'a Sensor> {
-    let counted_twice = |s: &Sensor| {
-        is_energy(s) && sensors.iter().any(|o| is_energy(o) && covers(catalog, o, s))
-    };
+    let counted_twice =
+        |s: &Sensor| is_energy(s) && sensors.iter().any(|o| is_energy(o) && covers(catalog, o, s));
     sensors.iter().filter(|s| !counted_twice(s)).copied().collect()
 }
 
 /// The meters whose sum is the energy of a place.
-pub fn meters<'a>(catalog: &'a Catalog, node: Node) -> Vec<&'a Sensor> {
+pub fn meters(catalog: &Catalog, node: Node) -> Vec<&Sensor> {
     let inside: Vec<&Sensor> =
         catalog.sensors.iter().filter(|s| is_in(s, node) && is_meter(s)).collect();
     let candidates: Vec<&Sensor> = inside

@@ -132,7 +132,9 @@ pub enum PlanError {
         limit: usize,
     },
     /// No sensor to read.
-    #[error("no sensor {0}: choose another place or quantity, or register one with POST /v1/sensors")]
+    #[error(
+        "no sensor {0}: choose another place or quantity, or register one with POST /v1/sensors"
+    )]
     NoSensor(String),
     /// An aggregate that the sensor's values do not have.
     #[error(

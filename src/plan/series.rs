@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Ask, MAX_SERIES_POINTS, PlanError, Run, Selection, Window, check_windows, independent, kwh_per, past,
-    resolve_bucket,
+    Ask, MAX_SERIES_POINTS, PlanError, Run, Selection, Window, check_windows, independent, kwh_per,
+    past, resolve_bucket,
 };
 use crate::catalog::{Catalog, Plant, Sensor};
 use crate::domain::{Bucket, SensorKind};
@@ -71,8 +71,14 @@ pub fn series<'a>(
     let Some((plant, one_plant)) = calendar else {
         return Err(PlanError::NoSensor("of a known plant".to_owned()));
     };
-    if !one_plant && sensors.iter().any(|s| catalog.plant(s.plant).map(Plant::zone) != Some(plant.zone())) {
-        notices.push(format!("Buckets follow the clock of plant {} ({}).", plant.key, plant.zone()));
+    if !one_plant
+        && sensors.iter().any(|s| catalog.plant(s.plant).map(Plant::zone) != Some(plant.zone()))
+    {
+        notices.push(format!(
+            "Buckets follow the clock of plant {} ({}).",
+            plant.key,
+            plant.zone()
+        ));
     }
     let finest = sensors.iter().map(|s| s.interval_s).fold(f64::INFINITY, f64::min);
     let bucket = resolve_bucket(query.bucket, ask, finest);
