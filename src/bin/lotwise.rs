@@ -1,2 +1,31 @@
-//! The Grafana backend datasource plugin.
-fn main() {}
+//! The command line: `lotwise migrate`, `lotwise ingest`, `lotwise key`.
+//!
+//! Reads the arguments and dispatches; each subcommand is a `run` function of its module.
+
+use clap::{Parser, Subcommand};
+use lotwise::schema;
+
+#[derive(Parser)]
+#[command(
+    name = "lotwise",
+    version,
+    about = "Energy and process figures per lot, reference and machine"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Migrate(schema::cli::Args),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    // The one TLS provider of the process; a second install would only say that there is one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match Cli::parse().command {
+        Command::Migrate(args) => schema::cli::run(args).await,
+    }
+}

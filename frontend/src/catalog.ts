@@ -1,0 +1,109 @@
+import { DataSourceWithBackend } from '@grafana/runtime';
+
+/** What the plugin's resource endpoints list. */
+export type CatalogPath =
+  | 'plants'
+  | 'lines'
+  | 'machines'
+  | 'sensors'
+  | 'quantities'
+  | 'references'
+  | 'lots'
+  | 'operators';
+
+/** Narrows a listing. Lists are already free of variables. */
+export interface CatalogFilter {
+  plant?: string[];
+  line?: string[];
+  machine?: string[];
+  reference?: string[];
+  quantity?: string;
+  search?: string;
+  from?: string;
+  to?: string;
+  limit?: number;
+}
+
+export interface CatalogItem {
+  value: string;
+  label: string;
+  description?: string;
+}
+
+export interface CatalogPage {
+  items: CatalogItem[];
+  truncated: boolean;
+}
+
+type Fetch = Pick<DataSourceWithBackend, 'getResource'>;
+
+const FRESH_MS = 30_000;
+const KEPT = 200;
+const EVERY = new Set(['*', '$__all']);
+
+/** The address of a listing; "all" and empty filters are left out, the same filter always gives the same text. */
+export function catalogUrl(path: CatalogPath, filter: CatalogFilter): string {
+  const query = new URLSearchParams();
+  for (const name of ['plant', 'line', 'machine', 'reference'] as const) {
+    const values = filter[name] ?? [];
+    if (!values.some((value) => EVERY.has(value))) {
+      [...values].sort().forEach((value) => query.append(name, value));
+    }
+  }
+  for (const name of ['quantity', 'search', 'from', 'to', 'limit'] as const) {
+    const value = filter[name];
+    if (value !== undefined && value !== '' && !EVERY.has(String(value))) {
+      query.append(name, String(value));
+    }
+  }
+  const text = query.toString();
+  return text === '' ? path : `${path}?${text}`;
+}
+
+/**
+ * Lists plants, lines, lots and so on through the plugin's resource endpoints. Answers are kept for half a minute,
+ * so that the pickers of a dashboard full of panels ask once.
+ */
+export class Catalog {
+  private readonly answers = new Map<string, { at: number; page: Promise<CatalogPage> }>();
+
+  constructor(
+    private readonly source: Fetch,
+    private readonly now: () => number = Date.now
+  ) {}
+
+  list(path: CatalogPath, filter: CatalogFilter = {}): Promise<CatalogPage> {
+    const url = catalogUrl(path, filter);
+    const known = this.answers.get(url);
+    if (known && this.now() - known.at < FRESH_MS) {
+      return known.page;
+    }
+    // The pickers show a failure themselves; Grafana's own toast would come on top of it.
+    const page = this.source.getResource<CatalogPage>(url, undefined, { showErrorAlert: false });
+    this.answers.delete(url);
+    this.answers.set(url, { at: this.now(), page });
+    page.catch(() => this.answers.delete(url));
+    const oldest = this.answers.keys().next();
+    if (this.answers.size > KEPT && !oldest.done) {
+      this.answers.delete(oldest.value);
+    }
+    return page;
+  }
+}
+
+/** What to tell the user when a listing failed: the plugin's own message where there is one. */
+export function failureText(error: unknown): string {
+  if (typeof error === 'object' && error !== null) {
+    const { data, message, statusText } = error as {
+      data?: { message?: unknown };
+      message?: unknown;
+      statusText?: unknown;
+    };
+    for (const text of [data?.message, message, statusText]) {
+      if (typeof text === 'string' && text !== '') {
+        return text;
+      }
+    }
+  }
+  return String(error);
+}

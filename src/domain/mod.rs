@@ -1,0 +1,16 @@
+//! What the whole product agrees on: keys, time ranges, plant-time buckets, sensor kinds, kinds of
+//! database.
+//!
+//! Knows neither SQL nor Grafana nor HTTP, and does no I/O.
+
+pub mod bucket;
+pub mod database_kind;
+pub mod key;
+pub mod sensor;
+pub mod time;
+
+pub use bucket::{Bucket, Calendar, ShiftStart};
+pub use database_kind::DatabaseKind;
+pub use key::Key;
+pub use sensor::SensorKind;
+pub use time::TimeRange;

@@ -1,0 +1,7 @@
+//! Integration tests, on a real TimescaleDB and on plain PostgreSQL.
+//!
+//! They fail, and do not skip, without the two servers: `scripts/test` starts them.
+
+mod schema;
+#[allow(dead_code, reason = "the modules that use the rest follow")]
+mod support;

@@ -1,0 +1,41 @@
+//! `lotwise migrate` on the kinds of database.
+
+use lotwise::domain::database_kind::DatabaseKind;
+use lotwise::schema::{self, LATEST, TimescaleChoice};
+
+use crate::support::db::{Server, TestDb};
+
+#[tokio::test]
+async fn migrates_a_timescale_database_to_a_hypertable() {
+    let db = TestDb::empty(Server::Timescale).await;
+    let first = schema::migrate(&db.url, TimescaleChoice::Require).await.expect("migrate");
+    assert!(first.kind.has_timescaledb(), "{:?}", first.kind);
+    assert_eq!((first.from, first.to), (None, LATEST));
+    let again = schema::migrate(&db.url, TimescaleChoice::Require).await.expect("repeat");
+    assert_eq!(again.from, Some(LATEST));
+}
+
+#[tokio::test]
+async fn migrates_a_plain_database_to_weekly_partitions() {
+    let db = TestDb::empty(Server::Plain).await;
+    let done = schema::migrate(&db.url, TimescaleChoice::Off).await.expect("migrate");
+    assert_eq!(done.kind, DatabaseKind::Plain);
+    let kind: i8 =
+        sqlx::query_scalar("SELECT relkind FROM pg_class WHERE oid = 'lotwise.reading'::regclass")
+            .fetch_one(&db.pool().await)
+            .await
+            .expect("relkind");
+    assert_eq!(kind as u8 as char, 'p');
+}
+
+#[tokio::test]
+async fn says_what_is_wrong_with_a_url() {
+    let error =
+        schema::migrate("nonsense", TimescaleChoice::Off).await.expect_err("no URL").to_string();
+    assert!(error.contains("postgres://USER:PASSWORD@HOST"), "{error}");
+    let error = schema::migrate("postgres://x:secret@127.0.0.1:1/d", TimescaleChoice::Off)
+        .await
+        .expect_err("no server")
+        .to_string();
+    assert!(error.contains("127.0.0.1:1, database d") && !error.contains("secret"), "{error}");
+}
