@@ -1,3 +1,7 @@
 //! What the integration tests share.
 
 pub mod db;
+pub mod fixture;
+pub mod frame;
+pub mod host;
+pub mod panel;
