@@ -4,8 +4,11 @@
 //! `lotwise`, the command line with the ingest service. ARCHITECTURE.md has the map.
 
 pub mod catalog;
+pub mod client;
 pub mod db;
+pub mod demo;
 pub mod domain;
 pub mod ingest;
 pub mod model;
+pub mod replay;
 pub mod schema;

@@ -3,7 +3,7 @@
 //! Reads the arguments and dispatches; each subcommand is a `run` function of its module.
 
 use clap::{Parser, Subcommand};
-use lotwise::schema;
+use lotwise::{demo, replay, schema};
 
 #[derive(Parser)]
 #[command(
@@ -19,6 +19,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Migrate(schema::cli::Args),
+    Demo(demo::Args),
+    Replay(replay::Args),
 }
 
 #[tokio::main]
@@ -27,5 +29,7 @@ async fn main() -> anyhow::Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     match Cli::parse().command {
         Command::Migrate(args) => schema::cli::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::Replay(args) => replay::run(args).await,
     }
 }
