@@ -74,9 +74,9 @@ pub async fn present(
     simulation: &mut Simulation,
     stretch: Stretch,
 ) -> anyhow::Result<()> {
-    for plant in 0..PLANTS.len() {
+    for (plant, spec) in PLANTS.iter().enumerate() {
         let readings = simulation.readings(plant, stretch.from, stretch.to, stretch.step);
-        client.write_lines(PLANTS[plant].key, &lines(simulation, plant, &readings)).await?;
+        client.write_lines(spec.key, &lines(simulation, plant, &readings)).await?;
         context(client, simulation, plant, stretch).await?;
     }
     Ok(())
@@ -89,10 +89,10 @@ async fn slice(
     progress: &mut Progress,
 ) -> anyhow::Result<()> {
     let mut batches = Vec::new();
-    for plant in 0..PLANTS.len() {
+    for (plant, spec) in PLANTS.iter().enumerate() {
         let readings = simulation.readings(plant, stretch.from, stretch.to, stretch.step);
         for batch in readings.chunks(BATCH) {
-            batches.push((PLANTS[plant].key, batch.len() as u64, lines(simulation, plant, batch)));
+            batches.push((spec.key, batch.len() as u64, lines(simulation, plant, batch)));
         }
     }
     let mut posts = stream::iter(batches)

@@ -9,7 +9,6 @@ pub mod times;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -101,10 +100,10 @@ pub struct Args {
 
 /// Runs the command; an error when any row was rejected.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let file =
-        File::open(&args.file).with_context(|| format!("cannot open {}", args.file.display()))?;
+    let file = std::fs::read(&args.file);
+    let file = file.with_context(|| format!("cannot read {}", args.file.display()))?;
     let mut clock = clock(&args);
-    let rows = rows::read(file, &columns(&args), &mut clock)
+    let rows = rows::read(&file, &columns(&args), &mut clock)
         .with_context(|| format!("cannot read {}", args.file.display()))?;
     let client = Client::new(&args.url, &args.key_file, Duration::from_secs(120))?;
     if args.create {

@@ -1,7 +1,6 @@
 //! Reads the two columns of a CSV file. Every row becomes a reading or a reason, with its line.
 
 use std::collections::HashMap;
-use std::io::Read;
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
@@ -74,9 +73,10 @@ pub struct Columns {
 }
 
 /// Reads a whole file. Fails only where nothing can be read: no such column, not CSV.
-pub fn read(file: impl Read, columns: &Columns, clock: &mut Clock) -> anyhow::Result<Rows> {
-    // Rows may be ragged: a row that lacks one of the two columns is rejected by itself. The csv
-    // crate skips a byte order mark.
+pub fn read(file: &[u8], columns: &Columns, clock: &mut Clock) -> anyhow::Result<Rows> {
+    let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
+    let mut lines = LineCount { file, line: 1, at: 0 };
+    // Rows may be ragged: a row that lacks one of the two columns is rejected by itself.
     let mut reader =
         csv::ReaderBuilder::new().delimiter(columns.delimiter).flexible(true).from_reader(file);
     let headers = reader.byte_headers().context("the first line cannot be read")?.clone();
@@ -85,7 +85,7 @@ pub fn read(file: impl Read, columns: &Columns, clock: &mut Clock) -> anyhow::Re
     let mut seen: HashMap<DateTime<Utc>, u64> = HashMap::new();
     let mut record = ByteRecord::new();
     while reader.read_byte_record(&mut record).context("the file is not readable as CSV")? {
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = lines.at(record.position().map_or(0, csv::Position::byte) as usize);
         match row(&record, time, value, columns, clock) {
             Ok(None) => rows.empty += 1,
             Ok(Some((at, number))) => match seen.insert(at, line) {
@@ -101,6 +101,29 @@ pub fn read(file: impl Read, columns: &Columns, clock: &mut Clock) -> anyhow::Re
         }
     }
     Ok(rows)
+}
+
+/// Counts a file's lines as an editor does. The csv crate's own count is one behind where lines end
+/// with CRLF, or where empty lines come before a record.
+struct LineCount<'a> {
+    file: &'a [u8],
+    line: u64,
+    at: usize,
+}
+
+impl LineCount<'_> {
+    /// The line of the record that begins at or after `byte`; records come in order.
+    fn at(&mut self, byte: usize) -> u64 {
+        let is_end = |at: usize| matches!(self.file.get(at), Some(b'\r' | b'\n'));
+        let mut start = byte;
+        while is_end(start) {
+            start += 1;
+        }
+        let passed = self.file.get(self.at..start).unwrap_or_default();
+        self.line += passed.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        self.at = start;
+        self.line
+    }
 }
 
 fn row(

@@ -49,7 +49,7 @@ impl Register {
             passed.push(sum);
         }
         let noise = Noise::new(seed, &["reset", &sensor.key]);
-        let forgets = sensor.forgetful && noise.bits(week.0) % 2 == 0;
+        let forgets = sensor.forgetful && noise.bits(week.0).is_multiple_of(2);
         let reset =
             forgets.then(|| plant.start + 60 * (6 + (noise.bits(-week.0 - 1) % 110) as i64));
         Some(Self { start: plant.start, passed, reset })
