@@ -20,7 +20,7 @@ struct Cli {
 enum Command {
     Migrate(schema::cli::Args),
     Demo(demo::Args),
-    Replay(replay::Args),
+    Replay(Box<replay::Args>),
 }
 
 #[tokio::main]
@@ -30,6 +30,6 @@ async fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Migrate(args) => schema::cli::run(args).await,
         Command::Demo(args) => demo::run(args).await,
-        Command::Replay(args) => replay::run(args).await,
+        Command::Replay(args) => replay::run(*args).await,
     }
 }
