@@ -1,40 +1,91 @@
-// The saved query, version 1. The Rust crate owns this model (src/model).
+// Generated from src/model/saved.rs by `just bless`. Do not edit.
 
-export type QueryType = 'series' | 'kpi' | 'runs' | 'latest';
+export const MODEL_VERSION = 1;
 
-export type Kpi = 'energy' | 'energy_per_good_unit' | 'good_units' | 'scrap_units' | 'mean_temperature';
+export type QueryType = "series" | "kpi" | "runs" | "latest";
 
-export type GroupBy = 'none' | 'plant' | 'line' | 'machine' | 'sensor' | 'reference' | 'lot' | 'operator';
+export type Kpi = "energy" | "energy_per_good_unit" | "good_units" | "scrap_units" | "mean_temperature";
 
-export type Aggregate = 'mean' | 'min' | 'max' | 'first' | 'last' | 'count' | 'sum';
+export type GroupBy = "none" | "plant" | "line" | "machine" | "sensor" | "reference" | "lot" | "operator";
 
-export type Bucket = string;
+export type Aggregate = "mean" | "min" | "max" | "first" | "last" | "count" | "sum";
 
-export interface Place {
-  plants: string[];
-  lines: string[];
-  machines: string[];
-  sensors: string[];
-  quantity: string;
-}
+export type RunsFormat = "table" | "annotations";
 
-export interface Context {
-  references: string[];
-  lots: string[];
-  operators: string[];
-}
+export type Place = { 
+/**
+ * Plant keys.
+ */
+plants: Array<string>, 
+/**
+ * Line keys.
+ */
+lines: Array<string>, 
+/**
+ * Machine keys.
+ */
+machines: Array<string>, 
+/**
+ * Sensor keys.
+ */
+sensors: Array<string>, 
+/**
+ * Quantity of the sensors, such as `temperature`; empty is any.
+ */
+quantity: string, };
 
-export type RunsFormat = 'table' | 'annotations';
+export type Context = { 
+/**
+ * Reference keys.
+ */
+references: Array<string>, 
+/**
+ * Lot keys.
+ */
+lots: Array<string>, 
+/**
+ * Operator keys.
+ */
+operators: Array<string>, };
 
-export interface LotwiseModel {
-  version: 1;
-  type: QueryType;
-  place: Place;
-  context: Context;
-  aggregate: Aggregate;
-  kpis: Kpi[];
-  groupBy: GroupBy;
-  bucket: Bucket;
-  format: RunsFormat;
-  limit: number;
-}
+export type LotwiseModel = { 
+/**
+ * Version of this form.
+ */
+version: number, 
+/**
+ * Kind of answer.
+ */
+type: QueryType, 
+/**
+ * Where to look.
+ */
+place: Place, 
+/**
+ * What was being made.
+ */
+context: Context, 
+/**
+ * How the readings of a bucket become one value (series).
+ */
+aggregate: Aggregate, 
+/**
+ * Figures of a KPI query; empty is all.
+ */
+kpis: Array<Kpi>, 
+/**
+ * What the answer is split by.
+ */
+groupBy: GroupBy, 
+/**
+ * `auto`, `whole`, a width such as `5m`, or `hour`, `shift`, `day`, `week`, `month` of the plant.
+ */
+bucket: string, 
+/**
+ * Shape of a runs answer.
+ */
+format: RunsFormat, 
+/**
+ * Most rows or series; 0 is the default of 1,000.
+ */
+limit: number, };

@@ -1,0 +1,105 @@
+//! Reads the catalog. Four small tables; the readings are not touched.
+
+use chrono::NaiveTime;
+
+use super::{Catalog, Plant, Sensor, Spot};
+use crate::db::{Db, DbError, column};
+use crate::domain::{Calendar, ShiftStart};
+
+const PLANTS: &str = "SELECT id, key, name, time_zone FROM lotwise.plant ORDER BY key";
+const LINES: &str = "SELECT id, plant_id, id, key, name FROM lotwise.line ORDER BY key, plant_id";
+const MACHINES: &str =
+    "SELECT id, plant_id, line_id, key, name FROM lotwise.machine ORDER BY key, plant_id";
+const SENSORS: &str = "SELECT id, plant_id, line_id, machine_id, key, name, quantity, unit, kind, \
+     interval_s, max_gap_s, rollover, parent_sensor_id FROM lotwise.sensor ORDER BY key, plant_id";
+const SHIFTS: &str =
+    "SELECT plant_id, key, name, starts_at FROM lotwise.shift ORDER BY plant_id, starts_at";
+
+/// Reads the catalog, cut to the scope: plants and lines by key, empty is all.
+///
+/// A scope with lines hides what belongs to a whole plant, whose meters also count other lines.
+///
+/// # Errors
+/// [`DbError`], whose text says what to do.
+pub async fn load(db: &Db, plants: &[String], lines: &[String]) -> Result<Catalog, DbError> {
+    let in_scope = |scope: &[String], key: &str| scope.is_empty() || scope.iter().any(|s| s == key);
+    let mut catalog = Catalog::default();
+    for row in db.fetch(PLANTS).await? {
+        let key: String = column(&row, 1)?;
+        let zone: String = column(&row, 3)?;
+        if in_scope(plants, &key) {
+            let zone = zone
+                .parse()
+                .map_err(|_| DbError::Unexpected(format!("time zone {zone:?} of plant {key}")))?;
+            catalog.plants.push(Plant {
+                id: column(&row, 0)?,
+                key,
+                name: column(&row, 2)?,
+                calendar: Calendar { zone, shifts: Vec::new() },
+            });
+        }
+    }
+    for row in db.fetch(SHIFTS).await? {
+        let plant: i32 = column(&row, 0)?;
+        let shift = ShiftStart {
+            key: column(&row, 1)?,
+            name: column(&row, 2)?,
+            starts_at: column::<NaiveTime>(&row, 3)?,
+        };
+        if let Some(plant) = catalog.plants.iter_mut().find(|p| p.id == plant) {
+            plant.calendar.shifts.push(shift);
+        }
+    }
+    for row in db.fetch(LINES).await? {
+        let line = spot(&row)?;
+        if catalog.plant(line.plant).is_some() && in_scope(lines, &line.key) {
+            catalog.lines.push(line);
+        }
+    }
+    for row in db.fetch(MACHINES).await? {
+        let machine = spot(&row)?;
+        if catalog.line(machine.line).is_some() {
+            catalog.machines.push(machine);
+        }
+    }
+    for row in db.fetch(SENSORS).await? {
+        let sensor = sensor(&row)?;
+        let visible = match sensor.line {
+            Some(line) => catalog.line(line).is_some(),
+            None => lines.is_empty() && catalog.plant(sensor.plant).is_some(),
+        };
+        if visible {
+            catalog.sensors.push(sensor);
+        }
+    }
+    Ok(catalog)
+}
+
+fn spot(row: &tokio_postgres::Row) -> Result<Spot, DbError> {
+    Ok(Spot {
+        id: column(row, 0)?,
+        plant: column(row, 1)?,
+        line: column(row, 2)?,
+        key: column(row, 3)?,
+        name: column(row, 4)?,
+    })
+}
+
+fn sensor(row: &tokio_postgres::Row) -> Result<Sensor, DbError> {
+    let kind: String = column(row, 8)?;
+    Ok(Sensor {
+        id: column(row, 0)?,
+        plant: column(row, 1)?,
+        line: column(row, 2)?,
+        machine: column(row, 3)?,
+        key: column(row, 4)?,
+        name: column(row, 5)?,
+        quantity: column(row, 6)?,
+        unit: column(row, 7)?,
+        kind: kind.parse().map_err(|e| DbError::Unexpected(format!("{e}")))?,
+        interval_s: column(row, 9)?,
+        max_gap_s: column(row, 10)?,
+        rollover: column(row, 11)?,
+        parent: column(row, 12)?,
+    })
+}

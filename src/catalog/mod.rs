@@ -1,0 +1,108 @@
+//! The places a data source may show: plants, lines, machines, sensors and shifts, already cut to
+//! its scope.
+//!
+//! Whatever is not in the catalog does not exist for later stages, so the scope cannot be forgotten
+//! by a query type. Knows neither the query model nor Grafana.
+
+mod load;
+
+use chrono_tz::Tz;
+
+use crate::domain::{Calendar, SensorKind};
+pub use load::load;
+
+/// A plant with its clock.
+#[derive(Debug, Clone)]
+pub struct Plant {
+    /// Row id.
+    pub id: i32,
+    /// Key.
+    pub key: String,
+    /// Name shown to people.
+    pub name: String,
+    /// Clock and shifts.
+    pub calendar: Calendar,
+}
+
+/// A line or a machine.
+#[derive(Debug, Clone)]
+pub struct Spot {
+    /// Row id.
+    pub id: i32,
+    /// Row id of the plant.
+    pub plant: i32,
+    /// Row id of the line; of a line, its own.
+    pub line: i32,
+    /// Key.
+    pub key: String,
+    /// Name shown to people.
+    pub name: String,
+}
+
+/// A measuring point.
+#[derive(Debug, Clone)]
+pub struct Sensor {
+    /// Row id.
+    pub id: i32,
+    /// Row id of the plant.
+    pub plant: i32,
+    /// Row id of the line; of a machine's sensor too.
+    pub line: Option<i32>,
+    /// Row id of the machine.
+    pub machine: Option<i32>,
+    /// Key.
+    pub key: String,
+    /// Name shown to people.
+    pub name: String,
+    /// Quantity, such as `temperature`.
+    pub quantity: String,
+    /// Unit, such as `°C`.
+    pub unit: String,
+    /// What its values mean.
+    pub kind: SensorKind,
+    /// Nominal seconds between readings; of a delta, what a value covers.
+    pub interval_s: f64,
+    /// A gap longer than this many seconds is not covered.
+    pub max_gap_s: f64,
+    /// Value at which a counter starts again from 0.
+    pub rollover: Option<f64>,
+    /// Row id of the meter that this one is a part of.
+    pub parent: Option<i32>,
+}
+
+/// All places of one data source.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    /// Plants by key order.
+    pub plants: Vec<Plant>,
+    /// Lines by key order.
+    pub lines: Vec<Spot>,
+    /// Machines by key order.
+    pub machines: Vec<Spot>,
+    /// Sensors by key order.
+    pub sensors: Vec<Sensor>,
+}
+
+impl Catalog {
+    /// The plant of a row id.
+    pub fn plant(&self, id: i32) -> Option<&Plant> {
+        self.plants.iter().find(|p| p.id == id)
+    }
+
+    /// The line of a row id.
+    pub fn line(&self, id: i32) -> Option<&Spot> {
+        self.lines.iter().find(|l| l.id == id)
+    }
+
+    /// The machine of a row id.
+    pub fn machine(&self, id: i32) -> Option<&Spot> {
+        self.machines.iter().find(|m| m.id == id)
+    }
+}
+
+impl Plant {
+    /// The plant's time zone.
+    pub fn zone(&self) -> Tz {
+        self.calendar.zone
+    }
+}

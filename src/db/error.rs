@@ -1,0 +1,167 @@
+//! Database errors in words that say what to do.
+
+use deadpool_postgres::PoolError;
+use deadpool_postgres::TimeoutType;
+use tokio_postgres::error::SqlState;
+
+use super::SettingsError;
+
+/// What went wrong with the database, and what to do about it. All but [`DbError::Unexpected`] are
+/// the database's (Grafana: downstream), not the plugin's.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// Settings that cannot work.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// Nothing answers.
+    #[error(
+        "no PostgreSQL answers at {address} ({reason}): check host and port, and that the database is running"
+    )]
+    Unreachable {
+        /// `host:port/database`.
+        address: String,
+        /// The driver's words.
+        reason: String,
+    },
+    /// The role or its password is wrong, or it may not connect.
+    #[error(
+        "the database {address} refused the user ({reason}): check user and password on the data source's configuration page"
+    )]
+    Refused {
+        /// `host:port/database`.
+        address: String,
+        /// The database's words.
+        reason: String,
+    },
+    /// TLS could not be agreed on.
+    #[error(
+        "no TLS connection to {address} ({reason}): choose TLS mode disable if the server has no TLS, or check the certificates"
+    )]
+    Tls {
+        /// `host:port/database`.
+        address: String,
+        /// The driver's words.
+        reason: String,
+    },
+    /// The database does not exist.
+    #[error("{reason} on {address}: check the database name")]
+    NoDatabase {
+        /// `host:port/database`.
+        address: String,
+        /// The database's words.
+        reason: String,
+    },
+    /// No Lotwise schema, or an older one.
+    #[error(
+        "{address} has no Lotwise schema that this plugin can read ({reason}): run `lotwise migrate` against it"
+    )]
+    NoSchema {
+        /// `host:port/database`.
+        address: String,
+        /// The database's words.
+        reason: String,
+    },
+    /// The role may not read a table.
+    #[error("the user may not read from {address} ({reason}): grant it the role lotwise_reader")]
+    NotAllowed {
+        /// `host:port/database`.
+        address: String,
+        /// The database's words.
+        reason: String,
+    },
+    /// Given up after the statement timeout.
+    #[error(
+        "the query took longer than the statement timeout: choose a shorter time range, a wider bucket or fewer places, or raise the timeout in the data source"
+    )]
+    Timeout,
+    /// All connections are busy.
+    #[error(
+        "all database connections of this data source are busy: try again, or raise its number of connections"
+    )]
+    Busy,
+    /// Went away while the query ran.
+    #[error(
+        "the database {address} went away during the query ({reason}): check that it is running; the next refresh connects again"
+    )]
+    Lost {
+        /// `host:port/database`.
+        address: String,
+        /// The driver's words.
+        reason: String,
+    },
+    /// Anything else the database says.
+    #[error("the database {address} reports: {reason}")]
+    Other {
+        /// `host:port/database`.
+        address: String,
+        /// The database's words.
+        reason: String,
+    },
+    /// An answer that this plugin does not understand.
+    #[error(
+        "the database answered something unexpected ({0}): this is a fault in Lotwise, please report it"
+    )]
+    Unexpected(String),
+}
+
+impl DbError {
+    /// Sorts a driver error by its SQLSTATE and its cause.
+    pub(super) fn from_postgres(e: tokio_postgres::Error, address: &str) -> Self {
+        let address = address.to_owned();
+        let Some(db) = e.as_db_error() else {
+            let reason = root_cause(&e);
+            let text = e.to_string();
+            return if text.contains("TLS") || reason.contains("certificate") {
+                Self::Tls { address, reason }
+            } else if e.is_closed() || text.contains("communicating with the server") {
+                Self::Lost { address, reason }
+            } else if text.contains("password missing") || text.contains("invalid configuration") {
+                Self::Refused { address, reason }
+            } else if text.contains("error connecting") || text.contains("timed out") {
+                Self::Unreachable { address, reason }
+            } else {
+                Self::Other { address, reason }
+            };
+        };
+        let reason = db.message().to_owned();
+        match db.code() {
+            &SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+                Self::Refused { address, reason }
+            }
+            &SqlState::INVALID_CATALOG_NAME => Self::NoDatabase { address, reason },
+            &SqlState::UNDEFINED_TABLE
+            | &SqlState::UNDEFINED_COLUMN
+            | &SqlState::UNDEFINED_FUNCTION
+            | &SqlState::INVALID_SCHEMA_NAME => Self::NoSchema { address, reason },
+            &SqlState::INSUFFICIENT_PRIVILEGE => Self::NotAllowed { address, reason },
+            &SqlState::QUERY_CANCELED => Self::Timeout,
+            &SqlState::TOO_MANY_CONNECTIONS => Self::Busy,
+            &SqlState::ADMIN_SHUTDOWN
+            | &SqlState::CRASH_SHUTDOWN
+            | &SqlState::CANNOT_CONNECT_NOW => Self::Lost { address, reason },
+            _ => Self::Other { address, reason },
+        }
+    }
+
+    /// Sorts an error of the pool.
+    pub(super) fn from_pool(e: PoolError, address: &str) -> Self {
+        match e {
+            PoolError::Backend(e) => Self::from_postgres(e, address),
+            PoolError::Timeout(TimeoutType::Wait) => Self::Busy,
+            PoolError::Timeout(_) => Self::Unreachable {
+                address: address.to_owned(),
+                reason: "no answer in time".to_owned(),
+            },
+            other => Self::Other { address: address.to_owned(), reason: other.to_string() },
+        }
+    }
+}
+
+/// The innermost cause, which says more than "error connecting to server".
+fn root_cause(e: &dyn std::error::Error) -> String {
+    let mut cause = e;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,143 @@
+//! Data source settings: how to connect, with what limits.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::Deserialize;
+
+/// A secret that never shows in a log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret itself, for the driver only.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// How the connection is protected; the words of libpq's `sslmode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsMode {
+    /// No TLS.
+    Disable,
+    /// TLS without checking who answers.
+    #[default]
+    Require,
+    /// TLS with a certificate of a known authority.
+    VerifyCa,
+    /// TLS with a certificate of a known authority for this host.
+    VerifyFull,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct JsonData {
+    host: String,
+    port: Option<u16>,
+    database: String,
+    user: String,
+    tls_mode: TlsMode,
+    plants: Vec<String>,
+    lines: Vec<String>,
+    max_connections: Option<usize>,
+    statement_timeout_seconds: Option<u32>,
+    max_points: Option<usize>,
+}
+
+/// Validated settings of one data source.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Database name.
+    pub database: String,
+    /// Role.
+    pub user: String,
+    /// Password of the role.
+    pub password: Option<Secret>,
+    /// Protection of the connection.
+    pub tls: TlsMode,
+    /// Certificate authority, PEM; `None` is the system's.
+    pub tls_ca: Option<String>,
+    /// Client certificate and key, PEM.
+    pub tls_client: Option<(String, Secret)>,
+    /// Plant keys that this data source may show; empty is all.
+    pub plants: Vec<String>,
+    /// Line keys that this data source may show; empty is all.
+    pub lines: Vec<String>,
+    /// Most connections.
+    pub max_connections: usize,
+    /// After this many seconds a statement is given up.
+    pub statement_timeout_s: u32,
+    /// Most points in one answer.
+    pub max_points: usize,
+}
+
+/// Settings that cannot work; says which field to change.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// Not the JSON of settings.
+    #[error("the data source settings are not understood: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A field that must be filled.
+    #[error("{0} is empty: fill it in on the data source's configuration page")]
+    Missing(&'static str),
+    /// A certificate or key that cannot be read.
+    #[error("{field} cannot be used: {reason}; paste it in PEM form (-----BEGIN ...)")]
+    Pem {
+        /// Which field.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The pool refused its configuration.
+    #[error("the connection pool cannot be made: {0}")]
+    Pool(String),
+}
+
+impl Settings {
+    /// Settings from Grafana's `jsonData` and decrypted `secureJsonData`.
+    ///
+    /// # Errors
+    /// [`SettingsError`], naming the field to change.
+    pub fn parse(json: &[u8], secure: &HashMap<String, String>) -> Result<Self, SettingsError> {
+        let data: JsonData =
+            if json.is_empty() { JsonData::default() } else { serde_json::from_slice(json)? };
+        let filled = |value: String, field| {
+            let value = value.trim().to_owned();
+            if value.is_empty() { Err(SettingsError::Missing(field)) } else { Ok(value) }
+        };
+        let secret = |key| secure.get(key).filter(|v| !v.is_empty()).cloned();
+        let tls_client = match (secret("tlsClientCert"), secret("tlsClientKey")) {
+            (None, None) => None,
+            (Some(cert), Some(key)) => Some((cert, Secret(key))),
+            (None, _) => return Err(SettingsError::Missing("TLS client certificate")),
+            (_, None) => return Err(SettingsError::Missing("TLS client key")),
+        };
+        Ok(Self {
+            host: filled(data.host, "Host")?,
+            port: data.port.unwrap_or(5432),
+            database: filled(data.database, "Database")?,
+            user: filled(data.user, "User")?,
+            password: secret("password").map(Secret),
+            tls: data.tls_mode,
+            tls_ca: secret("tlsCACert"),
+            tls_client,
+            plants: data.plants,
+            lines: data.lines,
+            max_connections: data.max_connections.unwrap_or(8).clamp(1, 100),
+            statement_timeout_s: data.statement_timeout_seconds.unwrap_or(30).clamp(1, 3600),
+            max_points: data.max_points.unwrap_or(1_000_000).clamp(1_000, 5_000_000),
+        })
+    }
+}

@@ -1,0 +1,201 @@
+//! What a saved query says: a selection, never SQL.
+//!
+//! [`saved`] is the JSON contract (version 1), [`Query`] is what later stages accept: parsed once,
+//! every text a type. Knows neither the database nor Grafana's services.
+
+pub mod saved;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::Bucket;
+pub use saved::{Aggregate, Format, GroupBy, Kpi, QueryType, SavedQuery};
+
+/// Values of one filter: all, or the keys named.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum Filter {
+    /// No restriction.
+    #[default]
+    All,
+    /// Only these keys; never empty.
+    Keys(Vec<String>),
+}
+
+impl Filter {
+    /// A list is "all" when it is empty or holds `*` or `$__all`.
+    fn from_list(list: Vec<String>) -> Self {
+        if list.iter().all(String::is_empty) || list.iter().any(|v| v == "*" || v == "$__all") {
+            return Self::All;
+        }
+        let mut keys: Vec<String> = list.into_iter().filter(|v| !v.is_empty()).collect();
+        keys.sort();
+        keys.dedup();
+        Self::Keys(keys)
+    }
+
+    /// The keys, or `None` for all.
+    pub fn keys(&self) -> Option<&[String]> {
+        match self {
+            Self::All => None,
+            Self::Keys(keys) => Some(keys),
+        }
+    }
+
+    /// True when `key` passes.
+    pub fn accepts(&self, key: &str) -> bool {
+        self.keys().is_none_or(|keys| keys.iter().any(|k| k == key))
+    }
+}
+
+/// Where to look.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Place {
+    /// Plants by key.
+    pub plants: Filter,
+    /// Lines by key.
+    pub lines: Filter,
+    /// Machines by key.
+    pub machines: Filter,
+    /// Sensors by key.
+    pub sensors: Filter,
+    /// Quantity of the sensors; `None` is any.
+    pub quantity: Option<String>,
+}
+
+/// What was being made, and by whom.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Context {
+    /// References (products) by key.
+    pub references: Filter,
+    /// Lots by key.
+    pub lots: Filter,
+    /// Operators by key.
+    pub operators: Filter,
+}
+
+impl Context {
+    /// True when any filter restricts to some runs.
+    pub fn is_restricted(&self) -> bool {
+        [&self.references, &self.lots, &self.operators].iter().any(|f| **f != Filter::All)
+    }
+}
+
+/// A validated query.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Query {
+    /// Kind of answer.
+    pub kind: QueryType,
+    /// Where to look.
+    pub place: Place,
+    /// What was being made.
+    pub context: Context,
+    /// How a series' bucket becomes one value.
+    pub aggregate: Aggregate,
+    /// Which figures a KPI query shows; never empty.
+    pub kpis: Vec<Kpi>,
+    /// What the answer is split by.
+    pub group_by: GroupBy,
+    /// How time is cut.
+    pub bucket: Bucket,
+    /// Shape of a runs answer.
+    pub format: Format,
+    /// Most rows or series.
+    pub limit: usize,
+}
+
+/// A saved query that cannot be understood; says what to change.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// Not the JSON of a query.
+    #[error("the query is not understood: {0}; open it in the query editor and save it again")]
+    Json(#[from] serde_json::Error),
+    /// A version newer than this plugin.
+    #[error(
+        "the query was saved by a newer Lotwise (query version {0}, this plugin knows up to {latest}): update the plugin",
+        latest = saved::VERSION
+    )]
+    Version(u32),
+    /// A bucket that does not exist.
+    #[error(transparent)]
+    Bucket(#[from] crate::domain::bucket::UnknownBucket),
+    /// A filter that is too long.
+    #[error("the filter {field} has {count} values, more than {max}: narrow it down or choose All")]
+    TooManyValues {
+        /// Which filter.
+        field: &'static str,
+        /// How many it has.
+        count: usize,
+        /// Most allowed.
+        max: usize,
+    },
+    /// A grouping that this type of query does not have.
+    #[error("{kind} queries cannot be grouped by {group}: choose another grouping")]
+    Group {
+        /// Type of the query.
+        kind: &'static str,
+        /// The grouping asked for.
+        group: &'static str,
+    },
+}
+
+/// Most values in one filter: what an IN list stays fast with, and far beyond what people pick.
+const MAX_VALUES: usize = 5_000;
+/// Rows or series when the query names no limit, and at most.
+const DEFAULT_LIMIT: usize = 1_000;
+const MAX_LIMIT: usize = 10_000;
+
+/// Parses the JSON of one Grafana target.
+///
+/// # Errors
+/// [`ModelError`], whose text says what to change.
+pub fn parse(json: &[u8]) -> Result<Query, ModelError> {
+    validate(serde_json::from_slice(json)?)
+}
+
+/// Checks a saved query.
+///
+/// # Errors
+/// [`ModelError`], whose text says what to change.
+pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
+    if saved.version > saved::VERSION {
+        return Err(ModelError::Version(saved.version));
+    }
+    let filter = |field, list: Vec<String>| match list.len() {
+        count if count > MAX_VALUES => {
+            Err(ModelError::TooManyValues { field, count, max: MAX_VALUES })
+        }
+        _ => Ok(Filter::from_list(list)),
+    };
+    let query = Query {
+        kind: saved.kind,
+        place: Place {
+            plants: filter("plants", saved.place.plants)?,
+            lines: filter("lines", saved.place.lines)?,
+            machines: filter("machines", saved.place.machines)?,
+            sensors: filter("sensors", saved.place.sensors)?,
+            quantity: Some(saved.place.quantity).filter(|q| !q.is_empty() && q != "*"),
+        },
+        context: Context {
+            references: filter("references", saved.context.references)?,
+            lots: filter("lots", saved.context.lots)?,
+            operators: filter("operators", saved.context.operators)?,
+        },
+        aggregate: saved.aggregate,
+        kpis: if saved.kpis.is_empty() { Kpi::ALL.to_vec() } else { saved.kpis },
+        group_by: saved.group_by,
+        bucket: saved.bucket.parse()?,
+        format: saved.format,
+        limit: match saved.limit {
+            0 => DEFAULT_LIMIT,
+            n => (n as usize).min(MAX_LIMIT),
+        },
+    };
+    match (query.kind, query.group_by) {
+        (QueryType::Kpi, GroupBy::Sensor) => {
+            Err(ModelError::Group { kind: "kpi", group: "sensor" })
+        }
+        _ => Ok(query),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,217 @@
+//! The JSON of a saved query, version 1. The front end's types are generated from here.
+
+use serde::{Deserialize, Serialize};
+
+/// Newest version of the saved form.
+pub const VERSION: u32 = 1;
+
+/// Kind of answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum QueryType {
+    /// Sensor values over time.
+    Series,
+    /// Energy, units and ratios per group, or over time.
+    #[default]
+    Kpi,
+    /// Production runs, as a table or as annotations.
+    Runs,
+    /// The newest value of each sensor.
+    Latest,
+}
+
+/// A figure of a KPI query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum Kpi {
+    /// Electrical energy, kWh.
+    Energy,
+    /// Total energy over total good units, kWh per unit.
+    EnergyPerGoodUnit,
+    /// Good units made.
+    GoodUnits,
+    /// Units scrapped.
+    ScrapUnits,
+    /// Time-weighted mean temperature, degrees Celsius.
+    MeanTemperature,
+}
+
+impl Kpi {
+    /// All figures, in the order of a table's columns.
+    pub const ALL: [Self; 5] = [
+        Self::Energy,
+        Self::EnergyPerGoodUnit,
+        Self::GoodUnits,
+        Self::ScrapUnits,
+        Self::MeanTemperature,
+    ];
+
+    /// Column name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Energy => "energy",
+            Self::EnergyPerGoodUnit => "energy_per_good_unit",
+            Self::GoodUnits => "good_units",
+            Self::ScrapUnits => "scrap_units",
+            Self::MeanTemperature => "mean_temperature",
+        }
+    }
+}
+
+/// What an answer is split by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum GroupBy {
+    /// One figure for the whole selection; a series query still has one series per sensor.
+    #[default]
+    None,
+    /// By plant.
+    Plant,
+    /// By line.
+    Line,
+    /// By machine.
+    Machine,
+    /// By sensor (series only).
+    Sensor,
+    /// By reference.
+    Reference,
+    /// By lot.
+    Lot,
+    /// By operator.
+    Operator,
+}
+
+impl GroupBy {
+    /// Column and label name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Plant => "plant",
+            Self::Line => "line",
+            Self::Machine => "machine",
+            Self::Sensor => "sensor",
+            Self::Reference => "reference",
+            Self::Lot => "lot",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// True for the groupings that runs carry.
+    pub fn is_context(self) -> bool {
+        matches!(self, Self::Reference | Self::Lot | Self::Operator)
+    }
+}
+
+/// How the readings of a bucket become one value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum Aggregate {
+    /// Time-weighted mean over the covered time; for a counter or delta, the amount.
+    #[default]
+    Mean,
+    /// Least reading.
+    Min,
+    /// Greatest reading.
+    Max,
+    /// Earliest reading.
+    First,
+    /// Newest reading.
+    Last,
+    /// Number of readings.
+    Count,
+    /// Amount of a counter or delta; for a power, its integral in kWh.
+    Sum,
+}
+
+/// Shape of a runs answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, ts(rename = "RunsFormat"))]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// One row a run, with its figures.
+    #[default]
+    Table,
+    /// Time, timeEnd, title, text and tags, as Grafana's annotations want them.
+    Annotations,
+}
+
+/// Where to look. A list that is empty or holds `*` means all.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(default)]
+pub struct Place {
+    /// Plant keys.
+    pub plants: Vec<String>,
+    /// Line keys.
+    pub lines: Vec<String>,
+    /// Machine keys.
+    pub machines: Vec<String>,
+    /// Sensor keys.
+    pub sensors: Vec<String>,
+    /// Quantity of the sensors, such as `temperature`; empty is any.
+    pub quantity: String,
+}
+
+/// What was being made. A list that is empty or holds `*` means all.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(default)]
+pub struct Context {
+    /// Reference keys.
+    pub references: Vec<String>,
+    /// Lot keys.
+    pub lots: Vec<String>,
+    /// Operator keys.
+    pub operators: Vec<String>,
+}
+
+/// One saved query.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, ts(rename = "LotwiseModel"))]
+#[serde(default, rename_all = "camelCase")]
+pub struct SavedQuery {
+    /// Version of this form.
+    pub version: u32,
+    /// Kind of answer.
+    #[serde(rename = "type")]
+    pub kind: QueryType,
+    /// Where to look.
+    pub place: Place,
+    /// What was being made.
+    pub context: Context,
+    /// How the readings of a bucket become one value (series).
+    pub aggregate: Aggregate,
+    /// Figures of a KPI query; empty is all.
+    pub kpis: Vec<Kpi>,
+    /// What the answer is split by.
+    pub group_by: GroupBy,
+    /// `auto`, `whole`, a width such as `5m`, or `hour`, `shift`, `day`, `week`, `month` of the plant.
+    pub bucket: String,
+    /// Shape of a runs answer.
+    pub format: Format,
+    /// Most rows or series; 0 is the default of 1,000.
+    pub limit: u32,
+}
+
+impl Default for SavedQuery {
+    fn default() -> Self {
+        Self {
+            version: VERSION,
+            kind: QueryType::default(),
+            place: Place::default(),
+            context: Context::default(),
+            aggregate: Aggregate::default(),
+            kpis: Vec::new(),
+            group_by: GroupBy::default(),
+            bucket: "auto".to_owned(),
+            format: Format::default(),
+            limit: 0,
+        }
+    }
+}

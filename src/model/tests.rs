@@ -1,0 +1,60 @@
+use super::*;
+use ts_rs::TS;
+
+#[test]
+fn an_empty_target_is_the_default_query() {
+    let query = parse(br#"{"refId":"A","datasource":{"uid":"x"}}"#).unwrap();
+    assert_eq!(query.kind, QueryType::Kpi);
+    assert_eq!(query.bucket, Bucket::Auto);
+    assert_eq!(query.kpis, Kpi::ALL);
+    assert_eq!(query.limit, DEFAULT_LIMIT);
+}
+
+#[test]
+fn all_is_an_empty_list_or_a_star() {
+    for list in ["[]", r#"["*"]"#, r#"["L1","$__all"]"#, r#"[""]"#] {
+        let json = format!(r#"{{"place":{{"lines":{list}}}}}"#);
+        assert_eq!(parse(json.as_bytes()).unwrap().place.lines, Filter::All, "{list}");
+    }
+    let query = parse(br#"{"place":{"lines":["L2","L1","L2",""]}}"#).unwrap();
+    assert_eq!(query.place.lines.keys().unwrap(), ["L1", "L2"]);
+}
+
+#[test]
+fn errors_say_what_to_change() {
+    let message = |json: &str| parse(json.as_bytes()).unwrap_err().to_string();
+    assert!(message(r#"{"version":2}"#).contains("update the plugin"));
+    assert!(message(r#"{"bucket":"fortnight"}"#).contains("use auto, whole"));
+    assert!(message(r#"{"type":"sql"}"#).contains("unknown variant `sql`"));
+    assert!(message(r#"{"type":"kpi","groupBy":"sensor"}"#).contains("another grouping"));
+    let many = serde_json::json!({"context": {"lots": vec!["x"; 5001]}}).to_string();
+    assert!(message(&many).contains("narrow it down"));
+}
+
+#[test]
+fn the_front_ends_types_are_up_to_date() {
+    let config = ts_rs::Config::new();
+    let types = [
+        QueryType::decl(&config),
+        Kpi::decl(&config),
+        GroupBy::decl(&config),
+        Aggregate::decl(&config),
+        Format::decl(&config),
+        saved::Place::decl(&config),
+        saved::Context::decl(&config),
+        SavedQuery::decl(&config),
+    ];
+    let mut text = String::from(
+        "// Generated from src/model/saved.rs by `just bless`. Do not edit.\n\nexport const MODEL_VERSION = 1;\n",
+    );
+    for decl in types {
+        text.push_str(&format!("\nexport {decl}\n"));
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/frontend/src/generated/model.ts");
+    if std::env::var_os("LOTWISE_BLESS").is_some() {
+        std::fs::create_dir_all(std::path::Path::new(path).parent().unwrap()).unwrap();
+        std::fs::write(path, &text).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(committed, text, "frontend/src/generated/model.ts is stale: run `just bless`");
+}
