@@ -1,9 +1,10 @@
-//! The command line: `lotwise migrate`, `lotwise ingest`, `lotwise key`.
+//! The command line: `lotwise migrate`, `ingest`, `key`, `demo`, `replay`.
 //!
 //! Reads the arguments and dispatches; each subcommand is a `run` function of its module.
 
 use clap::{Parser, Subcommand};
-use lotwise::schema;
+use lotwise::ingest::{keys, service};
+use lotwise::{demo, replay, schema};
 
 #[derive(Parser)]
 #[command(
@@ -19,6 +20,10 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Migrate(schema::cli::Args),
+    Ingest(service::Args),
+    Key(keys::cli::Args),
+    Demo(demo::Args),
+    Replay(Box<replay::Args>),
 }
 
 #[tokio::main]
@@ -27,5 +32,9 @@ async fn main() -> anyhow::Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     match Cli::parse().command {
         Command::Migrate(args) => schema::cli::run(args).await,
+        Command::Ingest(args) => service::run(args).await,
+        Command::Key(args) => keys::cli::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::Replay(args) => replay::run(*args).await,
     }
 }

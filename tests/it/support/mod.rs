@@ -5,3 +5,4 @@ pub mod fixture;
 pub mod frame;
 pub mod host;
 pub mod panel;
+pub mod source;
