@@ -12,6 +12,11 @@ DECLARE
 BEGIN
     IF wanted <> 'off' THEN
         BEGIN
+            -- Without the preloaded library CREATE EXTENSION ends the whole session; the library's
+            -- own setting tells, and unlike shared_preload_libraries every role may read it.
+            IF current_setting('timescaledb.disable_load', true) IS NULL THEN
+                RAISE EXCEPTION 'the timescaledb library is not preloaded';
+            END IF;
             CREATE EXTENSION IF NOT EXISTS timescaledb WITH SCHEMA public;
         EXCEPTION WHEN OTHERS THEN
             IF wanted = 'require' THEN
@@ -230,6 +235,7 @@ DECLARE
     r text;
 BEGIN
     FOREACH r IN ARRAY ARRAY['lotwise_writer', 'lotwise_reader'] LOOP
+        CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = r);
         BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', r);
         EXCEPTION

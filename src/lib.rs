@@ -3,9 +3,15 @@
 //! The library behind two binaries: `gpx_lotwise`, the Grafana backend datasource plugin, and
 //! `lotwise`, the command line with the ingest service. ARCHITECTURE.md has the map.
 
+pub mod answer;
 pub mod catalog;
 pub mod db;
 pub mod domain;
+pub mod figures;
+pub mod frame;
+pub mod grafana;
 pub mod ingest;
 pub mod model;
+pub mod plan;
 pub mod schema;
+pub mod sql;

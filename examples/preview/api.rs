@@ -50,10 +50,7 @@ pub async fn frontend_settings(State(app): State<App>) -> Result<Json<Value>, Fa
         if default.is_null() || datasource.is_default() {
             default = json!(datasource.name());
         }
-        datasources.insert(
-            datasource.name().to_owned(),
-            datasource.instance_json(&meta),
-        );
+        datasources.insert(datasource.name().to_owned(), datasource.instance_json(&meta));
     }
     Ok(Json(json!({
         "appUrl": "", "appSubUrl": "", "defaultDatasource": default, "datasources": datasources,
@@ -107,11 +104,7 @@ pub async fn health(State(app): State<App>, Path(uid): Path<String>) -> Result<R
         ..Default::default()
     };
     let mut clients = app.plugin.clients().await?;
-    let answer = clients
-        .diagnostics
-        .check_health(request)
-        .await?
-        .into_inner();
+    let answer = clients.diagnostics.check_health(request).await?.into_inner();
     let (code, status) = match answer.status() {
         HealthStatus::Ok => (StatusCode::OK, "OK"),
         HealthStatus::Error => (StatusCode::BAD_REQUEST, "ERROR"),

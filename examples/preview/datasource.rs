@@ -113,10 +113,7 @@ impl Datasource {
             ("GF_SQL_MAX_OPEN_CONNS_DEFAULT", "100"),
             ("GF_SQL_MAX_IDLE_CONNS_DEFAULT", "100"),
             ("GF_SQL_MAX_CONN_LIFETIME_SECONDS_DEFAULT", "14400"),
-            (
-                "GF_INSTANCE_FEATURE_TOGGLES_ENABLE",
-                "dataplaneFrontendFallback",
-            ),
+            ("GF_INSTANCE_FEATURE_TOGGLES_ENABLE", "dataplaneFrontendFallback"),
         ];
         let settings = pluginv2::DataSourceInstanceSettings {
             id: self.id,
@@ -125,9 +122,7 @@ impl Datasource {
             url: self.url.clone(),
             user: self.user.clone(),
             database: self.database.clone(),
-            json_data: Value::Object(self.json_data.clone())
-                .to_string()
-                .into_bytes(),
+            json_data: Value::Object(self.json_data.clone()).to_string().into_bytes(),
             decrypted_secure_json_data: self.secrets.clone().into_iter().collect(),
             last_updated_ms: self.updated_ms,
             ..Default::default()
@@ -165,8 +160,7 @@ impl Datasource {
         if let Some(json_data) = change.json_data {
             self.json_data = json_data;
         }
-        self.secrets
-            .extend(change.secure_json_data.unwrap_or_default());
+        self.secrets.extend(change.secure_json_data.unwrap_or_default());
         self.version += 1;
         // The plugin keeps its connections until this changes.
         self.updated_ms = now_ms().max(self.updated_ms + 1);
@@ -186,17 +180,12 @@ impl Datasources {
 
     /// All of them.
     pub fn all(&self) -> Vec<Datasource> {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The one with this uid.
     pub fn get(&self, uid: &str) -> Option<Datasource> {
-        self.all()
-            .into_iter()
-            .find(|datasource| datasource.uid == uid)
+        self.all().into_iter().find(|datasource| datasource.uid == uid)
     }
 
     /// Changes the one with this uid, until the preview ends.
@@ -209,9 +198,7 @@ impl Datasources {
 }
 
 fn now_ms() -> i64 {
-    let since_1970 = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
 }
 
@@ -232,23 +219,12 @@ mod tests {
     #[test]
     fn secrets_go_to_the_plugin_and_nowhere_else() {
         let datasource = one().get("lotwise").unwrap();
-        let seen = format!(
-            "{}{}",
-            datasource.settings_json(),
-            datasource.instance_json(&json!({}))
-        );
+        let seen =
+            format!("{}{}", datasource.settings_json(), datasource.instance_json(&json!({})));
         assert!(!seen.contains("hunter2"));
-        assert_eq!(
-            datasource.settings_json()["secureJsonFields"],
-            json!({"password": true})
-        );
-        let settings = datasource
-            .plugin_context("Viewer")
-            .data_source_instance_settings;
-        assert_eq!(
-            settings.unwrap().decrypted_secure_json_data["password"],
-            "hunter2"
-        );
+        assert_eq!(datasource.settings_json()["secureJsonFields"], json!({"password": true}));
+        let settings = datasource.plugin_context("Viewer").data_source_instance_settings;
+        assert_eq!(settings.unwrap().decrypted_secure_json_data["password"], "hunter2");
     }
 
     #[test]
@@ -260,9 +236,7 @@ mod tests {
             "secureJsonFields": {"password": true},
             "secureJsonData": {"tlsCACert": "PEM"},
         });
-        let after = all
-            .change("lotwise", serde_json::from_value(change).unwrap())
-            .unwrap();
+        let after = all.change("lotwise", serde_json::from_value(change).unwrap()).unwrap();
         assert_eq!(after.secrets["password"], "hunter2");
         assert_eq!(after.secrets["tlsCACert"], "PEM");
         assert_eq!(after.json_data["host"], "localhost");

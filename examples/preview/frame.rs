@@ -121,8 +121,7 @@ impl Column {
     }
 
     fn extend<T: Into<Value>>(&mut self, values: impl Iterator<Item = Option<T>>) {
-        self.values
-            .extend(values.map(|value| value.map_or(Value::Null, Into::into)));
+        self.values.extend(values.map(|value| value.map_or(Value::Null, Into::into)));
     }
 
     fn extend_floats(&mut self, numbers: impl Iterator<Item = Option<f64>>) {
@@ -141,8 +140,7 @@ impl Column {
 
     fn extend_times(&mut self, array: &ArrayRef) {
         for nanoseconds in array.as_primitive::<TimestampNanosecondType>() {
-            self.nanos
-                .push(nanoseconds.map_or(0, |time| time.rem_euclid(1_000_000)));
+            self.nanos.push(nanoseconds.map_or(0, |time| time.rem_euclid(1_000_000)));
             self.values
                 .push(nanoseconds.map_or(Value::Null, |time| json!(time.div_euclid(1_000_000))));
         }
@@ -165,20 +163,14 @@ impl Column {
 
     fn entities(&self) -> Value {
         let mut entities = Map::new();
-        for (name, rows) in [
-            ("NaN", &self.nan),
-            ("Inf", &self.infinite),
-            ("NegInf", &self.negative_infinite),
-        ] {
+        for (name, rows) in
+            [("NaN", &self.nan), ("Inf", &self.infinite), ("NegInf", &self.negative_infinite)]
+        {
             if !rows.is_empty() {
                 entities.insert(name.to_owned(), json!(rows));
             }
         }
-        if entities.is_empty() {
-            Value::Null
-        } else {
-            Value::Object(entities)
-        }
+        if entities.is_empty() { Value::Null } else { Value::Object(entities) }
     }
 }
 
@@ -199,10 +191,7 @@ fn field_schema(field: &Field) -> Result<Value, FrameError> {
         DataType::UInt16 => ("number", "uint16"),
         DataType::UInt8 => ("number", "uint8"),
         other => {
-            return Err(FrameError::Type {
-                field: field.name().clone(),
-                data_type: other.clone(),
-            });
+            return Err(FrameError::Type { field: field.name().clone(), data_type: other.clone() });
         }
     };
     let mut schema = Map::new();
@@ -226,10 +215,8 @@ fn parsed(metadata: &Metadata, key: &str, what: &str) -> Result<Option<Value>, F
     let Some(text) = metadata.get(key).filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    let value = serde_json::from_str(text).map_err(|source| FrameError::Metadata {
-        what: what.to_owned(),
-        source,
-    })?;
+    let value = serde_json::from_str(text)
+        .map_err(|source| FrameError::Metadata { what: what.to_owned(), source })?;
     Ok(Some(value).filter(|value| *value != Value::Null))
 }
 
@@ -247,9 +234,7 @@ fn data_json(columns: Vec<Column>) -> Value {
         });
         data.insert("nanos".to_owned(), nanos.collect());
     }
-    let values = columns
-        .into_iter()
-        .map(|column| Value::Array(column.values));
+    let values = columns.into_iter().map(|column| Value::Array(column.values));
     data.insert("values".to_owned(), values.collect());
     Value::Object(data)
 }

@@ -12,10 +12,7 @@ use arrow::{
 use super::*;
 
 fn metadata(entries: &[(&str, &str)]) -> HashMap<String, String> {
-    entries
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-        .collect()
+    entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
 fn file(frame: &[(&str, &str)], fields: Vec<(Field, ArrayRef)>) -> Vec<u8> {
@@ -23,9 +20,7 @@ fn file(frame: &[(&str, &str)], fields: Vec<(Field, ArrayRef)>) -> Vec<u8> {
     let schema = Arc::new(Schema::new_with_metadata(fields, metadata(frame)));
     let mut writer = FileWriter::try_new(Vec::new(), &schema).unwrap();
     if !columns.is_empty() {
-        writer
-            .write(&RecordBatch::try_new(schema, columns).unwrap())
-            .unwrap();
+        writer.write(&RecordBatch::try_new(schema, columns).unwrap()).unwrap();
     }
     writer.finish().unwrap();
     writer.into_inner().unwrap()
@@ -38,29 +33,15 @@ fn one(array: impl Array + 'static) -> Vec<u8> {
 
 #[test]
 fn a_series_keeps_labels_config_and_meta() {
-    let time = Field::new(
-        "time",
-        DataType::Timestamp(TimeUnit::Nanosecond, None),
-        false,
-    );
+    let time = Field::new("time", DataType::Timestamp(TimeUnit::Nanosecond, None), false);
     let value = Field::new("value", DataType::Float64, true).with_metadata(metadata(&[
         ("labels", r#"{"plant":"madrid"}"#),
         ("config", r#"{"unit":"kwatth"}"#),
     ]));
     let bytes = file(
-        &[
-            ("name", "M1"),
-            ("refId", "A"),
-            ("meta", r#"{"type":"timeseries-multi"}"#),
-        ],
+        &[("name", "M1"), ("refId", "A"), ("meta", r#"{"type":"timeseries-multi"}"#)],
         vec![
-            (
-                time,
-                Arc::new(TimestampNanosecondArray::from(vec![
-                    1_000_000_000,
-                    2_000_000_000,
-                ])),
-            ),
+            (time, Arc::new(TimestampNanosecondArray::from(vec![1_000_000_000, 2_000_000_000]))),
             (value, Arc::new(Float64Array::from(vec![Some(1.5), None]))),
         ],
     );
@@ -86,10 +67,7 @@ fn what_json_numbers_cannot_say_stands_beside_them() {
     let floats = Float64Array::from(vec![f64::NAN, 1.0, f64::INFINITY, f64::NEG_INFINITY]);
     let data = to_json(&one(floats)).unwrap()["data"].clone();
     assert_eq!(data["values"], json!([[null, 1.0, null, null]]));
-    assert_eq!(
-        data["entities"],
-        json!([{"NaN": [0], "Inf": [2], "NegInf": [3]}])
-    );
+    assert_eq!(data["entities"], json!([{"NaN": [0], "Inf": [2], "NegInf": [3]}]));
 
     // 1.5 ms before 1970, a whole millisecond, and nothing
     let times = TimestampNanosecondArray::from(vec![Some(-1_500_000), Some(3_000_000), None]);
@@ -101,31 +79,15 @@ fn what_json_numbers_cannot_say_stands_beside_them() {
 #[test]
 fn every_type_that_grafana_takes() {
     for (bytes, kind, values) in [
-        (
-            one(BooleanArray::from(vec![Some(true), None])),
-            "boolean",
-            json!([true, null]),
-        ),
-        (
-            one(Int64Array::from(vec![i64::MAX])),
-            "number",
-            json!([i64::MAX]),
-        ),
-        (
-            one(StringArray::from(vec![Some("M1"), None])),
-            "string",
-            json!(["M1", null]),
-        ),
+        (one(BooleanArray::from(vec![Some(true), None])), "boolean", json!([true, null])),
+        (one(Int64Array::from(vec![i64::MAX])), "number", json!([i64::MAX])),
+        (one(StringArray::from(vec![Some("M1"), None])), "string", json!(["M1", null])),
         (
             one(StringViewArray::from(vec!["a longer text than twelve"])),
             "string",
             json!(["a longer text than twelve"]),
         ),
-        (
-            one(BinaryArray::from(vec![br#"{"a":1}"#.as_slice()])),
-            "other",
-            json!([{"a": 1}]),
-        ),
+        (one(BinaryArray::from(vec![br#"{"a":1}"#.as_slice()])), "other", json!([{"a": 1}])),
     ] {
         let frame = to_json(&bytes).unwrap();
         assert_eq!(frame["schema"]["fields"][0]["type"], kind);
@@ -138,10 +100,7 @@ fn frames_without_rows_or_fields() {
     let empty = to_json(&one(Float64Array::from(Vec::<f64>::new()))).unwrap();
     assert_eq!(empty["data"], json!({"values": [[]]}));
     let bare = to_json(&file(&[("refId", "A")], vec![])).unwrap();
-    assert_eq!(
-        bare,
-        json!({"schema": {"refId": "A", "fields": []}, "data": {"values": []}})
-    );
+    assert_eq!(bare, json!({"schema": {"refId": "A", "fields": []}, "data": {"values": []}}));
 }
 
 #[test]
@@ -163,9 +122,6 @@ fn refuses_what_grafana_refuses() {
 
     let field = Field::new("value", DataType::Float64, true)
         .with_metadata(metadata(&[("labels", "{not json")]));
-    let bytes = file(
-        &[],
-        vec![(field, Arc::new(Float64Array::from(vec![1.0])) as ArrayRef)],
-    );
+    let bytes = file(&[], vec![(field, Arc::new(Float64Array::from(vec![1.0])) as ArrayRef)]);
     assert!(matches!(to_json(&bytes), Err(FrameError::Metadata { .. })));
 }

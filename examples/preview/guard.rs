@@ -58,14 +58,8 @@ mod tests {
             headers
         };
         assert!(allowed(&headers("localhost:3300", None), true));
-        assert!(allowed(
-            &headers("127.0.0.1:3300", Some("http://127.0.0.1:3300")),
-            true
-        ));
-        assert!(!allowed(
-            &headers("127.0.0.1:3300", Some("http://evil.example")),
-            true
-        ));
+        assert!(allowed(&headers("127.0.0.1:3300", Some("http://127.0.0.1:3300")), true));
+        assert!(!allowed(&headers("127.0.0.1:3300", Some("http://evil.example")), true));
         assert!(!allowed(&headers("127.0.0.1:3300", Some("null")), true));
         assert!(!allowed(&headers("evil.example:3300", None), true));
         assert!(allowed(&headers("factory:3300", None), false));

@@ -131,9 +131,7 @@ fn routes(app: App, dist: PathBuf, web: PathBuf) -> Router {
     let fresh = ServiceBuilder::new().layer(middleware::map_response(
         |mut response: axum::response::Response| async {
             let no_cache = HeaderValue::from_static("no-cache");
-            response
-                .headers_mut()
-                .insert(header::CACHE_CONTROL, no_cache);
+            response.headers_mut().insert(header::CACHE_CONTROL, no_cache);
             response
         },
     ));
@@ -141,17 +139,11 @@ fn routes(app: App, dist: PathBuf, web: PathBuf) -> Router {
     let page = ServeDir::new(&web).fallback(ServeFile::new(web.join("index.html")));
     Router::new()
         .nest("/api", api)
-        .nest_service(
-            "/public/plugins/buutech-lotwise-datasource",
-            ServeDir::new(dist),
-        )
+        .nest_service("/public/plugins/buutech-lotwise-datasource", ServeDir::new(dist))
         .fallback_service(page)
         .layer(fresh)
         .layer(DefaultBodyLimit::max(host::MAX_MESSAGE_BYTES))
-        .layer(middleware::from_fn_with_state(
-            app.clone(),
-            guard::own_origin_only,
-        ))
+        .layer(middleware::from_fn_with_state(app.clone(), guard::own_origin_only))
         .with_state(app)
 }
 

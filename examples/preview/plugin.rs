@@ -26,11 +26,7 @@ pub struct Clients {
 
 impl From<&Host> for Clients {
     fn from(host: &Host) -> Self {
-        Self {
-            data: host.data(),
-            diagnostics: host.diagnostics(),
-            resource: host.resource(),
-        }
+        Self { data: host.data(), diagnostics: host.diagnostics(), resource: host.resource() }
     }
 }
 
@@ -45,12 +41,12 @@ impl Plugin {
         let waited =
             tokio::time::timeout(Duration::from_secs(3), running.wait_for(Option::is_some));
         match waited.await {
-            Ok(Ok(clients)) => clients
-                .clone()
-                .ok_or_else(|| Status::unavailable("the plugin is not running")),
-            _ => Err(Status::unavailable(
-                "the plugin is not running; the preview's output says why",
-            )),
+            Ok(Ok(clients)) => {
+                clients.clone().ok_or_else(|| Status::unavailable("the plugin is not running"))
+            }
+            _ => {
+                Err(Status::unavailable("the plugin is not running; the preview's output says why"))
+            }
         }
     }
 }

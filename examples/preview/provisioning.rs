@@ -188,11 +188,7 @@ mod tests {
             ("${HOST", "${HOST"),
             ("é$HOST é", "édb.example é"),
         ] {
-            assert_eq!(
-                interpolate(text, &environment).unwrap(),
-                expected,
-                "{text:?}"
-            );
+            assert_eq!(interpolate(text, &environment).unwrap(), expected, "{text:?}");
         }
         assert!(interpolate("$__file{/does/not/exist}", &environment).is_err());
     }
@@ -215,9 +211,7 @@ datasources:
       password: ${PASSWORD}
 ";
         let found = parse_datasources(file, &environment).unwrap();
-        let [datasource] = found.as_slice() else {
-            panic!("{found:?}")
-        };
+        let [datasource] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!(datasource.plugin, "buutech-lotwise-datasource");
         assert!(datasource.is_default);
         assert_eq!(
@@ -229,10 +223,6 @@ datasources:
 
     #[test]
     fn a_file_without_data_sources() {
-        assert!(
-            parse_datasources("apiVersion: 1", &environment)
-                .unwrap()
-                .is_empty()
-        );
+        assert!(parse_datasources("apiVersion: 1", &environment).unwrap().is_empty());
     }
 }

@@ -35,14 +35,9 @@ pub async fn query(State(app): State<App>, Json(request): Json<QueryRequest>) ->
 
     let mut by_datasource: BTreeMap<String, Vec<pluginv2::DataQuery>> = BTreeMap::new();
     for query in request.queries {
-        let uid = query
-            .get("datasource")
-            .and_then(|datasource| datasource["uid"].as_str());
+        let uid = query.get("datasource").and_then(|datasource| datasource["uid"].as_str());
         let uid = uid.unwrap_or_default().to_owned();
-        by_datasource
-            .entry(uid)
-            .or_default()
-            .push(data_query(query, from, to));
+        by_datasource.entry(uid).or_default().push(data_query(query, from, to));
     }
 
     let mut results = Map::new();
@@ -63,10 +58,7 @@ async fn ask(app: &App, uid: &str, queries: Vec<pluginv2::DataQuery>) -> Map<Str
     let all_fail = |message: String, status: u16| {
         let failure =
             json!({"error": message, "errorSource": "plugin", "status": status, "frames": []});
-        ref_ids
-            .iter()
-            .map(|ref_id| (ref_id.clone(), failure.clone()))
-            .collect()
+        ref_ids.iter().map(|ref_id| (ref_id.clone(), failure.clone())).collect()
     };
     let Some(datasource) = app.datasources.get(uid) else {
         return all_fail(format!("there is no data source {uid:?}"), 404);
@@ -107,20 +99,14 @@ fn failed(message: &str, status: i32) -> pluginv2::DataResponse {
 fn data_query(query: Map<String, Value>, from: i64, to: i64) -> pluginv2::DataQuery {
     let text = |key: &str| query.get(key).and_then(Value::as_str).unwrap_or_default();
     let number = |key: &str, default| {
-        query
-            .get(key)
-            .and_then(Value::as_f64)
-            .map_or(default, |number| number as i64)
+        query.get(key).and_then(Value::as_f64).map_or(default, |number| number as i64)
     };
     pluginv2::DataQuery {
         ref_id: text("refId").to_owned(),
         query_type: text("queryType").to_owned(),
         max_data_points: number("maxDataPoints", 100),
         interval_ms: number("intervalMs", 1_000),
-        time_range: Some(pluginv2::TimeRange {
-            from_epoch_ms: from,
-            to_epoch_ms: to,
-        }),
+        time_range: Some(pluginv2::TimeRange { from_epoch_ms: from, to_epoch_ms: to }),
         json: Value::Object(query).to_string().into_bytes(),
     }
 }
@@ -204,20 +190,15 @@ mod tests {
     fn a_query_goes_to_the_plugin_whole() {
         let saved = json!({"refId": "B", "queryType": "kpi", "maxDataPoints": 800, "intervalMs": 60000.5, "place": {"plants": ["madrid"]}});
         let query = data_query(saved.as_object().unwrap().clone(), 1, 2);
-        assert_eq!(
-            (query.ref_id.as_str(), query.query_type.as_str()),
-            ("B", "kpi")
-        );
+        assert_eq!((query.ref_id.as_str(), query.query_type.as_str()), ("B", "kpi"));
         assert_eq!((query.max_data_points, query.interval_ms), (800, 60_000));
         assert_eq!(serde_json::from_slice::<Value>(&query.json).unwrap(), saved);
     }
 
     #[test]
     fn a_frame_that_cannot_be_decoded_fails_its_query() {
-        let response = pluginv2::DataResponse {
-            frames: vec![b"not arrow".to_vec()],
-            ..Default::default()
-        };
+        let response =
+            pluginv2::DataResponse { frames: vec![b"not arrow".to_vec()], ..Default::default() };
         let result = result_json(response);
         assert_eq!(result["status"], 500);
         assert_eq!(result["errorSource"], "plugin");

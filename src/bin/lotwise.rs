@@ -3,6 +3,7 @@
 //! Reads the arguments and dispatches; each subcommand is a `run` function of its module.
 
 use clap::{Parser, Subcommand};
+use lotwise::ingest::{keys, service};
 use lotwise::schema;
 
 #[derive(Parser)]
@@ -19,6 +20,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Migrate(schema::cli::Args),
+    Ingest(service::Args),
+    Key(keys::cli::Args),
 }
 
 #[tokio::main]
@@ -27,5 +30,7 @@ async fn main() -> anyhow::Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     match Cli::parse().command {
         Command::Migrate(args) => schema::cli::run(args).await,
+        Command::Ingest(args) => service::run(args).await,
+        Command::Key(args) => keys::cli::run(args).await,
     }
 }

@@ -107,6 +107,11 @@ impl Db {
         self.query(sql, Vec::<&(dyn ToSql + Sync)>::new()).await
     }
 
+    /// How many connections there are, are idle, and are waited for.
+    pub fn status(&self) -> deadpool_postgres::Status {
+        self.pool.status()
+    }
+
     fn explain(&self, e: tokio_postgres::Error) -> DbError {
         DbError::from_postgres(e, &self.address)
     }

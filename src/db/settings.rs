@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 /// A secret that never shows in a log.
 #[derive(Clone, PartialEq, Eq)]
@@ -41,6 +42,7 @@ pub enum TlsMode {
 #[serde(default, rename_all = "camelCase")]
 struct JsonData {
     host: String,
+    #[serde(deserialize_with = "port")]
     port: Option<u16>,
     database: String,
     user: String,
@@ -50,6 +52,22 @@ struct JsonData {
     max_connections: Option<usize>,
     statement_timeout_seconds: Option<u32>,
     max_points: Option<usize>,
+}
+
+/// A port as a number or as text, which is what Grafana makes of a variable in a provisioning file.
+fn port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Port {
+        Number(u16),
+        Text(String),
+    }
+    match Option::<Port>::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(Port::Number(port)) => Ok(Some(port)),
+        Some(Port::Text(text)) if text.trim().is_empty() => Ok(None),
+        Some(Port::Text(text)) => text.trim().parse().map(Some).map_err(D::Error::custom),
+    }
 }
 
 /// Validated settings of one data source.

@@ -1,1 +1,25 @@
-//! The ingest service.
+//! The ingest service: readings and production context come in over HTTP and are in the database
+//! when the answer is a 2xx.
+//!
+//! A posted batch passes, in this order: [`http`] (key, body limit, gzip), [`payload`] (text to
+//! candidate rows), [`validate`] with the [`directory`] of sensors (candidates to readings that
+//! cannot fail any more), [`batch`] (sorted, one value per sensor and instant), [`writer`] (COPY,
+//! upsert, commit). Context items pass [`http`] and [`context`]. Knows nothing of Grafana.
+
+pub mod service;
+
+pub mod http;
+
+pub mod auth;
+pub mod keys;
+
+pub mod payload;
+pub mod reading;
+pub mod validate;
+
+pub mod batch;
+pub mod context;
+pub mod database;
+pub mod directory;
+pub mod telemetry;
+pub mod writer;

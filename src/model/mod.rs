@@ -22,7 +22,7 @@ pub enum Filter {
 
 impl Filter {
     /// A list is "all" when it is empty or holds `*` or `$__all`.
-    fn from_list(list: Vec<String>) -> Self {
+    pub fn from_list(list: Vec<String>) -> Self {
         if list.iter().all(String::is_empty) || list.iter().any(|v| v == "*" || v == "$__all") {
             return Self::All;
         }

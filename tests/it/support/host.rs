@@ -121,10 +121,7 @@ impl Launch {
         let mut child = self.spawn()?;
         let stdout = child.stdout.take().context("the plugin has no stdout")?;
         let stderr = child.stderr.take().context("the plugin has no stderr")?;
-        let log = Log {
-            lines: Arc::default(),
-            observer: self.observer.clone(),
-        };
+        let log = Log { lines: Arc::default(), observer: self.observer.clone() };
         let reader = tokio::spawn(log.clone().follow(stderr));
 
         let mut stdout = BufReader::new(stdout).lines();
@@ -183,13 +180,9 @@ impl Handshake {
         let [core, protocol, network, address, transport, rest @ ..] = fields.as_slice() else {
             bail!("{line:?} is not a handshake");
         };
+        ensure!(*transport == "grpc", "the plugin speaks {transport}, not gRPC");
         ensure!(
-            *transport == "grpc",
-            "the plugin speaks {transport}, not gRPC"
-        );
-        ensure!(
-            rest.first()
-                .is_none_or(|certificate| certificate.is_empty()),
+            rest.first().is_none_or(|certificate| certificate.is_empty()),
             "the plugin offers a certificate that this host did not ask for"
         );
         let handshake = Self {
@@ -274,9 +267,7 @@ impl Host {
 
     /// Asks go-plugin's health service, as Grafana does after the handshake.
     pub async fn is_serving(&self) -> Result<bool, Status> {
-        let request = HealthCheckRequest {
-            service: "plugin".to_owned(),
-        };
+        let request = HealthCheckRequest { service: "plugin".to_owned() };
         let answer = HealthClient::new(self.channel()).check(request).await?;
         Ok(answer.into_inner().status() == ServingStatus::Serving)
     }
@@ -332,9 +323,7 @@ impl Host {
 
     async fn ready(&self) -> Result<Grpc<Channel>, Status> {
         let mut grpc = Grpc::new(self.channel());
-        grpc.ready()
-            .await
-            .map_err(|error| Status::unavailable(error.to_string()))?;
+        grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
         Ok(grpc)
     }
 }
@@ -379,10 +368,7 @@ struct Log {
 
 impl Log {
     fn lines(&self) -> Vec<String> {
-        self.lines
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn follow(self, stderr: impl AsyncRead + Unpin) {
@@ -428,10 +414,7 @@ async fn connect(address: &Address) -> Result<Channel> {
                 .await
         }
         Address::Tcp(authority) => {
-            Endpoint::from_shared(format!("http://{authority}"))?
-                .tcp_nodelay(true)
-                .connect()
-                .await
+            Endpoint::from_shared(format!("http://{authority}"))?.tcp_nodelay(true).connect().await
         }
     };
     channel.with_context(|| format!("no connection to the plugin at {address:?}"))

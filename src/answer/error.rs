@@ -1,0 +1,72 @@
+//! Why a query has no answer: text for the user, status and source for Grafana.
+
+use crate::db::DbError;
+use crate::domain::time::TimeRangeError;
+use crate::model::ModelError;
+use crate::plan::PlanError;
+
+/// A query without an answer; the text says what to change.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    /// The saved query is not understood.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The time range is reversed or out of bounds.
+    #[error(transparent)]
+    Range(#[from] TimeRangeError),
+    /// It cannot be answered as asked.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// A reference, lot or operator that no plant of the selection has.
+    #[error(
+        "unknown {what} {key:?}: check the spelling, or choose one from the list in the query editor"
+    )]
+    UnknownContext {
+        /// `reference`, `lot` or `operator`.
+        what: String,
+        /// The key asked for.
+        key: String,
+    },
+    /// More runs than a figure can be made of.
+    #[error(
+        "the selection has more than {0} runs: choose a shorter time range, or fewer lines, references or lots"
+    )]
+    TooManyRuns(usize),
+    /// A frame that cannot be written.
+    #[error("the answer cannot be written ({0}): this is a fault in Lotwise, please report it")]
+    Frame(#[from] arrow::error::ArrowError),
+    /// The query's task panicked; the log has the place.
+    #[error("the query failed inside Lotwise: this is a fault in the plugin, its log says where")]
+    Panic,
+}
+
+impl AnswerError {
+    /// HTTP-like status of the answer.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Model(_)
+            | Self::Range(_)
+            | Self::Plan(_)
+            | Self::UnknownContext { .. }
+            | Self::TooManyRuns(_) => 400,
+            Self::Frame(_) | Self::Panic => 500,
+            Self::Db(e) => match e {
+                DbError::Settings(_) => 400,
+                DbError::Refused { .. } => 401,
+                DbError::NotAllowed { .. } => 403,
+                DbError::Timeout => 504,
+                DbError::Busy => 429,
+                DbError::Unexpected(_) => 500,
+                _ => 502,
+            },
+        }
+    }
+
+    /// True when the fault is the plugin's own, and not the query's or the database's.
+    pub fn is_plugin_fault(&self) -> bool {
+        self.status() == 500
+    }
+}

@@ -1,0 +1,174 @@
+//! Figures per group, as one table or as series over time.
+
+use super::{AnswerError, Provenance, Source, nothing, resolve_runs};
+use crate::domain::Bucket;
+use crate::figures::{self, Figures, KpiFigures};
+use crate::frame::{Field, Frame};
+use crate::model::{Kpi, Query};
+use crate::plan::{self, Ask, KpiPlan, Selection, Window};
+use crate::sql::Statement;
+use crate::sql::integrate::{self, Ends};
+
+pub(super) async fn answer(
+    source: &Source<'_>,
+    query: &Query,
+    selection: &Selection<'_>,
+    ask: &Ask,
+) -> Result<Vec<Frame>, AnswerError> {
+    let (runs, mut notices) = resolve_runs(source, query, selection, ask.range).await?;
+    let plan = plan::kpi(query, selection, source.catalog, &runs, ask)?;
+    if plan.groups.is_empty() {
+        return Ok(nothing(notices));
+    }
+    let windows: Vec<Window<'_>> = plan.windows.iter().map(|w| w.window.clone()).collect();
+    let Statement { sql, params, shown } = integrate::statement(&windows, &plan.edges, Ends::Omit);
+    let rows = source.db.query(&sql, params).await?;
+    let cells = rows.iter().map(integrate::read).collect::<Result<Vec<_>, _>>()?;
+    let figures = figures::kpi(&plan, &runs, &cells, ask.now);
+    notices.extend(plan.notices.iter().cloned());
+    if figures.groups.iter().flatten().any(|f| f.provisional) {
+        notices.push(
+            "A run that is still open is part of these figures: they are provisional.".to_owned(),
+        );
+    }
+    let mut frames = match plan.bucket {
+        Bucket::Whole => vec![table(query, &plan, &figures, &mut notices)],
+        _ => over_time(query, &plan, &figures),
+    };
+    for frame in &mut frames {
+        Provenance {
+            shown: &shown,
+            reason: &plan.reason,
+            bucket: plan.bucket.to_string(),
+            coverage: figures.coverage,
+            notices: notices.clone(),
+        }
+        .write(frame);
+    }
+    Ok(frames)
+}
+
+/// Value, unit and definition of one KPI.
+fn value(kpi: Kpi, figures: &Figures) -> Option<f64> {
+    match kpi {
+        Kpi::Energy => figures.energy,
+        Kpi::EnergyPerGoodUnit => figures.energy_per_good_unit(),
+        Kpi::GoodUnits => Some(figures.good_units),
+        Kpi::ScrapUnits => Some(figures.scrap_units),
+        Kpi::MeanTemperature => figures.mean_temperature,
+    }
+}
+
+fn style(kpi: Kpi, field: Field) -> Field {
+    match kpi {
+        Kpi::Energy => {
+            field.unit("kWh").description("Electrical energy of the meters, exact at the edges.")
+        }
+        Kpi::EnergyPerGoodUnit => field
+            .unit("kWh/unit")
+            .description("Total energy divided by total good units; empty without units."),
+        Kpi::GoodUnits => {
+            field.description("Good units; of a run that is cut, in proportion to time.")
+        }
+        Kpi::ScrapUnits => {
+            field.description("Scrapped units; of a run that is cut, in proportion to time.")
+        }
+        Kpi::MeanTemperature => {
+            field.unit("°C").description("Mean of the process thermometers, weighted by time.")
+        }
+    }
+}
+
+/// Energy smaller than this share of the place's is rounding, not unallocated energy.
+const NEGLIGIBLE: f64 = 1e-9;
+
+fn table(
+    query: &Query,
+    plan: &KpiPlan<'_>,
+    figures: &KpiFigures,
+    notices: &mut Vec<String>,
+) -> Frame {
+    let of = |i: usize| figures.groups[i][0];
+    let mut order: Vec<usize> = (0..plan.groups.len()).collect();
+    order.sort_by(|a, b| {
+        let energy = |i: &usize| of(*i).energy.unwrap_or(f64::NEG_INFINITY);
+        energy(b)
+            .total_cmp(&energy(a))
+            .then_with(|| plan.groups[*a].labels.cmp(&plan.groups[*b].labels))
+    });
+    if order.len() > query.limit {
+        notices.push(format!("Only the {} groups with most energy.", query.limit));
+        order.truncate(query.limit);
+    }
+    let allocated: f64 = figures.groups.iter().filter_map(|g| g[0].energy).sum();
+    let rest = figures
+        .unallocated
+        .first()
+        .copied()
+        .flatten()
+        .filter(|rest| rest.abs() > NEGLIGIBLE * (allocated.abs() + rest.abs()));
+    if rest.is_some_and(|r| r < 0.0) {
+        notices.push(
+            "The parts measure more than the whole: check the meter tree, or runs that overlap on a line and its machines.".to_owned(),
+        );
+    }
+    let names: Vec<&'static str> =
+        plan.groups.first().map(|g| g.labels.iter().map(|l| l.0).collect()).unwrap_or_default();
+    let last = rest.iter();
+    let mut fields: Vec<Field> = Vec::new();
+    for (column, name) in names.iter().enumerate() {
+        let keys = order.iter().map(|&i| Some(plan.groups[i].labels[column].1.clone()));
+        fields.push(Field::text(name, keys.chain(last.clone().map(|_| Some(String::new())))));
+    }
+    let shown = order.iter().map(|&i| Some(plan.groups[i].name.clone()));
+    fields.push(Field::text(
+        "name",
+        shown.chain(last.clone().map(|_| Some("Unallocated".to_owned()))),
+    ));
+    for &kpi in &query.kpis {
+        let values = order.iter().map(|&i| value(kpi, &of(i)));
+        let values = values.chain(last.clone().map(|r| (kpi == Kpi::Energy).then_some(*r)));
+        fields.push(style(kpi, Field::number(kpi.as_str(), values)));
+    }
+    let coverage = order.iter().map(|&i| of(i).coverage).chain(last.clone().map(|_| None));
+    fields.push(
+        Field::number("coverage", coverage)
+            .unit("ratio")
+            .description("Share of the time for which the meters have data."),
+    );
+    let provisional = order.iter().map(|&i| Some(of(i).provisional)).chain(last.map(|_| None));
+    fields.push(Field::bool("provisional", provisional));
+    Frame::new("kpi", "numeric-long", fields)
+}
+
+fn over_time(query: &Query, plan: &KpiPlan<'_>, figures: &KpiFigures) -> Vec<Frame> {
+    let starts = &plan.edges[..plan.edges.len() - 1];
+    let frame =
+        |labels: Vec<(&'static str, String)>, name: &str, kpi: Kpi, values: Vec<Option<f64>>| {
+            let title = match (labels.is_empty(), query.kpis.len()) {
+                (true, _) => kpi.as_str().to_owned(),
+                (false, 1) => name.to_owned(),
+                _ => format!("{name} {}", kpi.as_str()),
+            };
+            let labels = labels.into_iter().chain([("kpi", kpi.as_str().to_owned())]);
+            let value =
+                style(kpi, Field::number("value", values)).labels(labels).display_name(&title);
+            let time = Field::time("time", starts.iter().copied().map(Some));
+            Frame::new(&title, "timeseries-multi", vec![time, value])
+        };
+    let mut frames = Vec::new();
+    for (group, buckets) in plan.groups.iter().zip(&figures.groups) {
+        for &kpi in &query.kpis {
+            let values = buckets.iter().map(|f| value(kpi, f)).collect();
+            frames.push(frame(group.labels.clone(), &group.name, kpi, values));
+        }
+    }
+    let scale: f64 = figures.groups.iter().flatten().filter_map(|f| f.energy).sum();
+    if figures.unallocated.iter().flatten().any(|r| r.abs() > NEGLIGIBLE * scale.abs()) {
+        let labels =
+            plan.groups.first().map(|g| g.labels.iter().map(|l| (l.0, String::new())).collect());
+        let values = figures.unallocated.clone();
+        frames.push(frame(labels.unwrap_or_default(), "Unallocated", Kpi::Energy, values));
+    }
+    frames
+}

@@ -1,0 +1,68 @@
+//! The newest value of each sensor.
+
+use super::{AnswerError, Provenance, Source};
+use crate::catalog::Sensor;
+use crate::domain::time::epoch_seconds;
+use crate::frame::{Field, Frame};
+use crate::model::Query;
+use crate::plan::{Ask, PlanError, Selection};
+use crate::sql::{Statement, latest};
+
+pub(super) async fn answer(
+    source: &Source<'_>,
+    query: &Query,
+    selection: &Selection<'_>,
+    ask: &Ask,
+) -> Result<Vec<Frame>, AnswerError> {
+    let wanted = query.place.quantity.as_deref();
+    let mut sensors: Vec<&Sensor> = selection
+        .sensors
+        .iter()
+        .filter(|s| wanted.is_none_or(|q| q == s.quantity))
+        .copied()
+        .collect();
+    if sensors.is_empty() {
+        return Err(PlanError::NoSensor("here".to_owned()).into());
+    }
+    let mut notices = Vec::new();
+    if sensors.len() > query.limit {
+        notices.push(format!("Only the first {} of {} sensors.", query.limit, sensors.len()));
+        sensors.truncate(query.limit);
+    }
+    let Statement { sql, params, shown } = latest::statement(&sensors);
+    let mut newest = vec![None; sensors.len()];
+    for row in source.db.query(&sql, params).await? {
+        let (index, time, value) = latest::read(&row)?;
+        if let Some(slot) = newest.get_mut(index) {
+            *slot = Some((time, value));
+        }
+    }
+    let catalog = source.catalog;
+    let text = |name, of: &dyn Fn(&Sensor) -> Option<String>| {
+        Field::text(name, sensors.iter().map(|s| of(s)).collect::<Vec<_>>())
+    };
+    let now = epoch_seconds(ask.now);
+    let fields = vec![
+        Field::time("time", newest.iter().map(|n| n.map(|n| n.0))),
+        text("plant", &|s| catalog.plant(s.plant).map(|p| p.key.clone())),
+        text("line", &|s| s.line.and_then(|id| catalog.line(id)).map(|l| l.key.clone())),
+        text("machine", &|s| s.machine.and_then(|id| catalog.machine(id)).map(|m| m.key.clone())),
+        text("sensor", &|s| Some(s.key.clone())),
+        text("name", &|s| Some(s.name.clone())),
+        text("quantity", &|s| Some(s.quantity.clone())),
+        text("unit", &|s| Some(s.unit.clone())),
+        Field::number("value", newest.iter().map(|n| n.map(|n| n.1))),
+        Field::number("age_s", newest.iter().map(|n| n.map(|n| now - epoch_seconds(n.0))))
+            .unit("s"),
+    ];
+    let mut frame = Frame::new("latest", "", fields);
+    Provenance {
+        shown: &shown,
+        reason: "one index probe a sensor",
+        bucket: "none".to_owned(),
+        coverage: None,
+        notices,
+    }
+    .write(&mut frame);
+    Ok(vec![frame])
+}

@@ -1,0 +1,54 @@
+//! Sensor values over time: one frame a series.
+
+use super::{AnswerError, Provenance, Source, nothing, resolve_runs};
+use crate::figures;
+use crate::frame::{Field, Frame};
+use crate::model::{Aggregate, Query};
+use crate::plan::{self, Ask, Selection};
+use crate::sql::Statement;
+use crate::sql::integrate::{self, Ends};
+
+pub(super) async fn answer(
+    source: &Source<'_>,
+    query: &Query,
+    selection: &Selection<'_>,
+    ask: &Ask,
+) -> Result<Vec<Frame>, AnswerError> {
+    let mut notices = Vec::new();
+    let mut runs = None;
+    if query.context.is_restricted() || query.group_by.is_context() {
+        let (found, said) = resolve_runs(source, query, selection, ask.range).await?;
+        notices = said;
+        runs = Some(found);
+    }
+    let plan = plan::series(query, selection, source.catalog, runs.as_deref(), ask)?;
+    if plan.windows.is_empty() {
+        return Ok(nothing(notices));
+    }
+    let ends = match plan.aggregate {
+        Aggregate::First | Aggregate::Last => Ends::Read,
+        _ => Ends::Omit,
+    };
+    let Statement { sql, params, shown } = integrate::statement(&plan.windows, &plan.edges, ends);
+    let rows = source.db.query(&sql, params).await?;
+    let cells = rows.iter().map(integrate::read).collect::<Result<Vec<_>, _>>()?;
+    let starts = &plan.edges[..plan.edges.len() - 1];
+    notices.extend(plan.notices.iter().cloned());
+    let frames = plan.series.iter().zip(figures::series(&plan, &cells)).map(|(key, values)| {
+        let labels = key.labels.iter().map(|(k, v)| (*k, v.clone()));
+        let value =
+            Field::number("value", values).labels(labels).unit(&key.unit).display_name(&key.name);
+        let time = Field::time("time", starts.iter().copied().map(Some));
+        let mut frame = Frame::new(&key.name, "timeseries-multi", vec![time, value]);
+        Provenance {
+            shown: &shown,
+            reason: &plan.reason,
+            bucket: plan.bucket.to_string(),
+            coverage: None,
+            notices: notices.clone(),
+        }
+        .write(&mut frame);
+        frame
+    });
+    Ok(frames.collect())
+}

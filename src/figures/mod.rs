@@ -1,0 +1,260 @@
+//! From sums of windows to the figures that people read: means, energies, ratios, coverage.
+//!
+//! Numbers in, numbers out; knows neither SQL nor Grafana. The definitions are those of
+//! docs/definitions.md: ratios are ratios of sums, and what is not known is `None`, never 0.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use crate::catalog::Sensor;
+use crate::domain::{SensorKind, TimeRange, time::epoch_seconds};
+use crate::model::Aggregate;
+use crate::plan::{KpiPlan, Role, Run, SeriesPlan, kwh_per};
+use crate::sql::integrate::Cell;
+
+/// Sums of several windows in one bucket.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Sums {
+    integral: f64,
+    amount: Option<f64>,
+    covered_s: f64,
+    count: i64,
+    sum: f64,
+    min: Option<f64>,
+    max: Option<f64>,
+    first: Option<(f64, f64)>,
+    last: Option<(f64, f64)>,
+}
+
+impl Sums {
+    fn add(&mut self, cell: &Cell) {
+        let both = |a: Option<f64>, b: Option<f64>, f: fn(f64, f64) -> f64| match (a, b) {
+            (Some(a), Some(b)) => Some(f(a, b)),
+            (a, b) => a.or(b),
+        };
+        self.integral += cell.integral;
+        self.amount = both(self.amount, cell.amount, |a, b| a + b);
+        self.covered_s += cell.covered_s;
+        self.count += cell.count;
+        self.sum += cell.sum;
+        self.min = both(self.min, cell.min, f64::min);
+        self.max = both(self.max, cell.max, f64::max);
+        self.first = match (self.first, cell.first) {
+            (Some(a), Some(b)) => Some(if b.0 < a.0 { b } else { a }),
+            (a, b) => a.or(b),
+        };
+        self.last = match (self.last, cell.last) {
+            (Some(a), Some(b)) => Some(if b.0 > a.0 { b } else { a }),
+            (a, b) => a.or(b),
+        };
+    }
+
+    /// Mean over the covered time; of readings too far apart to cover any, their plain mean.
+    fn mean(&self) -> Option<f64> {
+        if self.covered_s > 0.0 {
+            Some(self.integral / self.covered_s)
+        } else if self.count > 0 {
+            Some(self.sum / self.count as f64)
+        } else {
+            None
+        }
+    }
+
+    fn value(&self, aggregate: Aggregate, sensor: &Sensor) -> Option<f64> {
+        match (aggregate, sensor.kind) {
+            (Aggregate::Mean, SensorKind::Gauge) => self.mean(),
+            (Aggregate::Sum, SensorKind::Gauge) => self.energy(sensor),
+            (Aggregate::Mean | Aggregate::Sum, _) => self.amount,
+            (Aggregate::Min, _) => self.min,
+            (Aggregate::Max, _) => self.max,
+            (Aggregate::First, _) => self.first.map(|p| p.1),
+            (Aggregate::Last, _) => self.last.map(|p| p.1),
+            (Aggregate::Count, _) => Some(self.count as f64),
+        }
+    }
+
+    /// kWh of a meter: its amount, or the integral of its power over hours.
+    fn energy(&self, sensor: &Sensor) -> Option<f64> {
+        let factor = kwh_per(&sensor.unit)?;
+        match sensor.kind {
+            SensorKind::Gauge if self.covered_s > 0.0 => Some(self.integral / 3600.0 * factor),
+            SensorKind::Gauge => None,
+            _ => self.amount.map(|a| a * factor),
+        }
+    }
+}
+
+/// One series: a value for each bucket, `None` where there is no data.
+pub type Values = Vec<Option<f64>>;
+
+/// The values of each series of the plan, in the order of its buckets.
+pub fn series(plan: &SeriesPlan<'_>, cells: &[Cell]) -> Vec<Values> {
+    let buckets = plan.edges.len() - 1;
+    // Sensors of one series share quantity and kind, so the first one's kind decides.
+    let mut sums = vec![vec![Sums::default(); buckets]; plan.series.len()];
+    let mut sensor_of: Vec<Option<&Sensor>> = vec![None; plan.series.len()];
+    for (window, &series) in plan.windows.iter().zip(&plan.series_of) {
+        sensor_of[series].get_or_insert(window.sensor);
+    }
+    for cell in cells {
+        let series = plan.series_of.get(cell.window);
+        if let Some(sums) = series.and_then(|&s| sums.get_mut(s)?.get_mut(cell.bucket)) {
+            sums.add(cell);
+        }
+    }
+    sums.iter()
+        .zip(sensor_of)
+        .map(|(buckets, sensor)| {
+            buckets
+                .iter()
+                .map(|s| {
+                    sensor.and_then(|sensor| {
+                        // A bucket without readings is empty, not a count of zero.
+                        if s.count == 0 && s.covered_s == 0.0 && s.amount.is_none() {
+                            None
+                        } else {
+                            s.value(plan.aggregate, sensor)
+                        }
+                    })
+                })
+                .collect()
+        })
+        .collect()
+}
+
+/// The figures of one group in one bucket.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Figures {
+    /// kWh.
+    pub energy: Option<f64>,
+    /// Good units, runs' units shared in proportion to time where a bucket cuts them.
+    pub good_units: f64,
+    /// Scrapped units, shared alike.
+    pub scrap_units: f64,
+    /// Degrees Celsius, weighted by time.
+    pub mean_temperature: Option<f64>,
+    /// Share of the meters' time with data, 0 to 1; `None` without meters.
+    pub coverage: Option<f64>,
+    /// True when an open run is part of it.
+    pub provisional: bool,
+}
+
+impl Figures {
+    /// kWh per good unit: total energy over total units; `None` without units.
+    pub fn energy_per_good_unit(&self) -> Option<f64> {
+        self.energy.filter(|_| self.good_units > 0.0).map(|e| e / self.good_units)
+    }
+}
+
+/// Figures of a KPI query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KpiFigures {
+    /// By group, then by bucket.
+    pub groups: Vec<Vec<Figures>>,
+    /// By bucket: kWh of the whole place that no group accounts for; empty unless balanced.
+    pub unallocated: Vec<Option<f64>>,
+    /// Coverage over all groups, 0 to 1.
+    pub coverage: Option<f64>,
+}
+
+/// The figures of a KPI plan from its cells and runs.
+pub fn kpi(plan: &KpiPlan<'_>, runs: &[Run], cells: &[Cell], now: DateTime<Utc>) -> KpiFigures {
+    let buckets = plan.edges.len() - 1;
+    let mut figures = vec![vec![Figures::default(); buckets]; plan.groups.len()];
+    let mut total: Vec<Option<f64>> = vec![None; buckets];
+    let mut heat = vec![vec![Sums::default(); buckets]; plan.groups.len()];
+    let mut covered = vec![vec![0.0; buckets]; plan.groups.len()];
+    let mut expected = vec![vec![0.0; buckets]; plan.groups.len()];
+
+    for part in &plan.windows {
+        if let Role::Energy(group) = part.role {
+            for (bucket, inside) in overlaps(&plan.edges, part.window.range) {
+                expected[group][bucket] += inside.seconds();
+            }
+        }
+    }
+    for cell in cells.iter().filter(|c| c.bucket < buckets) {
+        let Some(part) = plan.windows.get(cell.window) else { continue };
+        let mut sums = Sums::default();
+        sums.add(cell);
+        let energy = sums.energy(part.window.sensor);
+        match part.role {
+            Role::Energy(group) => {
+                let slot = &mut figures[group][cell.bucket];
+                slot.energy = plus(slot.energy, energy);
+                covered[group][cell.bucket] += cell.covered_s;
+            }
+            Role::Temperature(group) => heat[group][cell.bucket].add(cell),
+            Role::Total => total[cell.bucket] = plus(total[cell.bucket], energy),
+        }
+    }
+    for (index, group) in plan.groups.iter().enumerate() {
+        for &(run, range) in &group.runs {
+            let Some(run) = runs.get(run) else { continue };
+            for (bucket, inside) in overlaps(&plan.edges, range) {
+                let slot = &mut figures[index][bucket];
+                let share = run.share(inside, now);
+                slot.good_units += run.good_units * share;
+                slot.scrap_units += run.scrap_units * share;
+                slot.provisional |= run.ended_at.is_none();
+            }
+        }
+        for bucket in 0..buckets {
+            let slot = &mut figures[index][bucket];
+            slot.mean_temperature = heat[index][bucket].mean();
+            slot.coverage = ratio(covered[index][bucket], expected[index][bucket]);
+        }
+    }
+    let unallocated = if plan.balanced {
+        let allocated =
+            |bucket: usize| figures.iter().filter_map(|g| g[bucket].energy).sum::<f64>();
+        total.iter().enumerate().map(|(b, t)| t.map(|t| t - allocated(b))).collect()
+    } else {
+        Vec::new()
+    };
+    let coverage = ratio(covered.iter().flatten().sum(), expected.iter().flatten().sum());
+    KpiFigures { groups: figures, unallocated, coverage }
+}
+
+/// kWh of each run from the cells of [`crate::plan::run_energy`]'s windows.
+pub fn energy_by_run(windows: &[(usize, &Sensor)], cells: &[Cell]) -> BTreeMap<usize, f64> {
+    let mut energy = BTreeMap::new();
+    for cell in cells {
+        let Some((run, sensor)) = windows.get(cell.window) else { continue };
+        let mut sums = Sums::default();
+        sums.add(cell);
+        if let Some(kwh) = sums.energy(sensor) {
+            *energy.entry(*run).or_insert(0.0) += kwh;
+        }
+    }
+    energy
+}
+
+fn plus(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a + b),
+        (a, b) => a.or(b),
+    }
+}
+
+fn ratio(part: f64, whole: f64) -> Option<f64> {
+    (whole > 0.0).then(|| (part / whole).clamp(0.0, 1.0))
+}
+
+/// The buckets that a range touches, with the part inside each.
+fn overlaps(
+    edges: &[DateTime<Utc>],
+    range: TimeRange,
+) -> impl Iterator<Item = (usize, TimeRange)> + '_ {
+    let start = edges.partition_point(|e| *e <= range.from()).saturating_sub(1);
+    edges[start..].windows(2).enumerate().map_while(move |(i, pair)| {
+        if epoch_seconds(pair[0]) >= epoch_seconds(range.to()) {
+            return None;
+        }
+        Some((start + i, range.clip(pair[0], Some(pair[1]))?))
+    })
+}
+
+#[cfg(test)]
+mod tests;

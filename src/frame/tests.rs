@@ -1,0 +1,47 @@
+use super::*;
+use arrow::ipc::reader::FileReader;
+use std::io::Cursor;
+
+fn decode(frame: &Frame) -> (arrow::datatypes::SchemaRef, Vec<RecordBatch>) {
+    let reader = FileReader::try_new(Cursor::new(frame.to_arrow("A").unwrap()), None).unwrap();
+    (reader.schema(), reader.map(Result::unwrap).collect())
+}
+
+#[test]
+fn labels_and_config_of_a_field_both_arrive() {
+    let field = Field::number("value", [Some(1.5), None])
+        .labels([("line", "M1".to_owned())])
+        .unit("kWh")
+        .display_name("Line 1");
+    let (schema, batches) = decode(&Frame::new("f", "timeseries-multi", vec![field]));
+    let metadata = schema.field(0).metadata();
+    assert_eq!(metadata["labels"], r#"{"line":"M1"}"#);
+    let config: Value = serde_json::from_str(&metadata["config"]).unwrap();
+    assert_eq!(config, json!({"unit": "kwatth", "displayNameFromDS": "Line 1"}));
+    assert_eq!(schema.metadata()["refId"], "A");
+    assert_eq!(batches[0].num_rows(), 2);
+    assert_eq!(batches[0].column(0).null_count(), 1);
+}
+
+#[test]
+fn times_are_nanoseconds_and_infinities_gaps() {
+    let t: DateTime<Utc> = "2026-03-29T01:00:00.000001Z".parse().unwrap();
+    let fields =
+        vec![Field::time("time", [Some(t)]), Field::number("value", [Some(f64::INFINITY)])];
+    let (_, batches) = decode(&Frame::new("", "", fields));
+    let times = batches[0].column(0).as_any().downcast_ref::<TimestampNanosecondArray>().unwrap();
+    assert_eq!(times.value(0), 1_774_746_000_000_001_000);
+    assert_eq!(batches[0].column(1).null_count(), 1);
+}
+
+#[test]
+fn an_empty_frame_is_still_a_file() {
+    let (schema, batches) = decode(&Frame::new("", "", vec![]));
+    assert!(schema.fields().is_empty() && batches.is_empty());
+}
+
+#[test]
+fn fields_of_unequal_length_are_an_error() {
+    let fields = vec![Field::number("a", [Some(1.0)]), Field::number("b", [])];
+    assert!(Frame::new("", "", fields).to_arrow("A").is_err());
+}

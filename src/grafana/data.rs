@@ -1,0 +1,128 @@
+//! QueryData: every query of a request answered on its own, so that one failure stays its own.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::Utc;
+use futures_util::future::join_all;
+use grafana_plugin_sdk::pluginv2 as pb;
+use tokio::task::JoinHandle;
+use tonic::{Request, Response, Status, async_trait};
+
+use super::Plugin;
+use super::instance::Instance;
+use crate::answer::{self, AnswerError, Source};
+use crate::domain::TimeRange;
+use crate::plan::{Ask, PlanError};
+
+#[async_trait]
+impl pb::data_server::Data for Plugin {
+    async fn query_data(
+        &self,
+        request: Request<pb::QueryDataRequest>,
+    ) -> Result<Response<pb::QueryDataResponse>, Status> {
+        let pb::QueryDataRequest { plugin_context, queries, .. } = request.into_inner();
+        let tasks = queries.into_iter().map(|query| {
+            let ref_id = query.ref_id.clone();
+            let instance = self.instances.get(plugin_context.as_ref());
+            async move {
+                let started = std::time::Instant::now();
+                let result = match instance {
+                    Ok(instance) => isolated(instance, query).await,
+                    Err(e) => Err(AnswerError::Db(e)),
+                };
+                (ref_id.clone(), respond(&ref_id, result, started.elapsed()))
+            }
+        });
+        let responses: HashMap<_, _> = join_all(tasks).await.into_iter().collect();
+        Ok(Response::new(pb::QueryDataResponse { responses }))
+    }
+
+    type QueryChunkedDataStream = tokio_stream::Empty<Result<pb::QueryChunkedDataResponse, Status>>;
+
+    async fn query_chunked_data(
+        &self,
+        _: Request<pb::QueryChunkedDataRequest>,
+    ) -> Result<Response<Self::QueryChunkedDataStream>, Status> {
+        Err(Status::unimplemented("Lotwise answers queries whole: use QueryData"))
+    }
+}
+
+/// A task that ends with whoever waits for it: dropping the request cancels its SQL.
+struct Bound<T>(JoinHandle<T>);
+
+impl<T> Drop for Bound<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Answers one query in a task of its own, so that a panic is that query's error.
+async fn isolated(
+    instance: Arc<Instance>,
+    query: pb::DataQuery,
+) -> Result<Vec<Vec<u8>>, AnswerError> {
+    let mut task = Bound(tokio::spawn(async move { one(&instance, &query).await }));
+    (&mut task.0).await.unwrap_or(Err(AnswerError::Panic))
+}
+
+async fn one(instance: &Instance, query: &pb::DataQuery) -> Result<Vec<Vec<u8>>, AnswerError> {
+    // Lets a test see a real panic travel through a real request; absent from release builds.
+    #[cfg(debug_assertions)]
+    if std::env::var("LOTWISE_TEST_PANIC_REF_ID").is_ok_and(|id| id == query.ref_id) {
+        panic!("LOTWISE_TEST_PANIC_REF_ID asked for a panic");
+    }
+    let range = query.time_range.unwrap_or_default();
+    let range = TimeRange::from_millis(range.from_epoch_ms, range.to_epoch_ms)?;
+    let ask = Ask {
+        range,
+        interval_s: (query.interval_ms.max(0) as f64) / 1000.0,
+        max_data_points: usize::try_from(query.max_data_points).unwrap_or(0).max(1),
+        max_points: instance.settings.max_points,
+        now: Utc::now(),
+    };
+    let answered = attempt(instance, query, &ask).await;
+    // A place made a moment ago may not be in the catalog yet.
+    let answered = match answered {
+        Err(AnswerError::Plan(PlanError::Unknown { .. } | PlanError::NoSensor(_))) => {
+            instance.forget_catalog().await;
+            attempt(instance, query, &ask).await
+        }
+        other => other,
+    }?;
+    let write = |f: &crate::frame::Frame| f.to_arrow(&query.ref_id);
+    Ok(answered.iter().map(write).collect::<Result<_, _>>()?)
+}
+
+async fn attempt(
+    instance: &Instance,
+    query: &pb::DataQuery,
+    ask: &Ask,
+) -> Result<Vec<crate::frame::Frame>, AnswerError> {
+    let catalog = instance.catalog().await?;
+    let source = Source { db: &instance.db, catalog: &catalog };
+    answer::answer(&source, &query.json, ask).await
+}
+
+fn respond(
+    ref_id: &str,
+    result: Result<Vec<Vec<u8>>, AnswerError>,
+    took: std::time::Duration,
+) -> pb::DataResponse {
+    match result {
+        Ok(frames) => {
+            tracing::debug!(query.ref_id = ref_id, query.seconds = took.as_secs_f64(), "answered");
+            pb::DataResponse { frames, status: 200, ..Default::default() }
+        }
+        Err(error) => {
+            let source = if error.is_plugin_fault() { "plugin" } else { "downstream" };
+            tracing::warn!(query.ref_id = ref_id, %error, error.source = source, "not answered");
+            pb::DataResponse {
+                error: error.to_string(),
+                status: i32::from(error.status()),
+                error_source: source.to_owned(),
+                ..Default::default()
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! CheckHealth ("Save & test") and CollectMetrics.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use grafana_plugin_sdk::pluginv2 as pb;
+use serde_json::json;
+use tonic::{Request, Response, Status, async_trait};
+
+use super::Plugin;
+use super::instance::Instance;
+use crate::db::{DbError, column};
+use crate::domain::DatabaseKind;
+use crate::schema;
+use crate::sql::{Statement, latest};
+
+/// What a data source that works looks like.
+struct Found {
+    kind: DatabaseKind,
+    version: i64,
+    plants: usize,
+    sensors: usize,
+    newest: Option<DateTime<Utc>>,
+    writable: bool,
+}
+
+#[async_trait]
+impl pb::diagnostics_server::Diagnostics for Plugin {
+    async fn check_health(
+        &self,
+        request: Request<pb::CheckHealthRequest>,
+    ) -> Result<Response<pb::CheckHealthResponse>, Status> {
+        let request = request.into_inner();
+        let checked = match self.instances.get(request.plugin_context.as_ref()) {
+            Ok(instance) => check(&instance).await,
+            Err(e) => Err(e),
+        };
+        let (status, message, details) = match checked {
+            Ok(found) => report(&found),
+            Err(error) => {
+                tracing::warn!(%error, "health check failed");
+                (pb::check_health_response::HealthStatus::Error, error.to_string(), json!({}))
+            }
+        };
+        Ok(Response::new(pb::CheckHealthResponse {
+            status: status.into(),
+            message,
+            json_details: details.to_string().into_bytes(),
+        }))
+    }
+
+    async fn collect_metrics(
+        &self,
+        _: Request<pb::CollectMetricsRequest>,
+    ) -> Result<Response<pb::CollectMetricsResponse>, Status> {
+        let text = self.instances.metrics();
+        let metrics = pb::collect_metrics_response::Payload { prometheus: text.into_bytes() };
+        Ok(Response::new(pb::CollectMetricsResponse { metrics: Some(metrics) }))
+    }
+}
+
+async fn check(instance: &Instance) -> Result<Found, DbError> {
+    let db = &instance.db;
+    let kind = db.fetch(schema::KIND_SQL).await?;
+    let kind = kind.first().ok_or_else(|| DbError::Unexpected("no kind".to_owned()))?;
+    let extension: Option<String> = column(kind, 0)?;
+    let license: Option<String> = column(kind, 1)?;
+    let version = db.fetch(schema::VERSION_SQL).await?;
+    let version: Option<i64> = version.first().map(|row| column(row, 0)).transpose()?.flatten();
+    instance.forget_catalog().await;
+    let catalog = instance.catalog().await?;
+    let sensors: Vec<_> = catalog.sensors.iter().collect();
+    let Statement { sql, params, .. } = latest::statement(&sensors);
+    let rows = db.query(&sql, params).await?;
+    let times = rows.iter().map(|r| latest::read(r).map(|(_, time, _)| time));
+    let newest = times.collect::<Result<Vec<_>, _>>()?.into_iter().max();
+    let writable = db.fetch(WRITABLE).await?;
+    let writable = writable.first().map(|row| column(row, 0)).transpose()?.unwrap_or(false);
+    Ok(Found {
+        kind: DatabaseKind::parse(extension.as_deref(), license.as_deref()),
+        version: version.unwrap_or(0),
+        plants: catalog.plants.len(),
+        sensors: sensors.len(),
+        newest,
+        writable,
+    })
+}
+
+const WRITABLE: &str = "SELECT has_table_privilege('lotwise.reading', 'INSERT, UPDATE, DELETE')";
+
+fn report(found: &Found) -> (pb::check_health_response::HealthStatus, String, serde_json::Value) {
+    use pb::check_health_response::HealthStatus;
+    let newest = found.newest.map(|t| t.to_rfc3339_opts(SecondsFormat::Secs, true));
+    let details = json!({
+        "databaseKind": found.kind.to_string(),
+        "schemaVersion": found.version,
+        "plants": found.plants,
+        "sensors": found.sensors,
+        "newestReading": newest,
+    });
+    if found.version != schema::LATEST {
+        let message = format!(
+            "Connected, but the schema has version {} and this plugin needs {}: {}",
+            found.version,
+            schema::LATEST,
+            if found.version < schema::LATEST {
+                "run `lotwise migrate`"
+            } else {
+                "update the plugin"
+            },
+        );
+        return (HealthStatus::Error, message, details);
+    }
+    let mut message = format!(
+        "Connected. {}, schema version {}, {} plants, {} sensors, {}.",
+        found.kind,
+        found.version,
+        found.plants,
+        found.sensors,
+        match newest {
+            Some(time) => format!("newest reading {time}"),
+            None =>
+                "no readings yet: post some with `lotwise demo` or POST /v1/readings".to_owned(),
+        }
+    );
+    if found.writable {
+        message.push_str(
+            " Mind: this user may write; give the data source a user with the role lotwise_reader.",
+        );
+    }
+    (HealthStatus::Ok, message, details)
+}

@@ -1,0 +1,114 @@
+//! One data source as configured in Grafana: its pool and its catalog, kept between requests.
+
+use std::collections::HashMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use grafana_plugin_sdk::pluginv2::PluginContext;
+
+use crate::catalog::{self, Catalog};
+use crate::db::{Db, DbError, Settings, SettingsError};
+
+/// How long a catalog serves before it is read again: how soon a new sensor shows.
+const CATALOG_AGE: Duration = Duration::from_secs(10);
+
+/// A configured data source.
+pub(super) struct Instance {
+    pub(super) settings: Settings,
+    pub(super) db: Db,
+    catalog: tokio::sync::Mutex<Option<(Instant, Arc<Catalog>)>>,
+}
+
+impl Instance {
+    /// The catalog, at most [`CATALOG_AGE`] old. Concurrent requests wait for one reading of it.
+    pub(super) async fn catalog(&self) -> Result<Arc<Catalog>, DbError> {
+        let mut kept = self.catalog.lock().await;
+        if let Some((at, catalog)) = kept.as_ref()
+            && at.elapsed() < CATALOG_AGE
+        {
+            return Ok(catalog.clone());
+        }
+        *kept = None;
+        let fresh = catalog::load(&self.db, &self.settings.plants, &self.settings.lines).await?;
+        let fresh = Arc::new(fresh);
+        *kept = Some((Instant::now(), fresh.clone()));
+        Ok(fresh)
+    }
+
+    /// Forgets the catalog: the next request reads it again.
+    pub(super) async fn forget_catalog(&self) {
+        *self.catalog.lock().await = None;
+    }
+}
+
+/// Organisation and uid.
+type Key = (i64, String);
+/// Hash of the settings and secrets that an instance was made of.
+type Fingerprint = u64;
+
+/// All data sources of this process.
+#[derive(Default)]
+pub(super) struct Instances {
+    by_uid: Mutex<HashMap<Key, (Fingerprint, Arc<Instance>)>>,
+}
+
+impl Instances {
+    /// The data source of a request; made anew when its settings changed.
+    pub(super) fn get(&self, context: Option<&PluginContext>) -> Result<Arc<Instance>, DbError> {
+        let context = context.ok_or(SettingsError::Missing("The plugin context of the request"))?;
+        let source = context
+            .data_source_instance_settings
+            .as_ref()
+            .ok_or(SettingsError::Missing("The data source of the request"))?;
+        let fingerprint = {
+            let mut hasher = DefaultHasher::new();
+            source.json_data.hash(&mut hasher);
+            let mut secrets: Vec<_> = source.decrypted_secure_json_data.iter().collect();
+            secrets.sort();
+            secrets.hash(&mut hasher);
+            hasher.finish()
+        };
+        let key = (context.org_id, source.uid.clone());
+        let mut known = self.by_uid.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((made_of, instance)) = known.get(&key)
+            && *made_of == fingerprint
+        {
+            return Ok(instance.clone());
+        }
+        let settings = Settings::parse(&source.json_data, &source.decrypted_secure_json_data)?;
+        let db = Db::new(&settings)?;
+        let instance = Arc::new(Instance { settings, db, catalog: Default::default() });
+        known.insert(key, (fingerprint, instance.clone()));
+        Ok(instance)
+    }
+
+    /// Pool figures of every data source, in Prometheus' text format.
+    pub(super) fn metrics(&self) -> String {
+        let known = self.by_uid.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = String::new();
+        for (name, help) in [
+            ("size", "Open database connections."),
+            ("available", "Idle database connections."),
+            ("waiting", "Requests that wait for a connection."),
+        ] {
+            text.push_str(&format!(
+                "# HELP lotwise_pool_{name} {help}\n# TYPE lotwise_pool_{name} gauge\n"
+            ));
+            for ((org, uid), (_, instance)) in known.iter() {
+                let status = instance.db.status();
+                let value = match name {
+                    "size" => status.size,
+                    "available" => status.available,
+                    _ => status.waiting,
+                };
+                let uid = uid.replace(['"', '\\', '\n'], "_");
+                text.push_str(&format!(
+                    "lotwise_pool_{name}{{org=\"{org}\",datasource=\"{uid}\"}} {value}\n"
+                ));
+            }
+        }
+        text
+    }
+}

@@ -1,0 +1,144 @@
+//! Who sends: from an API key's secret to what its holder may do.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use sqlx::postgres::PgPool;
+
+use crate::ingest::database::Unavailable;
+use crate::ingest::keys::store::{self, StoredKey};
+use crate::ingest::keys::{Scope, Secret, SecretHash};
+
+/// What the holder of a key may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Name of the key.
+    pub key: String,
+    scopes: Vec<Scope>,
+    plants: Option<BTreeSet<String>>,
+}
+
+impl Grant {
+    /// Whether the key has the scope.
+    pub fn allows(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope) || self.scopes.contains(&Scope::Admin)
+    }
+
+    /// Whether the key is for the plant.
+    pub fn allows_plant(&self, plant: &str) -> bool {
+        self.plants.as_ref().is_none_or(|plants| plants.contains(plant))
+    }
+
+    /// The plants that the key is for; none: all.
+    pub fn plants(&self) -> Option<Vec<String>> {
+        self.plants.as_ref().map(|plants| plants.iter().cloned().collect())
+    }
+
+    /// The plant that a request without one means: the key's, when it is for one only.
+    pub fn only_plant(&self) -> Option<&str> {
+        match &self.plants {
+            Some(plants) if plants.len() == 1 => plants.first().map(String::as_str),
+            _ => None,
+        }
+    }
+}
+
+/// Why a request is not let in.
+#[derive(Debug, thiserror::Error)]
+pub enum Denied {
+    /// No usable `Authorization` header.
+    #[error("the API key is missing: send the header `Authorization: Bearer KEY`")]
+    Missing,
+    /// No such key.
+    #[error("this API key is not known: make one with `lotwise key create`")]
+    Unknown,
+    /// Past its time.
+    #[error("API key {0:?} has expired: make a new one with `lotwise key create`")]
+    Expired(String),
+    /// Revoked.
+    #[error("API key {0:?} was revoked")]
+    Revoked(String),
+    /// The database could not be asked.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// The keys of one database. What it answers is believed for a short time, so that a busy sender
+/// costs no look-up each time; a revoked key works for that long.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    pool: PgPool,
+    believed: Duration,
+    seen: Arc<Mutex<HashMap<SecretHash, (Instant, StoredKey)>>>,
+}
+
+impl Keys {
+    /// The keys in the pool's database.
+    pub fn new(pool: PgPool, believed: Duration) -> Self {
+        Self { pool, believed, seen: Arc::default() }
+    }
+
+    /// What the bearer of this `Authorization` header may do.
+    ///
+    /// # Errors
+    /// When the key does not work or the database cannot say.
+    pub async fn grant(&self, authorization: Option<&str>) -> Result<Grant, Denied> {
+        let secret = authorization.and_then(secret).ok_or(Denied::Missing)?;
+        let hash = secret.hash();
+        let fresh = self.seen().get(&hash).filter(|(at, _)| at.elapsed() < self.believed).cloned();
+        let key = match fresh {
+            Some((_, key)) => key,
+            None => match store::by_hash(&self.pool, &hash).await.map_err(Unavailable::from)? {
+                // Only keys that exist are kept, so guessing does not fill the memory.
+                Some(key) => {
+                    self.seen().insert(hash, (Instant::now(), key.clone()));
+                    key
+                }
+                None => {
+                    self.seen().remove(&hash);
+                    return Err(Denied::Unknown);
+                }
+            },
+        };
+        usable(key)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, HashMap<SecretHash, (Instant, StoredKey)>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The secret in `Bearer SECRET`, or in `Token SECRET` as InfluxDB's clients write it.
+fn secret(header: &str) -> Option<Secret> {
+    let (scheme, secret) = header.trim().split_once(' ')?;
+    let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token");
+    (known && !secret.trim().is_empty()).then(|| Secret::presented(secret.trim()))
+}
+
+fn usable(key: StoredKey) -> Result<Grant, Denied> {
+    if key.revoked_at.is_some() {
+        return Err(Denied::Revoked(key.name));
+    }
+    if key.expires_at.is_some_and(|at| at <= Utc::now()) {
+        return Err(Denied::Expired(key.name));
+    }
+    let plants = key.plants.map(BTreeSet::from_iter);
+    Ok(Grant { key: key.name, scopes: key.scopes, plants })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::secret;
+
+    #[test]
+    fn reads_both_schemes() {
+        for header in ["Bearer lw_x", "bearer  lw_x ", "Token lw_x"] {
+            assert_eq!(secret(header).map(|s| s.reveal().to_owned()).as_deref(), Some("lw_x"));
+        }
+        for header in ["", "lw_x", "Basic lw_x", "Bearer ", "Token"] {
+            assert!(secret(header).is_none(), "{header}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Ids of what an item names, or the error that says what is missing.
+
+use sqlx::postgres::PgConnection;
+
+use super::ItemError;
+use crate::domain::Key;
+
+type Found<T> = Result<T, ItemError>;
+
+/// A machine and the line that it is on.
+pub struct Machine {
+    pub id: i32,
+    pub line_id: i32,
+    pub line_key: String,
+}
+
+pub async fn plant(conn: &mut PgConnection, key: &Key) -> Found<i32> {
+    sqlx::query_scalar("SELECT id FROM lotwise.plant WHERE key = $1")
+        .bind(key.as_str())
+        .fetch_optional(conn)
+        .await?
+        .ok_or_else(|| ItemError::UnknownPlant(key.clone()))
+}
+
+pub async fn line(conn: &mut PgConnection, plant_id: i32, plant: &Key, key: &Key) -> Found<i32> {
+    sqlx::query_scalar("SELECT id FROM lotwise.line WHERE plant_id = $1 AND key = $2")
+        .bind(plant_id)
+        .bind(key.as_str())
+        .fetch_optional(conn)
+        .await?
+        .ok_or_else(|| unknown("line", plant, key))
+}
+
+pub async fn machine(
+    conn: &mut PgConnection,
+    plant_id: i32,
+    plant: &Key,
+    key: &Key,
+) -> Found<Machine> {
+    let row: Option<(i32, i32, String)> = sqlx::query_as(
+        "SELECT m.id, m.line_id, l.key FROM lotwise.machine m JOIN lotwise.line l ON l.id = m.line_id
+         WHERE m.plant_id = $1 AND m.key = $2",
+    )
+    .bind(plant_id)
+    .bind(key.as_str())
+    .fetch_optional(conn)
+    .await?;
+    row.map(|(id, line_id, line_key)| Machine { id, line_id, line_key })
+        .ok_or_else(|| unknown("machine", plant, key))
+}
+
+/// A machine that has to be on the given line, where one is given.
+pub async fn machine_on(
+    conn: &mut PgConnection,
+    plant_id: i32,
+    plant: &Key,
+    key: &Key,
+    line_id: Option<i32>,
+) -> Found<Machine> {
+    let machine = machine(conn, plant_id, plant, key).await?;
+    match line_id {
+        Some(line_id) if line_id != machine.line_id => Err(ItemError::Invalid(format!(
+            "machine \"{key}\" is on line {:?}: name that line, or move the machine with POST /v1/machines",
+            machine.line_key
+        ))),
+        _ => Ok(machine),
+    }
+}
+
+pub async fn sensor(conn: &mut PgConnection, plant_id: i32, plant: &Key, key: &Key) -> Found<i32> {
+    sqlx::query_scalar("SELECT id FROM lotwise.sensor WHERE plant_id = $1 AND key = $2")
+        .bind(plant_id)
+        .bind(key.as_str())
+        .fetch_optional(conn)
+        .await?
+        .ok_or_else(|| unknown("sensor", plant, key))
+}
+
+/// The reference's id; created, with its key as name, when it is new.
+pub async fn or_create_reference(conn: &mut PgConnection, plant_id: i32, key: &Key) -> Found<i32> {
+    let made: Option<i32> = sqlx::query_scalar(
+        "INSERT INTO lotwise.reference (plant_id, key, name) VALUES ($1, $2, $2)
+         ON CONFLICT (plant_id, key) DO NOTHING RETURNING id",
+    )
+    .bind(plant_id)
+    .bind(key.as_str())
+    .fetch_optional(&mut *conn)
+    .await?;
+    match made {
+        Some(id) => Ok(id),
+        None => Ok(sqlx::query_scalar(
+            "SELECT id FROM lotwise.reference WHERE plant_id = $1 AND key = $2",
+        )
+        .bind(plant_id)
+        .bind(key.as_str())
+        .fetch_one(conn)
+        .await?),
+    }
+}
+
+/// The operator's id; created, with its key as name, when it is new.
+pub async fn or_create_operator(conn: &mut PgConnection, plant_id: i32, key: &Key) -> Found<i32> {
+    let made: Option<i32> = sqlx::query_scalar(
+        "INSERT INTO lotwise.operator (plant_id, key, name) VALUES ($1, $2, $2)
+         ON CONFLICT (plant_id, key) DO NOTHING RETURNING id",
+    )
+    .bind(plant_id)
+    .bind(key.as_str())
+    .fetch_optional(&mut *conn)
+    .await?;
+    match made {
+        Some(id) => Ok(id),
+        None => Ok(sqlx::query_scalar(
+            "SELECT id FROM lotwise.operator WHERE plant_id = $1 AND key = $2",
+        )
+        .bind(plant_id)
+        .bind(key.as_str())
+        .fetch_one(conn)
+        .await?),
+    }
+}
+
+pub fn unknown(what: &'static str, plant: &Key, key: &Key) -> ItemError {
+    ItemError::Unknown { what, key: key.clone(), plant: plant.clone() }
+}

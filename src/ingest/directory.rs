@@ -1,0 +1,119 @@
+//! Which sensors there are: the database's answer, kept in memory.
+//!
+//! A sensor that is not known is asked for at once, so one that was created a moment ago works.
+//! What is known is forgotten after a minute, so that a database that was replaced is noticed.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::PgPool;
+
+use crate::domain::key::{Key, PlantId, SensorId};
+use crate::ingest::database::Unavailable;
+
+const MAX_AGE: Duration = Duration::from_secs(60);
+
+const LOOKUP: &str = "SELECT p.key, p.id, s.key, s.id
+    FROM unnest($1::text[], $2::text[]) AS wanted (plant, sensor)
+    JOIN lotwise.plant p ON p.key = wanted.plant
+    LEFT JOIN lotwise.sensor s ON s.plant_id = p.id AND s.key = wanted.sensor";
+
+/// What is known of the plants.
+#[derive(Debug)]
+pub struct Known {
+    plants: HashMap<Key, Plant>,
+    since: Instant,
+}
+
+#[derive(Debug)]
+struct Plant {
+    id: PlantId,
+    sensors: HashMap<Key, SensorId>,
+}
+
+/// What a look-up found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// No such plant.
+    NoPlant,
+    /// The plant has no such sensor.
+    NoSensor,
+    /// The sensor.
+    Sensor(PlantId, SensorId),
+}
+
+impl Known {
+    /// Looks a sensor up.
+    pub fn find(&self, plant: &str, sensor: &str) -> Found {
+        match self.plants.get(plant) {
+            None => Found::NoPlant,
+            Some(plant) => match plant.sensors.get(sensor) {
+                None => Found::NoSensor,
+                Some(id) => Found::Sensor(plant.id, *id),
+            },
+        }
+    }
+}
+
+/// The sensors of one database. Clones share what they know.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    pool: PgPool,
+    known: Arc<RwLock<Known>>,
+}
+
+impl Directory {
+    /// Knows nothing at first.
+    pub fn new(pool: PgPool) -> Self {
+        let known = Known { plants: HashMap::new(), since: Instant::now() };
+        Self { pool, known: Arc::new(RwLock::new(known)) }
+    }
+
+    /// Makes sure that these sensors are known, as far as they exist.
+    ///
+    /// # Errors
+    /// When the database had to be asked and does not answer.
+    pub async fn learn<'a>(
+        &self,
+        wanted: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Result<(), Unavailable> {
+        self.forget_old();
+        let missing: HashSet<(&str, &str)> = {
+            let known = self.read();
+            wanted.filter(|(p, s)| !matches!(known.find(p, s), Found::Sensor(..))).collect()
+        };
+        // What cannot be a key does not exist, and PostgreSQL might choke on it.
+        let (plants, sensors): (Vec<&str>, Vec<&str>) = missing
+            .into_iter()
+            .filter(|(p, s)| Key::parse(p).is_ok() && Key::parse(s).is_ok())
+            .unzip();
+        if plants.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<(String, i32, Option<String>, Option<i32>)> =
+            sqlx::query_as(LOOKUP).bind(&plants).bind(&sensors).fetch_all(&self.pool).await?;
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        for (plant, plant_id, sensor, sensor_id) in rows {
+            let Ok(plant) = Key::parse(&plant) else { continue };
+            let fresh = Plant { id: PlantId(plant_id), sensors: HashMap::new() };
+            let entry = known.plants.entry(plant).or_insert(fresh);
+            if let (Some(Ok(key)), Some(id)) = (sensor.map(|s| Key::parse(&s)), sensor_id) {
+                entry.sensors.insert(key, SensorId(id));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is known now. Not to be held across an `await`.
+    pub fn read(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn forget_old(&self) {
+        if self.read().since.elapsed() > MAX_AGE {
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            *known = Known { plants: HashMap::new(), since: Instant::now() };
+        }
+    }
+}

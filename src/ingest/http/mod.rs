@@ -1,0 +1,99 @@
+//! The HTTP edge: routes, limits, and errors as answers.
+
+pub mod context;
+pub mod health;
+pub mod openapi;
+pub mod problem;
+pub mod readings;
+pub mod request;
+pub mod write;
+
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, patch, post};
+use sqlx::postgres::PgPool;
+use tower_http::decompression::RequestDecompressionLayer;
+
+use crate::ingest::auth::Keys;
+use crate::ingest::directory::Directory;
+use crate::ingest::telemetry;
+use crate::ingest::writer::Writer;
+use problem::Problem;
+
+/// What the routes share.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// The database.
+    pub pool: PgPool,
+    /// API keys.
+    pub keys: Keys,
+    /// Sensors.
+    pub directory: Directory,
+    /// The way of readings into the database.
+    pub writer: Writer,
+    /// Largest body after decompression.
+    pub max_body_bytes: usize,
+}
+
+/// The service.
+pub fn router(app: App) -> Router {
+    let limit = DefaultBodyLimit::max(app.max_body_bytes);
+    Router::new()
+        .route("/v1/readings", post(readings::post))
+        .route("/api/v2/write", post(write::post))
+        .merge(context::routes())
+        .route("/v1/runs/{plant}/{key}", patch(context::patch_run).delete(context::delete_run))
+        .route("/health", get(health::health))
+        .route("/ready", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(openapi::serve))
+        .fallback(|| async {
+            Problem::new(
+                StatusCode::NOT_FOUND,
+                "no_such_route",
+                "GET /openapi.json lists the routes",
+            )
+        })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method",
+                "GET /openapi.json lists each route's methods",
+            )
+        })
+        .layer(limit)
+        .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
+        .layer(middleware::from_fn(observe))
+        .with_state(app)
+}
+
+/// One log line and one measurement for each request. Headers stay out of the log: they hold keys.
+async fn observe(request: Request, next: Next) -> Response {
+    let start = Instant::now();
+    let method = request.method().clone();
+    let route =
+        request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
+    let response = next.run(request).await;
+    let (status, seconds) = (response.status(), start.elapsed().as_secs_f64());
+    metrics::histogram!(telemetry::REQUEST_SECONDS, "method" => method_label(method.as_str()),
+        "route" => route.clone(), "status" => status.as_u16().to_string())
+    .record(seconds);
+    tracing::debug!(
+        http.method = %method,
+        http.route = route,
+        http.status = status.as_u16(),
+        duration_ms = seconds * 1e3,
+        "request"
+    );
+    response
+}
+
+/// A client may send any word as method; metrics must not grow with it.
+fn method_label(method: &str) -> &'static str {
+    ["GET", "POST", "PATCH", "DELETE", "HEAD"].into_iter().find(|m| *m == method).unwrap_or("other")
+}

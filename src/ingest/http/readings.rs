@@ -1,0 +1,127 @@
+//! `POST /v1/readings`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::App;
+use super::problem::Problem;
+use super::request::Body;
+use crate::ingest::auth::Grant;
+use crate::ingest::batch::Batch;
+use crate::ingest::database::Unavailable;
+use crate::ingest::keys::Scope;
+use crate::ingest::payload::{Parsed, RowError, json};
+use crate::ingest::telemetry;
+use crate::ingest::validate::{Validated, validate};
+
+/// A batch of readings.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"plant": "madrid", "readings": [
+    {"sensor": "T1", "time": "2026-03-01T06:00:00Z", "value": 21.5},
+    {"sensor": "T1", "time": 1772344860000_i64, "value": 21.7}]}))]
+#[allow(dead_code, reason = "documents the body that payload::json reads without copying")]
+pub struct ReadingsBody {
+    /// Plant of the readings that name none. May be left out with a key for one plant.
+    plant: Option<String>,
+    /// The readings, in any order. Of several for one sensor and instant the last one stays.
+    readings: Vec<ReadingItem>,
+}
+
+/// One reading.
+#[derive(Debug, Deserialize, ToSchema)]
+#[allow(dead_code, reason = "documents the row that payload::json reads without copying")]
+pub struct ReadingItem {
+    /// Plant, where it is not the batch's.
+    plant: Option<String>,
+    /// Key of the sensor.
+    sensor: String,
+    /// RFC 3339 with offset, or whole milliseconds since 1970.
+    time: TimeItem,
+    /// A finite number.
+    value: f64,
+}
+
+/// A time, in one of two forms.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "documents a time")]
+pub enum TimeItem {
+    /// RFC 3339.
+    Text(chrono::DateTime<chrono::Utc>),
+    /// Milliseconds since 1970.
+    Millis(i64),
+}
+
+/// What became of a batch. What is counted as accepted is committed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Outcome {
+    /// Rows that are stored now (or were before).
+    pub accepted: usize,
+    /// Rows that are not.
+    pub rejected: usize,
+    /// One entry for each rejected row.
+    pub errors: Vec<ItemProblem>,
+}
+
+/// Why a row or item is not stored.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ItemProblem {
+    /// Its index in the request's list, from 0.
+    pub index: usize,
+    /// The reason for programs.
+    #[schema(example = "unknown_sensor")]
+    pub code: &'static str,
+    /// The reason, and what to do about it.
+    pub message: String,
+}
+
+impl From<&RowError> for ItemProblem {
+    fn from(error: &RowError) -> Self {
+        let RowError { position, reason } = error;
+        Self { index: *position, code: reason.code(), message: reason.to_string() }
+    }
+}
+
+/// Store readings from JSON
+///
+/// A bad row never stops the good ones: they are stored, and the answer lists the others.
+#[utoipa::path(post, path = "/v1/readings", tag = "readings", request_body = ReadingsBody,
+    security(("key" = [])),
+    responses((status = 200, description = "Good rows are stored", body = Outcome)))]
+pub async fn post(
+    State(app): State<App>,
+    grant: Grant,
+    Body(body): Body,
+) -> Result<Json<Outcome>, Problem> {
+    grant.require(Scope::Readings)?;
+    let parsed = json::parse(&body).map_err(|e| {
+        let detail = format!("the body is no batch of readings: {e}");
+        Problem::new(StatusCode::BAD_REQUEST, "body_malformed", detail)
+    })?;
+    let (accepted, errors) = store(&app, &grant, parsed, None, "json").await?;
+    let errors: Vec<_> = errors.iter().map(ItemProblem::from).collect();
+    Ok(Json(Outcome { accepted, rejected: errors.len(), errors }))
+}
+
+/// The way of every batch after parsing: validate, sort, store, count.
+pub(super) async fn store(
+    app: &App,
+    grant: &Grant,
+    parsed: Parsed<'_>,
+    plant: Option<&str>,
+    protocol: &'static str,
+) -> Result<(usize, Vec<RowError>), Unavailable> {
+    let Validated { readings, errors } = validate(parsed, plant, grant, &app.directory).await?;
+    let accepted = readings.len();
+    app.writer.store(Batch::new(readings)).await?;
+    metrics::counter!(telemetry::READINGS_ACCEPTED, "protocol" => protocol)
+        .increment(accepted as u64);
+    for error in &errors {
+        metrics::counter!(telemetry::READINGS_REJECTED, "reason" => error.reason.code())
+            .increment(1);
+    }
+    Ok((accepted, errors))
+}

@@ -1,0 +1,154 @@
+//! `POST /api/v2/write`: InfluxDB line protocol with InfluxDB's answers, as Telegraf expects them.
+//!
+//! Telegraf takes any 2xx as delivered, drops a batch after a 400, splits it after a 413 and sends
+//! it again after 401, 403, 429 and 5xx. So a partial write is a 400, and bad data never a 5xx.
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use chrono::Utc;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::App;
+use super::problem::Problem;
+use super::readings::store;
+use super::request::Body;
+use crate::ingest::auth::Grant;
+use crate::ingest::keys::Scope;
+use crate::ingest::payload::RowError;
+use crate::ingest::payload::line_protocol::{Precision, parse};
+use crate::ingest::reading::Instant;
+
+/// Most errors that an answer lists.
+const MAX_LISTED: usize = 1_000;
+
+/// The query's parameters.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Parameters {
+    /// Key of the plant, for lines without a tag `plant`.
+    bucket: Option<String>,
+    /// Taken for compatibility, and not used.
+    #[allow(dead_code, reason = "documents what clients send")]
+    org: Option<String>,
+    /// Unit of the timestamps: ns (when left out), us, ms or s.
+    precision: Option<String>,
+}
+
+/// InfluxDB's form of an error.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WriteError {
+    /// InfluxDB's code.
+    #[schema(example = "invalid")]
+    code: &'static str,
+    /// What is wrong.
+    message: String,
+    /// Number of the first bad line, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    /// The bad lines (at most 1,000 of them).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<LineProblem>,
+}
+
+/// Why a line, or a field of it, is not stored.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LineProblem {
+    /// Number of the line, from 1.
+    line: usize,
+    /// The reason for programs.
+    code: &'static str,
+    /// The reason, and what to do about it.
+    message: String,
+}
+
+/// Store readings from line protocol
+///
+/// Tag `sensor`, else the measurement, is the sensor's key. Field `value` belongs to that sensor,
+/// any other field F to the sensor KEY.F. Good lines are stored whatever the others hold.
+#[utoipa::path(post, path = "/api/v2/write", tag = "readings", params(Parameters),
+    security(("key" = [])),
+    request_body(content = String, content_type = "text/plain", example = "T1 value=21.5 1772344800000000000"),
+    responses(
+        (status = 204, description = "Everything is stored"),
+        (status = 400, description = "Good lines are stored, the listed ones are not", body = WriteError)))]
+pub async fn post(
+    State(app): State<App>,
+    query: Result<Query<Parameters>, axum::extract::rejection::QueryRejection>,
+    grant: Result<Grant, Problem>,
+    body: Result<Body, Problem>,
+) -> Response {
+    match write(&app, query, grant, body).await {
+        Ok(errors) if errors.is_empty() => StatusCode::NO_CONTENT.into_response(),
+        Ok(errors) => (StatusCode::BAD_REQUEST, Json(partial(&errors))).into_response(),
+        Err(problem) => in_influx_form(&problem),
+    }
+}
+
+async fn write(
+    app: &App,
+    query: Result<Query<Parameters>, axum::extract::rejection::QueryRejection>,
+    grant: Result<Grant, Problem>,
+    body: Result<Body, Problem>,
+) -> Result<Vec<RowError>, Problem> {
+    let grant = grant?;
+    grant.require(Scope::Readings)?;
+    let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "parameter", detail);
+    let Query(parameters) = query.map_err(|e| bad(e.body_text()))?;
+    let precision = match parameters.precision.as_deref() {
+        None | Some("") => Precision::default(),
+        Some(text) => Precision::parse(text)
+            .ok_or_else(|| bad(format!("unknown precision {text:?}: use ns, us, ms or s")))?,
+    };
+    let plant = parameters.bucket.as_deref().filter(|bucket| !bucket.is_empty());
+    if let Some(plant) = plant {
+        grant.require_plant(plant)?;
+    }
+    let now = Instant::from_utc(Utc::now())
+        .map_err(|e| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "clock", e.to_string()))?;
+    let Body(body) = body?;
+    let parsed = parse(&body, precision, now);
+    let (_, errors) = store(app, &grant, parsed, plant, "line_protocol").await?;
+    Ok(errors)
+}
+
+fn partial(errors: &[RowError]) -> WriteError {
+    let line = errors.first().map(|e| e.position);
+    let first = errors.first().map(|e| format!("line {}: {}", e.position, e.reason));
+    WriteError {
+        code: "invalid",
+        message: format!(
+            "partial write: {} not stored; {}",
+            errors.len(),
+            first.unwrap_or_default()
+        ),
+        line,
+        errors: errors
+            .iter()
+            .take(MAX_LISTED)
+            .map(|e| LineProblem {
+                line: e.position,
+                code: e.reason.code(),
+                message: e.reason.to_string(),
+            })
+            .collect(),
+    }
+}
+
+fn in_influx_form(problem: &Problem) -> Response {
+    let code = match problem.status() {
+        StatusCode::UNAUTHORIZED => "unauthorized",
+        StatusCode::FORBIDDEN => "forbidden",
+        StatusCode::PAYLOAD_TOO_LARGE => "request too large",
+        StatusCode::TOO_MANY_REQUESTS => "too many requests",
+        StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+        _ => "invalid",
+    };
+    let error =
+        WriteError { code, message: problem.detail().to_owned(), line: None, errors: Vec::new() };
+    let mut response = (problem.status(), Json(error)).into_response();
+    problem.add_headers(&mut response);
+    response
+}

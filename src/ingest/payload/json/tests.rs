@@ -1,0 +1,51 @@
+use super::parse;
+use crate::ingest::payload::Parsed;
+
+fn shown(parsed: &Parsed<'_>) -> (Vec<String>, Vec<String>) {
+    let rows = parsed.rows.iter().map(|r| {
+        let plant = r.plant.as_deref().unwrap_or("-");
+        format!("{} {plant} {} {} {}", r.position, r.sensor, r.time.micros(), r.value.get())
+    });
+    let errors =
+        parsed.errors.iter().map(|e| format!("{} {}: {}", e.position, e.reason.code(), e.reason));
+    (rows.collect(), errors.collect())
+}
+
+#[test]
+fn reads_both_forms_of_time_and_a_plant_per_row() {
+    let body = br#"{"plant":"madrid","readings":[
+        {"sensor":"T1","time":"2026-03-01T06:00:00.5+01:00","value":21.5},
+        {"sensor":"a\"b","time":1772341200000,"value":-3,"plant":"porto"}]}"#;
+    let parsed = parse(body).expect("body");
+    assert_eq!(parsed.plant.as_deref(), Some("madrid"));
+    let (rows, errors) = shown(&parsed);
+    assert_eq!(rows, ["0 - T1 1772341200500000 21.5", "1 porto a\"b 1772341200000000 -3"]);
+    assert!(errors.is_empty());
+}
+
+#[test]
+fn a_bad_row_leaves_its_neighbours_alone() {
+    let body = br#"{"readings":[
+        {"sensor":"T1","time":0,"value":1},
+        {"sensor":"T1","time":1},
+        7,
+        {"sensor":"T1","time":"yesterday","value":1},
+        {"sensor":"T1","time":1.5,"value":1},
+        {"sensor":"T1","time":2,"value":"1"},
+        {"sensor":"T1","time":2,"value":1e999},
+        {"sensor":"T1","time":-1,"value":1},
+        {"sensor":"T1","time":2,"value":null},
+        {"sensor":"T1","timestamp":2,"value":1},
+        {"sensor":"T1","time":3,"value":2}]}"#;
+    let (rows, errors) = shown(&parse(body).expect("body"));
+    assert_eq!(rows, ["0 - T1 0 1", "10 - T1 3000 2"]);
+    insta::assert_snapshot!(errors.join("\n"), @"");
+}
+
+#[test]
+fn a_body_that_is_no_batch_fails_as_a_whole() {
+    for body in ["", "[]", "{}", r#"{"readings":[NaN]}"#, r#"{"readings":[{]}"#, "\u{1}"] {
+        assert!(parse(body.as_bytes()).is_err(), "{body}");
+    }
+    assert!(parse(b"{\"readings\":[]}").expect("empty").rows.is_empty());
+}

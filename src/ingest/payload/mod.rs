@@ -1,0 +1,109 @@
+//! What clients send: text to candidate rows, and the reasons why a row is refused.
+//!
+//! Parsers are pure. A bad row becomes a [`RowError`] and never stops the rows beside it.
+
+pub mod json;
+pub mod line_protocol;
+mod raw_time;
+
+use std::borrow::Cow;
+
+use crate::domain::key::KeyError;
+use crate::ingest::reading::{Finite, Instant, NotFinite, TimeOutOfRange};
+
+/// A row with a sound time and value, whose sensor is not looked up yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate<'a> {
+    /// Index of the row in the batch, or number of the line.
+    pub position: usize,
+    /// Plant that the row itself names.
+    pub plant: Option<Cow<'a, str>>,
+    /// Key of the sensor.
+    pub sensor: Cow<'a, str>,
+    /// When.
+    pub time: Instant,
+    /// What.
+    pub value: Finite,
+}
+
+/// A refused row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowError {
+    /// Index of the row in the batch, or number of the line.
+    pub position: usize,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why a row is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// The row cannot be read.
+    #[error("{0}")]
+    Malformed(String),
+    /// A text where a number belongs.
+    #[error("field {field:?} is a text, not a number")]
+    NotANumber {
+        /// The field.
+        field: String,
+    },
+    /// NaN or infinite.
+    #[error(transparent)]
+    NotFinite(#[from] NotFinite),
+    /// Not a time in our centuries.
+    #[error(transparent)]
+    Time(#[from] TimeOutOfRange),
+    /// Neither row nor request says which plant.
+    #[error("the plant is missing: name it in the request or in the row")]
+    PlantMissing,
+    /// The API key is for other plants.
+    #[error("this API key may not write to plant {0:?}")]
+    PlantNotAllowed(String),
+    /// A key that cannot exist.
+    #[error("{text:?} cannot be a key: {source}")]
+    BadKey {
+        /// The text.
+        text: String,
+        /// Why.
+        source: KeyError,
+    },
+    /// No such plant.
+    #[error("unknown plant {0:?}: create it first with POST /v1/plants")]
+    UnknownPlant(String),
+    /// No such sensor.
+    #[error("unknown sensor {sensor:?} in plant {plant:?}: create it first with POST /v1/sensors")]
+    UnknownSensor {
+        /// The plant.
+        plant: String,
+        /// The sensor.
+        sensor: String,
+    },
+}
+
+impl Reason {
+    /// The reason for programs, in answers and metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::NotANumber { .. } => "not_a_number",
+            Self::NotFinite(_) => "not_finite",
+            Self::Time(_) => "time_out_of_range",
+            Self::PlantMissing => "plant_missing",
+            Self::PlantNotAllowed(_) => "plant_not_allowed",
+            Self::BadKey { .. } => "bad_key",
+            Self::UnknownPlant(_) => "unknown_plant",
+            Self::UnknownSensor { .. } => "unknown_sensor",
+        }
+    }
+}
+
+/// What a parser made of a body.
+#[derive(Debug, Default, PartialEq)]
+pub struct Parsed<'a> {
+    /// Plant that the body names for all its rows.
+    pub plant: Option<Cow<'a, str>>,
+    /// The rows that can be read.
+    pub rows: Vec<Candidate<'a>>,
+    /// The others.
+    pub errors: Vec<RowError>,
+}

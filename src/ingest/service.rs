@@ -1,0 +1,119 @@
+//! `lotwise ingest`: reads the settings, wires the parts, serves until it is told to stop.
+
+use std::future::Future;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::ingest::auth::Keys;
+use crate::ingest::database;
+use crate::ingest::directory::Directory;
+use crate::ingest::http::{self, App};
+use crate::ingest::telemetry::{self, LogFormat};
+use crate::ingest::writer::Writer;
+
+/// Take readings and production context over HTTP and store them.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// postgres://WRITER:PASSWORD@HOST:5432/DATABASE; the user needs the role lotwise_writer
+    #[arg(long, env = "LOTWISE_DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+    /// Address and port to listen on
+    #[arg(long, env = "LOTWISE_LISTEN", default_value = "127.0.0.1:8086")]
+    pub listen: String,
+    /// Largest body in bytes, after decompression
+    #[arg(long, env = "LOTWISE_MAX_BODY_BYTES", default_value_t = 16 * 1024 * 1024)]
+    pub max_body_bytes: usize,
+    /// Most connections to the database
+    #[arg(long, env = "LOTWISE_DATABASE_CONNECTIONS", default_value_t = 8)]
+    pub database_connections: u32,
+    /// How long an API key is believed without asking the database again, in seconds
+    #[arg(long, env = "LOTWISE_KEY_CACHE_SECONDS", default_value_t = 5)]
+    pub key_cache_seconds: u64,
+    /// Form of the log on standard error
+    #[arg(long, env = "LOTWISE_LOG_FORMAT", value_enum, default_value_t)]
+    pub log_format: LogFormat,
+}
+
+/// How long open requests may take to finish after a stop signal.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When the settings are wrong or the address is taken.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    telemetry::start_log(args.log_format);
+    let listener = TcpListener::bind(&args.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}: is another process there?", args.listen))?;
+    let stop = stop_signal()?;
+    serve(listener, &args, stop).await
+}
+
+/// Serves on the listener until `stop` is ready; then open requests are finished.
+///
+/// # Errors
+/// When the settings are wrong.
+pub async fn serve(
+    listener: TcpListener,
+    args: &Args,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let app = app(args)?;
+    telemetry::metrics();
+    let tidy = tokio::spawn(telemetry::tidy_metrics());
+    tracing::info!(http.address = %listener.local_addr()?, "listening");
+    let (stopping, mut stopped) = tokio::sync::watch::channel(false);
+    // Without Nagle's delay: answers are small and clients wait for them.
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    let pool = app.pool.clone();
+    let server = axum::serve(listener, http::router(app)).with_graceful_shutdown(async move {
+        stop.await;
+        tracing::info!("stopping: no new requests, finishing the open ones");
+        stopping.send_replace(true);
+    });
+    let too_late = async {
+        // The sender lives in the server's future; an error here means that the server is gone.
+        if stopped.wait_for(|stopping| *stopping).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        served = async { server.await } => served?,
+        () = too_late => tracing::warn!(drain_s = DRAIN.as_secs(), "some requests did not finish"),
+    }
+    tidy.abort();
+    pool.close().await;
+    Ok(())
+}
+
+fn app(args: &Args) -> anyhow::Result<App> {
+    let pool = database::pool(&args.database_url, args.database_connections).context(
+        "--database-url is not valid; it looks like postgres://USER:PASSWORD@HOST:5432/DATABASE",
+    )?;
+    Ok(App {
+        keys: Keys::new(pool.clone(), Duration::from_secs(args.key_cache_seconds)),
+        directory: Directory::new(pool.clone()),
+        writer: Writer::new(pool.clone()),
+        max_body_bytes: args.max_body_bytes,
+        pool,
+    })
+}
+
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,80 @@
+//! Logs and metrics of the service.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Starts the log on standard error. `RUST_LOG` chooses the level, `info` without it.
+pub fn start_log(format: LogFormat) {
+    // sqlx reports each slow statement with its text; our own lines say what a request took.
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log that runs already (in a test) stays.
+    let _ = match format {
+        LogFormat::Text => log.with_ansi(false).try_init(),
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    };
+}
+
+/// Upper ends of the histogram's buckets in seconds.
+const SECONDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+
+static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+/// Starts the process's metrics, or gives those that run already. None when the process has other
+/// metrics.
+pub fn metrics() -> Option<&'static PrometheusHandle> {
+    RECORDER.get_or_init(start_metrics).as_ref()
+}
+
+fn start_metrics() -> Option<PrometheusHandle> {
+    let seconds = Matcher::Suffix("_seconds".to_owned());
+    let recorder =
+        PrometheusBuilder::new().set_buckets_for_metric(seconds, &SECONDS).ok()?.build_recorder();
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder).ok()?;
+    metrics::describe_counter!(READINGS_ACCEPTED, "Readings stored, by protocol");
+    metrics::describe_counter!(READINGS_REJECTED, "Readings refused, by reason");
+    metrics::describe_counter!(CONTEXT_ACCEPTED, "Context items stored, by resource");
+    metrics::describe_counter!(CONTEXT_REJECTED, "Context items refused, by reason");
+    metrics::describe_counter!(UNAVAILABLE, "Requests answered with 503");
+    metrics::describe_histogram!(REQUEST_SECONDS, "Time to the answer, by route and status");
+    Some(handle)
+}
+
+/// Keeps the histograms small; never returns.
+pub async fn tidy_metrics() {
+    let mut tick = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        tick.tick().await;
+        if let Some(handle) = metrics() {
+            handle.run_upkeep();
+        }
+    }
+}
+
+/// Counter, label `protocol`.
+pub const READINGS_ACCEPTED: &str = "lotwise_ingest_readings_accepted_total";
+/// Counter, label `reason`.
+pub const READINGS_REJECTED: &str = "lotwise_ingest_readings_rejected_total";
+/// Counter, label `resource`.
+pub const CONTEXT_ACCEPTED: &str = "lotwise_ingest_context_accepted_total";
+/// Counter, label `reason`.
+pub const CONTEXT_REJECTED: &str = "lotwise_ingest_context_rejected_total";
+/// Counter.
+pub const UNAVAILABLE: &str = "lotwise_ingest_unavailable_total";
+/// Histogram, labels `method`, `route` and `status`.
+pub const REQUEST_SECONDS: &str = "lotwise_ingest_request_seconds";

@@ -1,0 +1,80 @@
+//! Candidate rows to readings that can be stored, or to the reason why not.
+
+use std::borrow::Cow;
+
+use crate::domain::key::Key;
+use crate::ingest::auth::Grant;
+use crate::ingest::database::Unavailable;
+use crate::ingest::directory::{Directory, Found, Known};
+use crate::ingest::payload::{Candidate, Parsed, Reason, RowError};
+use crate::ingest::reading::Reading;
+
+/// A batch after validation: each row is in one of the two lists (a line with several fields may
+/// be in both).
+#[derive(Debug, Default, PartialEq)]
+pub struct Validated {
+    /// What can be stored.
+    pub readings: Vec<Reading>,
+    /// What cannot, in the order of the rows.
+    pub errors: Vec<RowError>,
+}
+
+/// Finds each row's sensor, and checks that the key's holder may write to its plant.
+///
+/// # Errors
+/// Only when the database had to be asked for a sensor and does not answer.
+pub async fn validate(
+    parsed: Parsed<'_>,
+    default_plant: Option<&str>,
+    grant: &Grant,
+    directory: &Directory,
+) -> Result<Validated, Unavailable> {
+    let Parsed { plant, rows, mut errors } = parsed;
+    let default_plant = plant.as_deref().or(default_plant).or(grant.only_plant());
+    let wanted = rows.iter().filter_map(|row| {
+        plant_of(row, default_plant).ok().map(|plant| (plant, row.sensor.as_ref()))
+    });
+    directory.learn(wanted).await?;
+    let known = directory.read();
+    let mut readings = Vec::with_capacity(rows.len());
+    for row in &rows {
+        match resolve(row, default_plant, grant, &known) {
+            Ok(reading) => readings.push(reading),
+            Err(reason) => errors.push(RowError { position: row.position, reason }),
+        }
+    }
+    errors.sort_by_key(|e| e.position);
+    Ok(Validated { readings, errors })
+}
+
+fn plant_of<'a>(row: &'a Candidate<'_>, default: Option<&'a str>) -> Result<&'a str, Reason> {
+    row.plant.as_ref().map(Cow::as_ref).or(default).ok_or(Reason::PlantMissing)
+}
+
+fn resolve(
+    row: &Candidate<'_>,
+    default_plant: Option<&str>,
+    grant: &Grant,
+    known: &Known,
+) -> Result<Reading, Reason> {
+    let plant = plant_of(row, default_plant)?;
+    if !grant.allows_plant(plant) {
+        return Err(Reason::PlantNotAllowed(plant.to_owned()));
+    }
+    match known.find(plant, &row.sensor) {
+        Found::Sensor(plant, sensor) => {
+            Ok(Reading { plant, sensor, time: row.time, value: row.value })
+        }
+        not_found => {
+            for text in [plant, row.sensor.as_ref()] {
+                Key::parse(text)
+                    .map_err(|source| Reason::BadKey { text: text.to_owned(), source })?;
+            }
+            let plant = plant.to_owned();
+            Err(match not_found {
+                Found::NoPlant => Reason::UnknownPlant(plant),
+                _ => Reason::UnknownSensor { plant, sensor: row.sensor.to_string() },
+            })
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! Plans of KPI queries: which meters and thermometers over which intervals make up each group.
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Ask, Level, Node, PlanError, Run, Selection, Window, check_windows, meters, past,
+    resolve_bucket,
+};
+use crate::catalog::{Catalog, Sensor};
+use crate::domain::{Bucket, TimeRange};
+use crate::model::{GroupBy, Kpi, Query};
+
+/// What a window counts towards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Energy of a group.
+    Energy(usize),
+    /// Temperature of a group.
+    Temperature(usize),
+    /// Energy of the whole place, against which the groups are balanced.
+    Total,
+}
+
+/// A window with what it counts towards.
+#[derive(Debug, Clone)]
+pub struct KpiWindow<'a> {
+    /// What to read.
+    pub window: Window<'a>,
+    /// What it counts towards.
+    pub role: Role,
+}
+
+/// One row of a KPI table, or one series a KPI.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KpiGroup {
+    /// Columns and labels: `(name, key)`.
+    pub labels: Vec<(&'static str, String)>,
+    /// Name shown to people.
+    pub name: String,
+    /// The runs that made units for it, by index, clipped to the time range.
+    pub runs: Vec<(usize, TimeRange)>,
+}
+
+/// A KPI query, ready to be read.
+#[derive(Debug, Clone)]
+pub struct KpiPlan<'a> {
+    /// What to read.
+    pub windows: Vec<KpiWindow<'a>>,
+    /// The groups, in key order.
+    pub groups: Vec<KpiGroup>,
+    /// Edges of the buckets; two for a table.
+    pub edges: Vec<DateTime<Utc>>,
+    /// The bucket that was chosen.
+    pub bucket: Bucket,
+    /// True when what no group accounts for must be shown.
+    pub balanced: bool,
+    /// Why this source and resolution, in words.
+    pub reason: String,
+    /// What the reader should know.
+    pub notices: Vec<String>,
+}
+
+/// Plans a KPI query. `runs` are those that overlap the range and pass the context filters.
+///
+/// # Errors
+/// [`PlanError`], whose text says what to change.
+pub fn kpi<'a>(
+    query: &Query,
+    selection: &Selection<'a>,
+    catalog: &'a Catalog,
+    runs: &[Run],
+    ask: &Ask,
+) -> Result<KpiPlan<'a>, PlanError> {
+    let bucket = match query.bucket {
+        Bucket::Auto => Bucket::Whole,
+        other => resolve_bucket(other, ask, 60.0),
+    };
+    let mut notices = Vec::new();
+    let edges = match selection.plants.first() {
+        None => vec![ask.range.from(), ask.range.to()],
+        Some(plant) => {
+            if bucket != Bucket::Whole && !selection.plants.iter().all(|p| p.zone() == plant.zone())
+            {
+                notices.push(format!(
+                    "Buckets follow the clock of plant {} ({}).",
+                    plant.key,
+                    plant.zone()
+                ));
+            }
+            plant.calendar.edges(bucket, ask.range, ask.max_points)?
+        }
+    };
+    let mut plan = KpiPlan {
+        windows: Vec::new(),
+        groups: Vec::new(),
+        edges,
+        bucket,
+        balanced: false,
+        reason: String::new(),
+        notices,
+    };
+    let Some(range) = past(ask) else { return Ok(plan) };
+    let runs: Vec<(usize, &Run, TimeRange)> = runs
+        .iter()
+        .enumerate()
+        .filter(|(_, r)| selection.has_run(r.line, r.machine))
+        .filter_map(|(i, r)| Some((i, r, range.clip(r.started_at, r.ended_at)?)))
+        .collect();
+    if query.context.is_restricted() || query.group_by.is_context() {
+        by_runs(&mut plan, query, selection, catalog, &runs);
+        plan.reason =
+            format!("{} runs resolved first, then only their intervals of the meters", runs.len());
+    } else {
+        by_places(&mut plan, query, selection, catalog, &runs, range);
+        plan.reason = "meters of the places over the whole range".to_owned();
+    }
+    plan.balanced = !query.context.is_restricted()
+        && !matches!(query.group_by, GroupBy::None | GroupBy::Plant)
+        && query.kpis.contains(&Kpi::Energy);
+    if plan.balanced {
+        for node in selection.nodes() {
+            for sensor in meters(catalog, node) {
+                let window = Window { sensor, range };
+                plan.windows.push(KpiWindow { window, role: Role::Total });
+            }
+        }
+    }
+    check_windows(plan.windows.len())?;
+    let series = plan.groups.len() * query.kpis.len();
+    let points = plan.edges.len() - 1;
+    if series.saturating_mul(points) > ask.max_points {
+        return Err(PlanError::TooManyPoints { series, points, limit: ask.max_points });
+    }
+    Ok(plan)
+}
+
+/// The energy windows of each run: `(run index, window)`.
+pub fn run_energy<'a>(
+    runs: &[Run],
+    selection: &Selection<'a>,
+    catalog: &'a Catalog,
+    now: DateTime<Utc>,
+) -> Vec<(usize, Window<'a>)> {
+    let mut windows = Vec::new();
+    for (index, run) in runs.iter().enumerate() {
+        let Ok(range) = TimeRange::new(run.started_at, run.ended_at.unwrap_or(now)) else {
+            continue;
+        };
+        for node in nodes_of(run, selection) {
+            let sensors = meters(catalog, node);
+            windows.extend(sensors.into_iter().map(|sensor| (index, Window { sensor, range })));
+        }
+    }
+    windows
+}
+
+/// Where a run's energy is metered: its machine or line, or of a line the machines selected.
+fn nodes_of(run: &Run, selection: &Selection<'_>) -> Vec<Node> {
+    match (run.machine, selection.level) {
+        (Some(machine), _) => vec![Node::Machine(machine)],
+        (None, Level::Machines) => selection
+            .machines
+            .iter()
+            .filter(|m| m.line == run.line)
+            .map(|m| Node::Machine(m.id))
+            .collect(),
+        (None, _) => vec![Node::Line(run.line)],
+    }
+}
+
+/// Groups whose energy is that of their runs.
+fn by_runs<'a>(
+    plan: &mut KpiPlan<'a>,
+    query: &Query,
+    selection: &Selection<'a>,
+    catalog: &'a Catalog,
+    runs: &[(usize, &Run, TimeRange)],
+) {
+    for (index, run, range) in runs {
+        // By machine, a run counts for each machine selected that takes part in it.
+        let nodes = match query.group_by {
+            GroupBy::Machine => selection
+                .machines
+                .iter()
+                .filter(|m| m.line == run.line && run.machine.is_none_or(|id| id == m.id))
+                .map(|m| Node::Machine(m.id))
+                .collect(),
+            _ => nodes_of(run, selection),
+        };
+        let mut credited = Vec::new();
+        for node in nodes {
+            let (labels, name) = describe(query.group_by, catalog, node, run);
+            let group = plan.group(labels, name);
+            if !credited.contains(&group) {
+                credited.push(group);
+                plan.groups[group].runs.push((*index, *range));
+            }
+            plan.read(catalog, query, node, group, *range);
+        }
+    }
+}
+
+/// Groups whose energy is that of a place over the whole range, in runs or not.
+fn by_places<'a>(
+    plan: &mut KpiPlan<'a>,
+    query: &Query,
+    selection: &Selection<'a>,
+    catalog: &'a Catalog,
+    runs: &[(usize, &Run, TimeRange)],
+    range: TimeRange,
+) {
+    let nodes = match query.group_by {
+        GroupBy::Line => selection.lines.iter().map(|l| Node::Line(l.id)).collect(),
+        GroupBy::Machine => selection.machines.iter().map(|m| Node::Machine(m.id)).collect(),
+        _ => selection.nodes(),
+    };
+    for node in nodes {
+        let (labels, name) = describe_place(query.group_by, catalog, node);
+        let group = plan.group(labels, name);
+        let made_here = |run: &Run| match node {
+            Node::Plant(id) => run.plant == id,
+            Node::Line(id) => run.line == id,
+            Node::Machine(id) => match run.machine {
+                Some(machine) => machine == id,
+                None => catalog.machine(id).is_some_and(|m| m.line == run.line),
+            },
+        };
+        for (index, _, clipped) in runs.iter().filter(|(_, run, _)| made_here(run)) {
+            let entry = (*index, *clipped);
+            if !plan.groups[group].runs.contains(&entry) {
+                plan.groups[group].runs.push(entry);
+            }
+        }
+        plan.read(catalog, query, node, group, range);
+    }
+}
+
+impl<'a> KpiPlan<'a> {
+    fn group(&mut self, labels: Vec<(&'static str, String)>, name: String) -> usize {
+        match self.groups.iter().position(|g| g.labels == labels) {
+            Some(index) => index,
+            None => {
+                self.groups.push(KpiGroup { labels, name, runs: Vec::new() });
+                self.groups.len() - 1
+            }
+        }
+    }
+
+    /// Adds the windows of one place over one interval.
+    fn read(
+        &mut self,
+        catalog: &'a Catalog,
+        query: &Query,
+        node: Node,
+        group: usize,
+        range: TimeRange,
+    ) {
+        let mut push = |sensor: &'a Sensor, role| {
+            self.windows.push(KpiWindow { window: Window { sensor, range }, role });
+        };
+        if query.kpis.iter().any(|k| matches!(k, Kpi::Energy | Kpi::EnergyPerGoodUnit)) {
+            for sensor in meters(catalog, node) {
+                push(sensor, Role::Energy(group));
+            }
+        }
+        if query.kpis.contains(&Kpi::MeanTemperature) {
+            for sensor in thermometers(catalog, node) {
+                push(sensor, Role::Temperature(group));
+            }
+        }
+    }
+}
+
+/// The process thermometers of a place. What hangs on the plant itself (outdoor, hall) counts only
+/// where nothing is nearer to the process.
+fn thermometers(catalog: &Catalog, node: Node) -> Vec<&Sensor> {
+    let all: Vec<&Sensor> = catalog
+        .sensors
+        .iter()
+        .filter(|s| s.quantity == "temperature" && s.unit == "°C")
+        .filter(|s| match node {
+            Node::Plant(id) => s.plant == id,
+            Node::Line(id) => s.line == Some(id),
+            Node::Machine(id) => s.machine == Some(id),
+        })
+        .collect();
+    let near: Vec<&Sensor> = all.iter().filter(|s| s.line.is_some()).copied().collect();
+    if near.is_empty() { all } else { near }
+}
+
+type Described = (Vec<(&'static str, String)>, String);
+
+fn describe(group_by: GroupBy, catalog: &Catalog, node: Node, run: &Run) -> Described {
+    let plant = catalog.plant(run.plant).map(|p| p.key.clone()).unwrap_or_default();
+    match group_by {
+        GroupBy::Reference => (
+            vec![("plant", plant), ("reference", run.reference.clone())],
+            run.reference_name.clone(),
+        ),
+        GroupBy::Lot => (vec![("plant", plant), ("lot", run.lot.clone())], run.lot.clone()),
+        GroupBy::Operator => {
+            let (key, name) =
+                run.operator.clone().unwrap_or_else(|| (String::new(), "(no operator)".to_owned()));
+            (vec![("plant", plant), ("operator", key)], name)
+        }
+        GroupBy::Line => describe_place(group_by, catalog, Node::Line(run.line)),
+        GroupBy::Plant => describe_place(group_by, catalog, Node::Plant(run.plant)),
+        _ => describe_place(group_by, catalog, node),
+    }
+}
+
+fn describe_place(group_by: GroupBy, catalog: &Catalog, node: Node) -> Described {
+    let plant_of = |id| catalog.plant(id).map(|p| p.key.clone()).unwrap_or_default();
+    let (plant, spot) = match node {
+        Node::Plant(id) => (id, None),
+        Node::Line(id) => (catalog.line(id).map_or(0, |l| l.plant), catalog.line(id)),
+        Node::Machine(id) => (catalog.machine(id).map_or(0, |m| m.plant), catalog.machine(id)),
+    };
+    match (group_by, spot) {
+        (GroupBy::None, _) => (vec![], "Total".to_owned()),
+        (GroupBy::Line, Some(line)) => {
+            (vec![("plant", plant_of(plant)), ("line", line.key.clone())], line.name.clone())
+        }
+        (GroupBy::Machine, Some(machine)) => (
+            vec![
+                ("plant", plant_of(plant)),
+                ("line", catalog.line(machine.line).map(|l| l.key.clone()).unwrap_or_default()),
+                ("machine", machine.key.clone()),
+            ],
+            machine.name.clone(),
+        ),
+        _ => (
+            vec![("plant", plant_of(plant))],
+            catalog.plant(plant).map(|p| p.name.clone()).unwrap_or_default(),
+        ),
+    }
+}

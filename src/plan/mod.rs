@@ -1,0 +1,172 @@
+//! From a query to what must be read: which sensors, over which intervals, cut at which edges.
+//!
+//! Pure: the runs that the context filters select have been fetched before, the readings are
+//! fetched after. Knows neither SQL nor Grafana.
+
+mod kpi;
+mod meters;
+mod select;
+mod series;
+
+use chrono::{DateTime, Utc};
+
+use crate::catalog::Sensor;
+use crate::domain::bucket::CutError;
+use crate::domain::{Bucket, TimeRange, bucket};
+
+pub use kpi::{KpiGroup, KpiPlan, KpiWindow, Role, kpi, run_energy};
+pub use meters::{independent, kwh_per, meters};
+pub use select::{Level, Node, Selection, select};
+pub use series::{SeriesKey, SeriesPlan, series};
+
+/// What Grafana asks beside the query: when, and how much the panel can show.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ask {
+    /// Time range of the panel.
+    pub range: TimeRange,
+    /// Shortest sensible width of a point, seconds.
+    pub interval_s: f64,
+    /// Most points that the panel can show.
+    pub max_data_points: usize,
+    /// Most points that the data source may answer with.
+    pub max_points: usize,
+    /// The present, so that plans are a pure function.
+    pub now: DateTime<Utc>,
+}
+
+/// Most points of one series: more than any screen has pixels, and what alert rules ask is clamped to.
+const MAX_SERIES_POINTS: usize = 11_000;
+/// Most windows that one statement reads.
+const MAX_WINDOWS: usize = 100_000;
+
+/// A production run, as the context filters selected it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Key.
+    pub key: String,
+    /// Row id of the plant.
+    pub plant: i32,
+    /// Row id of the line.
+    pub line: i32,
+    /// Row id of the machine; `None` when the whole line makes it.
+    pub machine: Option<i32>,
+    /// Lot key.
+    pub lot: String,
+    /// Reference key.
+    pub reference: String,
+    /// Reference name.
+    pub reference_name: String,
+    /// Operator key and name.
+    pub operator: Option<(String, String)>,
+    /// Start.
+    pub started_at: DateTime<Utc>,
+    /// End; `None` while it lasts.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Good units so far.
+    pub good_units: f64,
+    /// Scrapped units so far.
+    pub scrap_units: f64,
+}
+
+impl Run {
+    /// Share of the run's time that lies in `part`: how its units are allotted to a part of it.
+    pub fn share(&self, part: TimeRange, now: DateTime<Utc>) -> f64 {
+        let end = self.ended_at.unwrap_or(now.max(self.started_at));
+        match (TimeRange::new(self.started_at, end), part.clip(self.started_at, Some(end))) {
+            (Ok(whole), Some(inside)) => inside.seconds() / whole.seconds(),
+            _ => 0.0,
+        }
+    }
+}
+
+/// One interval of one sensor to be read.
+#[derive(Debug, Clone)]
+pub struct Window<'a> {
+    /// The sensor.
+    pub sensor: &'a Sensor,
+    /// The interval, clipped to the time range.
+    pub range: TimeRange,
+}
+
+/// Something that cannot be answered as asked; says what to change.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    /// A key that does not exist, or lies outside the scope.
+    #[error("unknown {what} {key:?}: {hint}")]
+    Unknown {
+        /// `plant`, `line`, `machine` or `sensor`.
+        what: &'static str,
+        /// The key asked for.
+        key: String,
+        /// Some that exist.
+        hint: String,
+    },
+    /// The range cannot be cut as asked.
+    #[error(transparent)]
+    Cut(#[from] CutError),
+    /// More points than allowed.
+    #[error(
+        "{series} series of {points} points are more than the {limit} points that this data source may answer with: choose a wider bucket, fewer places or a shorter time range"
+    )]
+    TooManyPoints {
+        /// Number of series.
+        series: usize,
+        /// Points of each.
+        points: usize,
+        /// Most points in total.
+        limit: usize,
+    },
+    /// More intervals than one statement reads.
+    #[error(
+        "the selection is {0} intervals of sensors, more than {MAX_WINDOWS}: choose fewer places, references or lots, or a shorter time range"
+    )]
+    TooManyWindows(usize),
+    /// More series than the query's limit.
+    #[error(
+        "the selection is {count} series, more than the query's limit of {limit}: choose a quantity or fewer places, group by line, or raise the limit"
+    )]
+    TooManySeries {
+        /// Number of series.
+        count: usize,
+        /// The query's limit.
+        limit: usize,
+    },
+    /// No sensor to read.
+    #[error(
+        "no sensor {0}: choose another place or quantity, or register one with POST /v1/sensors"
+    )]
+    NoSensor(String),
+    /// An aggregate that the sensor's values do not have.
+    #[error(
+        "the sum over time of {quantity} ({unit}) has no meaning: choose mean, min or max; sum is for energy, counts and power"
+    )]
+    NoSum {
+        /// Quantity of the sensor.
+        quantity: String,
+        /// Unit of the sensor.
+        unit: String,
+    },
+}
+
+/// The bucket to use: `auto` becomes the narrowest readable width that the panel can show and that
+/// the sensors can fill.
+fn resolve_bucket(bucket: Bucket, ask: &Ask, sensor_interval_s: f64) -> Bucket {
+    if bucket != Bucket::Auto {
+        return bucket;
+    }
+    let points = ask.max_data_points.clamp(1, MAX_SERIES_POINTS) as f64;
+    let width = (ask.range.seconds() / points).max(ask.interval_s).max(sensor_interval_s);
+    bucket::nice_width(width)
+}
+
+/// The part of the panel's range that has happened: nothing is expected of the future.
+fn past(ask: &Ask) -> Option<TimeRange> {
+    ask.range.clip(ask.range.from(), Some(ask.now))
+}
+
+fn check_windows(windows: usize) -> Result<(), PlanError> {
+    if windows > MAX_WINDOWS { Err(PlanError::TooManyWindows(windows)) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! Plans of series queries: sensor values over time, whole or only during some runs.
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Ask, MAX_SERIES_POINTS, PlanError, Run, Selection, Window, check_windows, independent, kwh_per,
+    past, resolve_bucket,
+};
+use crate::catalog::{Catalog, Plant, Sensor};
+use crate::domain::{Bucket, SensorKind};
+use crate::model::{Aggregate, GroupBy, Query};
+
+/// What one series is: its labels in order, and what to show as its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriesKey {
+    /// Labels, `(name, value)`.
+    pub labels: Vec<(&'static str, String)>,
+    /// Name shown in legends.
+    pub name: String,
+    /// Unit of the values.
+    pub unit: String,
+}
+
+/// A series query, ready to be read.
+#[derive(Debug, Clone)]
+pub struct SeriesPlan<'a> {
+    /// What to read; one entry an interval of a sensor.
+    pub windows: Vec<Window<'a>>,
+    /// For each window, the index of its series.
+    pub series_of: Vec<usize>,
+    /// The series.
+    pub series: Vec<SeriesKey>,
+    /// Edges of the buckets.
+    pub edges: Vec<DateTime<Utc>>,
+    /// The bucket that was chosen.
+    pub bucket: Bucket,
+    /// How a bucket becomes a value.
+    pub aggregate: Aggregate,
+    /// Why this resolution, in words.
+    pub reason: String,
+    /// What the reader should know.
+    pub notices: Vec<String>,
+}
+
+/// Plans a series query. `runs` is `None` when neither filters nor grouping ask for runs.
+///
+/// # Errors
+/// [`PlanError`], whose text says what to change.
+pub fn series<'a>(
+    query: &Query,
+    selection: &Selection<'a>,
+    catalog: &'a Catalog,
+    runs: Option<&[Run]>,
+    ask: &Ask,
+) -> Result<SeriesPlan<'a>, PlanError> {
+    let wanted = query.place.quantity.as_deref();
+    let sensors: Vec<&Sensor> = selection
+        .sensors
+        .iter()
+        .filter(|s| wanted.is_none_or(|q| q == s.quantity))
+        .copied()
+        .collect();
+    let Some(first) = sensors.first() else {
+        return Err(PlanError::NoSensor(match wanted {
+            Some(quantity) => format!("of quantity {quantity} here"),
+            None => "here".to_owned(),
+        }));
+    };
+    let mut notices = Vec::new();
+    let calendar = catalog.plant(first.plant).map(|p| (p, sensors.iter().all(|s| s.plant == p.id)));
+    let Some((plant, one_plant)) = calendar else {
+        return Err(PlanError::NoSensor("of a known plant".to_owned()));
+    };
+    if !one_plant
+        && sensors.iter().any(|s| catalog.plant(s.plant).map(Plant::zone) != Some(plant.zone()))
+    {
+        notices.push(format!(
+            "Buckets follow the clock of plant {} ({}).",
+            plant.key,
+            plant.zone()
+        ));
+    }
+    let finest = sensors.iter().map(|s| s.interval_s).fold(f64::INFINITY, f64::min);
+    let bucket = resolve_bucket(query.bucket, ask, finest);
+    let edges = plant.calendar.edges(bucket, ask.range, ask.max_points)?;
+    let reason = match query.bucket {
+        Bucket::Auto => format!(
+            "{bucket} buckets: the narrowest readable width for {} points over this range and sensors read every {finest} s",
+            ask.max_data_points.min(MAX_SERIES_POINTS)
+        ),
+        _ => format!("{bucket} buckets, as the query says"),
+    };
+    let mut plan = SeriesPlan {
+        windows: Vec::new(),
+        series_of: Vec::new(),
+        series: Vec::new(),
+        edges,
+        bucket,
+        aggregate: query.aggregate,
+        reason,
+        notices,
+    };
+    let group = match query.group_by {
+        GroupBy::None => GroupBy::Sensor,
+        group => group,
+    };
+    for sensor in once_each(group, catalog, &sensors) {
+        if query.aggregate == Aggregate::Sum
+            && sensor.kind == SensorKind::Gauge
+            && !(sensor.quantity == "power" && kwh_per(&sensor.unit).is_some())
+        {
+            return Err(PlanError::NoSum {
+                quantity: sensor.quantity.clone(),
+                unit: sensor.unit.clone(),
+            });
+        }
+        match runs {
+            None => {
+                if let Some(range) = past(ask) {
+                    let key = key_of(group, sensor, None, catalog, query.aggregate);
+                    plan.add(key, Window { sensor, range });
+                }
+            }
+            Some(runs) => {
+                for run in runs.iter().filter(|r| concerns(r, sensor)) {
+                    let range = past(ask).and_then(|p| p.clip(run.started_at, run.ended_at));
+                    if let Some(range) = range {
+                        let key = key_of(group, sensor, Some(run), catalog, query.aggregate);
+                        plan.add(key, Window { sensor, range });
+                    }
+                }
+            }
+        }
+    }
+    check_windows(plan.windows.len())?;
+    if plan.series.len() > query.limit {
+        return Err(PlanError::TooManySeries { count: plan.series.len(), limit: query.limit });
+    }
+    let points = plan.edges.len() - 1;
+    if plan.series.len().saturating_mul(points) > ask.max_points {
+        return Err(PlanError::TooManyPoints {
+            series: plan.series.len(),
+            points,
+            limit: ask.max_points,
+        });
+    }
+    Ok(plan)
+}
+
+impl<'a> SeriesPlan<'a> {
+    fn add(&mut self, key: SeriesKey, window: Window<'a>) {
+        let index = match self.series.iter().position(|s| *s == key) {
+            Some(index) => index,
+            None => {
+                self.series.push(key);
+                self.series.len() - 1
+            }
+        };
+        self.series_of.push(index);
+        self.windows.push(window);
+    }
+}
+
+/// The sensors, without the meters that another meter of the same series already counts.
+fn once_each<'a>(group: GroupBy, catalog: &Catalog, sensors: &[&'a Sensor]) -> Vec<&'a Sensor> {
+    let place = |s: &Sensor| match group {
+        GroupBy::Plant => (s.plant, None, None),
+        GroupBy::Machine => (s.plant, s.line, s.machine),
+        _ => (s.plant, s.line, None),
+    };
+    if group == GroupBy::Sensor {
+        return sensors.to_vec();
+    }
+    let mut places: Vec<_> = sensors.iter().map(|s| place(s)).collect();
+    places.sort_unstable();
+    places.dedup();
+    let of = |p| sensors.iter().filter(|s| place(s) == p).copied().collect::<Vec<_>>();
+    places.into_iter().flat_map(|p| independent(catalog, &of(p))).collect()
+}
+
+/// True when what the sensor measures belongs to the run.
+fn concerns(run: &Run, sensor: &Sensor) -> bool {
+    sensor.line == Some(run.line)
+        && match run.machine {
+            Some(machine) => sensor.machine == Some(machine),
+            None => true,
+        }
+}
+
+fn key_of(
+    group: GroupBy,
+    sensor: &Sensor,
+    run: Option<&Run>,
+    catalog: &Catalog,
+    aggregate: Aggregate,
+) -> SeriesKey {
+    let plant = catalog.plant(sensor.plant);
+    let line = sensor.line.and_then(|id| catalog.line(id));
+    let machine = sensor.machine.and_then(|id| catalog.machine(id));
+    let mut labels = vec![("plant", plant.map(|p| p.key.clone()).unwrap_or_default())];
+    let place = |name: &'static str, spot: Option<&crate::catalog::Spot>| {
+        (name, spot.map(|s| s.key.clone()).unwrap_or_default())
+    };
+    let named = |spot: Option<&crate::catalog::Spot>| {
+        spot.map_or_else(|| "(whole plant)".to_owned(), |s| s.name.clone())
+    };
+    let name = match (group, run) {
+        (GroupBy::Plant, _) => plant.map(|p| p.name.clone()).unwrap_or_default(),
+        (GroupBy::Line, _) => {
+            labels.push(place("line", line));
+            named(line)
+        }
+        (GroupBy::Machine, _) => {
+            labels.push(place("line", line));
+            labels.push(place("machine", machine));
+            machine.or(line).map_or_else(|| "(whole plant)".to_owned(), |s| s.name.clone())
+        }
+        (GroupBy::Reference, Some(run)) => {
+            labels.push(("reference", run.reference.clone()));
+            run.reference_name.clone()
+        }
+        (GroupBy::Lot, Some(run)) => {
+            labels.push(("lot", run.lot.clone()));
+            run.lot.clone()
+        }
+        (GroupBy::Operator, Some(run)) => {
+            let (key, name) = run.operator.clone().unwrap_or_default();
+            labels.push(("operator", key));
+            if name.is_empty() { "(no operator)".to_owned() } else { name }
+        }
+        _ => {
+            labels.push(place("line", line));
+            labels.push(place("machine", machine));
+            labels.push(("sensor", sensor.key.clone()));
+            sensor.name.clone()
+        }
+    };
+    labels.retain(|(_, value)| !value.is_empty());
+    labels.push(("quantity", sensor.quantity.clone()));
+    let unit = match aggregate {
+        Aggregate::Count => String::new(),
+        Aggregate::Sum if sensor.kind == SensorKind::Gauge => "kWh".to_owned(),
+        _ => sensor.unit.clone(),
+    };
+    SeriesKey { labels, name, unit }
+}
