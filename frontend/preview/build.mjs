@@ -44,7 +44,11 @@ const options = {
   sourcemap: true,
   target: 'es2022',
   jsx: 'automatic',
-  define: { 'process.env.NODE_ENV': '"production"' },
+  define: {
+    'process.env.NODE_ENV': '"production"',
+    // SystemJS puts an AMD `define` on the window for plugins; bundled UMD modules must not register with it.
+    define: 'undefined',
+  },
   loader: { '.svg': 'dataurl', '.ttf': 'file', '.woff2': 'file' },
   chunkNames: 'chunk-[hash]',
   logLevel: 'info',
@@ -58,6 +62,17 @@ await cp(path.join(here, 'index.html'), path.join(out, 'index.html'));
 await cp(path.join(modules, '@grafana/ui/dist/public/img/icons'), path.join(out, 'public/build/img/icons'), {
   recursive: true,
 });
+// Icons that @grafana/ui asks for and does not ship; the server gives missing.svg for the rarer ones.
+await cp(path.join(here, 'icons'), path.join(out, 'public/build/img/icons'), { recursive: true, force: false });
+const fonts = {
+  'inter/Inter-Regular.woff2': 'inter/files/inter-latin-400-normal.woff2',
+  'inter/Inter-Medium.woff2': 'inter/files/inter-latin-500-normal.woff2',
+  'roboto/L0xTDF4xlVMF-BfR8bXMIhJHg45mwgGEFl0_3vrtSM1J-gEPT5Ese6hmHSh0mQ.woff2':
+    'roboto-mono/files/roboto-mono-latin-400-normal.woff2',
+};
+for (const [asked, file] of Object.entries(fonts)) {
+  await cp(path.join(modules, '@fontsource', file), path.join(out, 'public/fonts', asked));
+}
 if (watch) {
   await (await context(options)).watch();
 } else {

@@ -1,5 +1,5 @@
 import { createTheme, ThemeContext } from '@grafana/data';
-import { config, locationService } from '@grafana/runtime';
+import { config, locationService, LocationServiceProvider } from '@grafana/runtime';
 import { GlobalStyles } from '@grafana/ui';
 import { ReactNode, useLayoutEffect, useState } from 'react';
 import { createRoot } from 'react-dom/client';
@@ -58,8 +58,10 @@ function GrafanaRouter({ children }: { children: ReactNode }) {
   const [location, setLocation] = useState(history.location);
   useLayoutEffect(() => history.listen(setLocation), [history]);
   return (
-    <Router location={location} navigationType={history.action as NavigationType} navigator={history}>
-      {children}
-    </Router>
+    <LocationServiceProvider service={locationService}>
+      <Router location={location} navigationType={history.action as NavigationType} navigator={history}>
+        {children}
+      </Router>
+    </LocationServiceProvider>
   );
 }

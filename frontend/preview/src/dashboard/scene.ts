@@ -53,6 +53,8 @@ function annotationLayers(dashboard: DashboardJson): SceneDataLayerSet {
   // Those of Grafana itself (built in) live in Grafana's database, which is not here.
   const own = (dashboard.annotations?.list ?? []).filter((query) => !query.builtIn);
   return new SceneDataLayerSet({
+    // One switch turns them all on and off; it bears this name.
+    name: own.map(({ name }) => name).join(', '),
     layers: own.map(
       (query) =>
         new dataLayers.AnnotationsDataLayer({

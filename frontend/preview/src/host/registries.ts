@@ -68,5 +68,7 @@ function transformer(info: DataTransformerInfo): TransformerRegistryItem {
 /** Field options (unit, thresholds, ...) and transformations: without them dashboards' settings would do nothing. */
 export function fillRegistries() {
   standardFieldConfigEditorRegistry.setInit(standardOptions);
-  standardTransformersRegistry.setInit(() => Object.values<DataTransformerInfo>(standardTransformers).map(transformer));
+  // Some are exported under a second, older name.
+  const byId = new Map(Object.values<DataTransformerInfo>(standardTransformers).map((info) => [info.id, info]));
+  standardTransformersRegistry.setInit(() => [...byId.values()].map(transformer));
 }

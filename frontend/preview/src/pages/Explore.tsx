@@ -78,7 +78,7 @@ function Explore({ datasource }: { datasource: DataSourceApi }) {
     <div className={styles}>
       <div className="toolbar">
         <h1>{texts.explore}</h1>
-        <span>{datasource.name}</span>
+        <span className="name">{datasource.name}</span>
         <TimeRangePicker
           value={range}
           onChange={changeRange}
@@ -113,7 +113,7 @@ function Explore({ datasource }: { datasource: DataSourceApi }) {
             queries={[query]}
           />
         ) : (
-          <Alert title={texts.noEditor} severity="warning" />
+          <Alert title={texts.noEditor} severity="warning" bottomSpacing={0} />
         )}
       </section>
       {data ? <ExploreResult data={data} /> : <p>{texts.runHint}</p>}
@@ -183,8 +183,7 @@ const getStyles = (theme: GrafanaTheme2) =>
       alignItems: 'center',
       gap: theme.spacing(1),
       h1: { fontSize: theme.typography.h3.fontSize, margin: 0 },
-      span: { color: theme.colors.text.secondary },
-      '> span': { marginRight: 'auto' },
+      '.name': { marginRight: 'auto', color: theme.colors.text.secondary },
     },
     '.editor': {
       padding: theme.spacing(2),

@@ -25,10 +25,10 @@ export function ExploreResult({ data }: { data: PanelData }) {
   return (
     <section className={styles} data-testid="explore-result" data-state={data.state}>
       {data.errors?.map((error, index) => (
-        <Alert key={index} title={error.message ?? String(error.status)} severity="error" />
+        <Alert key={index} title={error.message ?? String(error.status)} severity="error" bottomSpacing={0} />
       ))}
       {[...new Set(notices.map(({ text }) => text))].map((text) => (
-        <Alert key={text} title={text} severity={notices.find((notice) => notice.text === text)!.severity} />
+        <Alert key={text} title={text} severity={notices.find((notice) => notice.text === text)!.severity} bottomSpacing={0} />
       ))}
       <RadioButtonGroup
         options={options}
