@@ -59,6 +59,21 @@ impl Field {
         Self::new(name, Column::Bool(values.into_iter().collect()))
     }
 
+    /// Name of the field.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Values of the field.
+    pub fn column(&self) -> &Column {
+        &self.column
+    }
+
+    /// Value of a label.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.labels.get(name).map(String::as_str)
+    }
+
     fn new(name: &str, column: Column) -> Self {
         Self {
             name: name.to_owned(),
@@ -148,6 +163,22 @@ impl Frame {
             kind => json!({"type": kind, "typeVersion": [0, 1]}),
         };
         Self { name: name.to_owned(), fields, meta }
+    }
+
+    /// The numbers of a field; `None` without such a field of numbers.
+    pub fn numbers(&self, field: &str) -> Option<&[Option<f64>]> {
+        match self.fields.iter().find(|f| f.name == field)?.column() {
+            Column::Number(values) => Some(values),
+            _ => None,
+        }
+    }
+
+    /// The texts of a field; `None` without such a field of texts.
+    pub fn texts(&self, field: &str) -> Option<&[Option<String>]> {
+        match self.fields.iter().find(|f| f.name == field)?.column() {
+            Column::Text(values) => Some(values),
+            _ => None,
+        }
     }
 
     /// The frame as an Arrow IPC file.

@@ -2,6 +2,8 @@
 //!
 //! They fail, and do not skip, without the two servers: `scripts/test` starts them.
 
+mod answers;
+mod oracle;
 mod schema;
 #[allow(dead_code, reason = "the modules that use the rest follow")]
 mod support;

@@ -1,0 +1,283 @@
+//! Whole answers, from saved query to frames, against figures computed by hand.
+
+use chrono::{DateTime, Utc};
+use lotwise::answer::{self, AnswerError, Source};
+use lotwise::catalog;
+use lotwise::db::Db;
+use lotwise::domain::TimeRange;
+use lotwise::frame::Frame;
+use lotwise::plan::Ask;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::support::db::{Server, TestDb};
+use crate::support::source::plugin_db;
+
+/// One plant in Madrid. Line M1: a line meter (counter, 2 kWh a minute) with machine A below it
+/// (power, 30 kW steady = 0.5 kWh a minute) and a thermometer at A. Line M2: only a power meter,
+/// 60 kW. The plant's main meter counts 4 kWh a minute, 1 more than its lines.
+const PLACES: &str = "
+SET search_path = lotwise;
+INSERT INTO plant (key, name, time_zone) VALUES ('madrid', 'Madrid', 'Europe/Madrid');
+INSERT INTO shift (plant_id, key, name, starts_at) VALUES
+  (1, 'morning', 'Morning', '06:00'), (1, 'afternoon', 'Afternoon', '14:00'), (1, 'night', 'Night', '22:00');
+INSERT INTO line (plant_id, key, name) VALUES (1, 'M1', 'Line 1'), (1, 'M2', 'Line 2');
+INSERT INTO machine (plant_id, line_id, key, name) VALUES (1, 1, 'A', 'Machine A');
+INSERT INTO sensor (plant_id, line_id, machine_id, key, name, quantity, unit, kind, parent_sensor_id) VALUES
+  (1, NULL, NULL, 'main', 'Main meter', 'energy', 'kWh', 'counter', NULL),
+  (1, 1, NULL, 'M1-energy', 'Line 1 meter', 'energy', 'kWh', 'counter', 1),
+  (1, 2, NULL, 'M2-power', 'Line 2 power', 'power', 'kW', 'gauge', 1),
+  (1, 1, 1, 'A-power', 'A power', 'power', 'kW', 'gauge', 2),
+  (1, 1, 1, 'A-temp', 'A temperature', 'temperature', '°C', 'gauge', NULL);
+INSERT INTO reference (plant_id, key, name) VALUES (1, 'R1', 'Red'), (1, 'R2', 'Blue');
+INSERT INTO operator (plant_id, key, name) VALUES (1, 'ana', 'Ana');
+INSERT INTO lot (plant_id, key, reference_id) VALUES (1, 'L1', 1), (1, 'L2', 2);
+-- Between minutes, so that the edges must be interpolated.
+INSERT INTO run (plant_id, key, line_id, lot_id, operator_id, started_at, ended_at, good_units, scrap_units) VALUES
+  (1, 'r1', 1, 1, 1, '2026-03-02T08:00:30Z', '2026-03-02T09:00:30Z', 60, 3),
+  (1, 'r2', 1, 2, NULL, '2026-03-02T10:00:15Z', '2026-03-02T10:30:00Z', 30, 0),
+  (1, 'r3', 2, 1, 1, '2026-03-02T08:00:00Z', '2026-03-02T12:00:00Z', 100, 0);
+SELECT ensure_partitions('2026-02-20', '2026-11-10');
+";
+
+/// Readings once a minute over `[$1, $2]`; the line's counter resets at 09:30 on 2 March.
+const READINGS: &str = "
+INSERT INTO lotwise.reading
+SELECT t, v, 1, s FROM generate_series($1::timestamptz, $2::timestamptz, '1 min') t,
+  LATERAL (SELECT date_part('epoch', t - $1) / 60 AS m) x,
+  LATERAL (VALUES
+    (1, 1000 + 4 * m),
+    (2, CASE WHEN t >= '2026-03-02T09:30:00Z' AND $1 < '2026-03-02T09:30:00Z'
+             THEN 2 * date_part('epoch', t - '2026-03-02T09:29:00Z') / 60 ELSE 50 + 2 * m END),
+    (3, 60), (4, 30), (5, 100 + 10 * (date_part('minute', t)::int % 2))) y(s, v)
+";
+
+struct Factory {
+    _db: TestDb,
+    plugin: Db,
+    pool: PgPool,
+}
+
+impl Factory {
+    async fn new(server: Server, from: &str, to: &str) -> Self {
+        let db = TestDb::migrated(server).await;
+        let pool = db.pool().await;
+        sqlx::raw_sql(PLACES).execute(&pool).await.unwrap();
+        let factory = Self { plugin: plugin_db(&db.url), pool, _db: db };
+        factory.read(from, to).await;
+        factory
+    }
+
+    async fn read(&self, from: &str, to: &str) {
+        let time = |t: &str| t.parse::<DateTime<Utc>>().unwrap();
+        sqlx::query(READINGS).bind(time(from)).bind(time(to)).execute(&self.pool).await.unwrap();
+    }
+
+    async fn try_ask(&self, from: &str, to: &str, query: Value) -> Result<Vec<Frame>, AnswerError> {
+        let catalog = catalog::load(&self.plugin, &[], &[]).await.unwrap();
+        let source = Source { db: &self.plugin, catalog: &catalog };
+        let ask = Ask {
+            range: TimeRange::new(from.parse().unwrap(), to.parse().unwrap()).unwrap(),
+            interval_s: 1.0,
+            max_data_points: 1000,
+            max_points: 1_000_000,
+            now: "2026-12-01T00:00:00Z".parse().unwrap(),
+        };
+        answer::answer(&source, query.to_string().as_bytes(), &ask).await
+    }
+
+    async fn ask(&self, from: &str, to: &str, query: Value) -> Vec<Frame> {
+        self.try_ask(from, to, query).await.unwrap()
+    }
+}
+
+#[track_caller]
+fn near(got: &[Option<f64>], want: &[Option<f64>]) {
+    let same = got.len() == want.len()
+        && got.iter().zip(want).all(|(g, w)| match (g, w) {
+            (Some(g), Some(w)) => (g - w).abs() <= 1e-9 * w.abs().max(1.0),
+            (g, w) => g == w,
+        });
+    assert!(same, "got {got:?}, want {want:?}");
+}
+
+fn some(values: &[f64]) -> Vec<Option<f64>> {
+    values.iter().copied().map(Some).collect()
+}
+
+fn texts(frame: &Frame, field: &str) -> Vec<String> {
+    frame.texts(field).unwrap().iter().map(|t| t.clone().unwrap_or_default()).collect()
+}
+
+async fn both(test: impl AsyncFn(Server)) {
+    test(Server::Timescale).await;
+    test(Server::Plain).await;
+}
+
+const MORNING: (&str, &str) = ("2026-03-02T08:00:00Z", "2026-03-02T12:00:00Z");
+
+#[tokio::test]
+async fn energy_by_reference_is_exact_at_the_edges_of_runs_and_adds_up_to_the_meter() {
+    both(async |server| {
+        let factory = Factory::new(server, "2026-03-02T07:00:00Z", "2026-03-02T13:00:00Z").await;
+        let frames =
+            factory.ask(MORNING.0, MORNING.1, json!({"type": "kpi", "groupBy": "reference"})).await;
+        let table = &frames[0];
+        // R1: line 1 for 60 min at 2 kWh, and line 2 for 4 h at 60 kW: 120 + 240 kWh.
+        // R2: line 1 for 29.75 min at 2 kWh. The main meter: 240 min at 4 kWh.
+        assert_eq!(texts(table, "reference"), ["R1", "R2", ""]);
+        assert_eq!(texts(table, "name"), ["Red", "Blue", "Unallocated"]);
+        near(table.numbers("energy").unwrap(), &some(&[360.0, 59.5, 960.0 - 360.0 - 59.5]));
+        let units = [Some(160.0), Some(30.0), None];
+        near(table.numbers("good_units").unwrap(), &units);
+        let per_unit = [Some(360.0 / 160.0), Some(59.5 / 30.0), None];
+        near(table.numbers("energy_per_good_unit").unwrap(), &per_unit);
+        near(table.numbers("scrap_units").unwrap(), &[Some(3.0), Some(0.0), None]);
+        // A's thermometer swings between 100 and 110 in straight lines: 105 on average.
+        let heat = table.numbers("mean_temperature").unwrap();
+        assert!((heat[0].unwrap() - 105.0).abs() < 1e-9, "{heat:?}");
+        near(&table.numbers("coverage").unwrap()[..2], &some(&[1.0, 1.0]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn groups_by_place_do_not_count_a_meter_twice() {
+    both(async |server| {
+        let factory = Factory::new(server, "2026-03-02T07:00:00Z", "2026-03-02T13:00:00Z").await;
+        let ask = async |query| factory.ask(MORNING.0, MORNING.1, query).await.remove(0);
+        // The counter resets at 09:30: 50 + ... falls to 2, which counts as 2 from zero.
+        let lines = ask(json!({"type": "kpi", "groupBy": "line"})).await;
+        assert_eq!(texts(&lines, "line"), ["M1", "M2", ""]);
+        near(lines.numbers("energy").unwrap(), &some(&[480.0, 240.0, 240.0]));
+        let machines = ask(json!({"type": "kpi", "groupBy": "machine"})).await;
+        near(machines.numbers("energy").unwrap(), &some(&[120.0, 840.0]));
+        let plant = ask(json!({"type": "kpi"})).await;
+        near(plant.numbers("energy").unwrap(), &some(&[960.0]));
+        let one =
+            ask(json!({"type": "kpi", "place": {"lines": ["M1"]}, "context": {"lots": ["L1"]}}))
+                .await;
+        near(one.numbers("energy").unwrap(), &some(&[120.0]));
+        let grouped = ask(json!({"type": "series", "groupBy": "line", "aggregate": "sum",
+            "bucket": "whole", "place": {"lines": ["M1"], "quantity": "energy"}}))
+        .await;
+        near(grouped.numbers("value").unwrap(), &some(&[480.0]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_range_that_cuts_a_run_shares_its_units_in_proportion_to_time() {
+    let factory =
+        Factory::new(Server::Timescale, "2026-03-02T07:00:00Z", "2026-03-02T13:00:00Z").await;
+    let frames = factory
+        .ask(
+            "2026-03-02T08:45:30Z",
+            "2026-03-02T10:00:00Z",
+            json!({"type": "kpi", "place": {"lines": ["M1"]}, "groupBy": "lot"}),
+        )
+        .await;
+    // A quarter of run r1: 15 minutes at 2 kWh, 15 of its 60 units.
+    near(&frames[0].numbers("energy").unwrap()[..1], &some(&[30.0]));
+    near(&frames[0].numbers("good_units").unwrap()[..1], &some(&[15.0]));
+}
+
+/// Energy of line 2, steady at 60 kW, is 60 kWh for each hour that a bucket has.
+async fn hours(factory: &Factory, from: &str, to: &str, bucket: &str) -> Vec<Option<f64>> {
+    let query =
+        json!({"type": "kpi", "kpis": ["energy"], "bucket": bucket, "place": {"lines": ["M2"]}});
+    let frames = factory.ask(from, to, query).await;
+    frames[0].numbers("value").unwrap().iter().map(|v| v.map(|v| v / 60.0)).collect()
+}
+
+#[tokio::test]
+async fn bars_per_day_shift_and_week_are_right_over_both_clock_changes() {
+    both(async |server| {
+        let factory = Factory::new(server, "2026-03-20T00:00:00Z", "2026-04-08T00:00:00Z").await;
+        factory.read("2026-10-16T00:00:00Z", "2026-11-04T00:00:00Z").await;
+        let spring = hours(&factory, "2026-03-27T23:00:00Z", "2026-03-30T22:00:00Z", "day").await;
+        near(&spring, &some(&[24.0, 23.0, 24.0]));
+        let autumn = hours(&factory, "2026-10-23T22:00:00Z", "2026-10-26T23:00:00Z", "day").await;
+        near(&autumn, &some(&[24.0, 25.0, 24.0]));
+        let spring = hours(&factory, "2026-03-28T13:00:00Z", "2026-03-29T12:00:00Z", "shift").await;
+        near(&spring, &some(&[8.0, 7.0, 8.0]));
+        let autumn = hours(&factory, "2026-10-24T12:00:00Z", "2026-10-25T13:00:00Z", "shift").await;
+        near(&autumn, &some(&[8.0, 9.0, 8.0]));
+        let spring = hours(&factory, "2026-03-22T23:00:00Z", "2026-04-05T22:00:00Z", "week").await;
+        near(&spring, &some(&[167.0, 168.0]));
+        let autumn = hours(&factory, "2026-10-18T22:00:00Z", "2026-11-01T23:00:00Z", "week").await;
+        near(&autumn, &some(&[169.0, 168.0]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn series_follow_runs_and_leave_gaps_empty() {
+    let factory =
+        Factory::new(Server::Timescale, "2026-03-02T07:00:00Z", "2026-03-02T13:00:00Z").await;
+    let frames = factory
+        .ask(
+            MORNING.0,
+            MORNING.1,
+            json!({"type": "series", "bucket": "30m", "groupBy": "reference",
+            "place": {"lines": ["M1"], "quantity": "power"}}),
+        )
+        .await;
+    let by_name =
+        |name: &str| frames.iter().find(|f| f.name == name).unwrap().numbers("value").unwrap();
+    near(by_name("Red"), &[Some(30.0), Some(30.0), Some(30.0), None, None, None, None, None]);
+    near(by_name("Blue"), &[None, None, None, None, Some(30.0), None, None, None]);
+    assert_eq!(frames[0].fields[1].label("reference"), Some("R1"));
+    let counts = factory
+        .ask(
+            MORNING.0,
+            MORNING.1,
+            json!({"type": "series", "bucket": "1h", "aggregate": "count",
+            "place": {"sensors": ["A-temp"]}}),
+        )
+        .await;
+    near(counts[0].numbers("value").unwrap(), &some(&[60.0; 4]));
+}
+
+#[tokio::test]
+async fn runs_and_latest_are_tables() {
+    let factory = Factory::new(Server::Plain, "2026-03-02T07:00:00Z", "2026-03-02T13:00:00Z").await;
+    let runs = factory.ask(MORNING.0, MORNING.1, json!({"type": "runs"})).await.remove(0);
+    assert_eq!(texts(&runs, "run"), ["r2", "r1", "r3"]);
+    near(runs.numbers("energy").unwrap(), &some(&[59.5, 120.0, 240.0]));
+    near(runs.numbers("duration_s").unwrap(), &some(&[1785.0, 3600.0, 14400.0]));
+    let notes = factory
+        .ask(MORNING.0, MORNING.1, json!({"type": "runs", "format": "annotations"}))
+        .await
+        .remove(0);
+    assert_eq!(texts(&notes, "title")[1], "L1 · R1");
+    let latest = factory.ask(MORNING.0, MORNING.1, json!({"type": "latest"})).await.remove(0);
+    assert_eq!(texts(&latest, "sensor"), ["A-power", "A-temp", "M1-energy", "M2-power", "main"]);
+    assert_eq!(latest.numbers("value").unwrap()[0], Some(30.0));
+}
+
+#[tokio::test]
+async fn what_cannot_be_answered_says_what_to_change() {
+    let factory =
+        Factory::new(Server::Timescale, "2026-03-02T07:00:00Z", "2026-03-02T08:00:00Z").await;
+    let message =
+        async |query| factory.try_ask(MORNING.0, MORNING.1, query).await.unwrap_err().to_string();
+    let line = message(json!({"place": {"lines": ["M9"]}})).await;
+    assert_eq!(line, "unknown line \"M9\": choose one of M1, M2");
+    let lot = message(json!({"context": {"lots": ["nope"]}})).await;
+    assert!(lot.contains("unknown lot \"nope\"") && lot.contains("choose one"), "{lot}");
+    let sum = message(
+        json!({"type": "series", "aggregate": "sum", "place": {"quantity": "temperature"}}),
+    )
+    .await;
+    assert!(sum.contains("choose mean, min or max"), "{sum}");
+    let year = factory
+        .try_ask(
+            "2025-01-01T00:00:00Z",
+            "2026-01-01T00:00:00Z",
+            json!({"type": "series", "bucket": "1s"}),
+        )
+        .await
+        .unwrap_err();
+    assert!(year.to_string().contains("choose a wider bucket"), "{year}");
+}
