@@ -47,4 +47,10 @@ export function Alerts() {
 }
 
 const getStyles = (theme: GrafanaTheme2) =>
-  css({ position: 'fixed', top: theme.spacing(6), right: theme.spacing(2), zIndex: theme.zIndex.portal, maxWidth: 420 });
+  css({
+    position: 'fixed',
+    top: theme.spacing(6),
+    right: theme.spacing(2),
+    zIndex: theme.zIndex.portal,
+    maxWidth: 420,
+  });

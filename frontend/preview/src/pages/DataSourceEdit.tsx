@@ -80,7 +80,11 @@ function Editor({ saved, ConfigEditor }: { saved: DataSourceSettings; ConfigEdit
           data-testid="data-testid Alert health"
         />
       )}
-      <Button type="submit" disabled={outcome?.status === 'testing'} data-testid="data-testid Data source settings page Save and Test button">
+      <Button
+        type="submit"
+        disabled={outcome?.status === 'testing'}
+        data-testid="data-testid Data source settings page Save and Test button"
+      >
         {texts.saveAndTest}
       </Button>
     </form>

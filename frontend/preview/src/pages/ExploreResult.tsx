@@ -1,6 +1,13 @@
 import { css } from '@emotion/css';
 import { DataFrame, FieldType, GrafanaTheme2, LoadingState, PanelData } from '@grafana/data';
-import { EmbeddedScene, SceneDataNode, SceneFlexItem, SceneFlexLayout, SceneTimeRange, VizPanel } from '@grafana/scenes';
+import {
+  EmbeddedScene,
+  SceneDataNode,
+  SceneFlexItem,
+  SceneFlexLayout,
+  SceneTimeRange,
+  VizPanel,
+} from '@grafana/scenes';
 import { Alert, RadioButtonGroup, useStyles2 } from '@grafana/ui';
 import { useEffect, useMemo, useState } from 'react';
 
@@ -28,7 +35,12 @@ export function ExploreResult({ data }: { data: PanelData }) {
         <Alert key={index} title={error.message ?? String(error.status)} severity="error" bottomSpacing={0} />
       ))}
       {[...new Set(notices.map(({ text }) => text))].map((text) => (
-        <Alert key={text} title={text} severity={notices.find((notice) => notice.text === text)!.severity} bottomSpacing={0} />
+        <Alert
+          key={text}
+          title={text}
+          severity={notices.find((notice) => notice.text === text)!.severity}
+          bottomSpacing={0}
+        />
       ))}
       <RadioButtonGroup
         options={options}
@@ -58,7 +70,12 @@ function Panel({ pluginId, data }: { pluginId: View; data: PanelData }) {
         body: new SceneFlexLayout({
           children: [
             new SceneFlexItem({
-              body: new VizPanel({ pluginId, title: texts.result, options: {}, fieldConfig: { defaults: {}, overrides: [] } }),
+              body: new VizPanel({
+                pluginId,
+                title: texts.result,
+                options: {},
+                fieldConfig: { defaults: {}, overrides: [] },
+              }),
             }),
           ],
         }),

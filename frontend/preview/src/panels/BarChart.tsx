@@ -73,7 +73,13 @@ function BarChartPanel(props: PanelProps<Options>) {
   );
 }
 
-function Chart({ categories, series, options, width, height }: Bars & { options: Options; width: number; height: number }) {
+function Chart({
+  categories,
+  series,
+  options,
+  width,
+  height,
+}: Bars & { options: Options; width: number; height: number }) {
   const theme = useTheme2();
   const horizontal = options.orientation === 'horizontal';
   const stacked = options.stacking === StackingMode.Normal;

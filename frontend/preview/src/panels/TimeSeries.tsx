@@ -1,4 +1,11 @@
-import { dateTimeFormat, FieldType, formattedValueToString, getFieldDisplayName, PanelPlugin, PanelProps } from '@grafana/data';
+import {
+  dateTimeFormat,
+  FieldType,
+  formattedValueToString,
+  getFieldDisplayName,
+  PanelPlugin,
+  PanelProps,
+} from '@grafana/data';
 import {
   AxisPlacement,
   GraphDrawStyle,
@@ -53,7 +60,13 @@ function TimeSeriesPanel(props: PanelProps<Options>) {
   if (frames.length === 0) {
     return <Message>No data</Message>;
   }
-  const legend = { displayMode: LegendDisplayMode.List, placement: 'bottom', showLegend: true, calcs: [], ...options.legend };
+  const legend = {
+    displayMode: LegendDisplayMode.List,
+    placement: 'bottom',
+    showLegend: true,
+    calcs: [],
+    ...options.legend,
+  };
   const tooltip = options.tooltip?.mode ?? TooltipDisplayMode.Single;
   return (
     <Graph
