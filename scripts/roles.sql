@@ -11,3 +11,5 @@ ALTER ROLE lotwise_grafana SET default_transaction_read_only = on;
 CREATE DATABASE lotwise OWNER lotwise TEMPLATE template0;
 REVOKE ALL ON DATABASE lotwise FROM PUBLIC;
 GRANT CONNECT ON DATABASE lotwise TO lotwise_writer, lotwise_reader;
+-- Ingest copies readings into a temporary table first.
+GRANT TEMPORARY ON DATABASE lotwise TO lotwise_writer;
