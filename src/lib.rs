@@ -15,3 +15,4 @@ pub mod model;
 pub mod plan;
 pub mod schema;
 pub mod sql;
+pub mod tls;
