@@ -1,4 +1,5 @@
 //! What the integration tests share.
 
 pub mod db;
+pub mod ingest;
 pub mod source;
