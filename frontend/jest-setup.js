@@ -1,17 +1,11 @@
 import './.config/jest-setup';
 
 // What @grafana/ui 13 on React 19 asks of the browser and jsdom does not have.
-import { MessageChannel as NodeMessageChannel } from 'node:worker_threads';
-
-/** Lets the process end: React's scheduler opens a channel that it never closes. */
-class UnreferencedMessageChannel extends NodeMessageChannel {
-  constructor() {
-    super();
-    this.port1.unref();
-    this.port2.unref();
-  }
-}
-globalThis.MessageChannel = UnreferencedMessageChannel;
+// Node's MessageChannel would keep the process alive: React's scheduler never closes its own.
+globalThis.MessageChannel = class {
+  port1 = { onmessage: null };
+  port2 = { postMessage: (data) => setTimeout(() => this.port1.onmessage?.({ data }), 0) };
+};
 
 // The combobox measures its options to size its menu.
 HTMLCanvasElement.prototype.getContext = () => ({
@@ -49,3 +43,6 @@ Element.prototype.getBoundingClientRect = () => ({
 });
 Element.prototype.scrollIntoView = () => {};
 Element.prototype.scrollTo = () => {};
+
+// Without Grafana nobody has prepared the translations; components show their English texts.
+beforeAll(() => require('./src/i18n').translationsReady());

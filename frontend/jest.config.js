@@ -15,6 +15,7 @@ module.exports = {
       ...grafanaESModules,
       '@grafana/.*',
       '@react-hookz/.*',
+      '@ver0/.*',
       '@rc-component/.*',
       'react-data-grid',
       'marked-mangle',

@@ -5,13 +5,16 @@
 
 pub mod answer;
 pub mod catalog;
+pub mod client;
 pub mod db;
+pub mod demo;
 pub mod domain;
 pub mod figures;
 pub mod frame;
 pub mod grafana;
 pub mod ingest;
 pub mod model;
+pub mod replay;
 pub mod plan;
 pub mod schema;
 pub mod sql;

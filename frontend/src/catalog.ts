@@ -2,14 +2,7 @@ import { DataSourceWithBackend } from '@grafana/runtime';
 
 /** What the plugin's resource endpoints list. */
 export type CatalogPath =
-  | 'plants'
-  | 'lines'
-  | 'machines'
-  | 'sensors'
-  | 'quantities'
-  | 'references'
-  | 'lots'
-  | 'operators';
+  'plants' | 'lines' | 'machines' | 'sensors' | 'quantities' | 'references' | 'lots' | 'operators';
 
 /** Narrows a listing. Lists are already free of variables. */
 export interface CatalogFilter {
@@ -35,24 +28,24 @@ export interface CatalogPage {
   truncated: boolean;
 }
 
-type Fetch = Pick<DataSourceWithBackend, 'getResource'>;
+type Source = Pick<DataSourceWithBackend, 'getResource'>;
 
 const FRESH_MS = 30_000;
 const KEPT = 200;
-const EVERY = new Set(['*', '$__all']);
+const ALL = new Set(['*', '$__all']);
 
-/** The address of a listing; "all" and empty filters are left out, the same filter always gives the same text. */
-export function catalogUrl(path: CatalogPath, filter: CatalogFilter): string {
+/** The address of a listing; filters that mean "all" are left out, and the same filter always gives the same text. */
+export function catalogUrl(path: CatalogPath, filter: CatalogFilter = {}): string {
   const query = new URLSearchParams();
   for (const name of ['plant', 'line', 'machine', 'reference'] as const) {
     const values = filter[name] ?? [];
-    if (!values.some((value) => EVERY.has(value))) {
+    if (!values.some((value) => ALL.has(value))) {
       [...values].sort().forEach((value) => query.append(name, value));
     }
   }
   for (const name of ['quantity', 'search', 'from', 'to', 'limit'] as const) {
     const value = filter[name];
-    if (value !== undefined && value !== '' && !EVERY.has(String(value))) {
+    if (value !== undefined && value !== '' && !ALL.has(String(value))) {
       query.append(name, String(value));
     }
   }
@@ -62,18 +55,22 @@ export function catalogUrl(path: CatalogPath, filter: CatalogFilter): string {
 
 /**
  * Lists plants, lines, lots and so on through the plugin's resource endpoints. Answers are kept for half a minute,
- * so that the pickers of a dashboard full of panels ask once.
+ * so that the pickers of an editor and the variables of a dashboard ask once.
  */
 export class Catalog {
   private readonly answers = new Map<string, { at: number; page: Promise<CatalogPage> }>();
 
   constructor(
-    private readonly source: Fetch,
+    private readonly source: Source,
     private readonly now: () => number = Date.now
   ) {}
 
-  list(path: CatalogPath, filter: CatalogFilter = {}): Promise<CatalogPage> {
-    const url = catalogUrl(path, filter);
+  list(path: CatalogPath, filter?: CatalogFilter): Promise<CatalogPage> {
+    return this.get(catalogUrl(path, filter));
+  }
+
+  /** The listing at an address made by `catalogUrl`. */
+  get(url: string): Promise<CatalogPage> {
     const known = this.answers.get(url);
     if (known && this.now() - known.at < FRESH_MS) {
       return known.page;

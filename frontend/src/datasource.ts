@@ -3,8 +3,11 @@ import { DataSourceWithBackend, getTemplateSrv, TemplateSrv } from '@grafana/run
 
 import { Catalog } from './catalog';
 import { expandList, expandText } from './expand';
-import { DEFAULT_ANNOTATION, DEFAULT_MODEL } from './query';
+import { complete, NEW_ANNOTATION, NEW_QUERY, QUERY_TYPES } from './query';
+import { summarize } from './summary';
+import { queryTypeWords } from './texts';
 import { LotwiseOptions, LotwiseQuery } from './types';
+import { LotwiseVariables } from './variables';
 
 /**
  * The front half of the data source. Queries go to the back end as they are saved; only dashboard variables are
@@ -15,9 +18,9 @@ export class LotwiseDataSource extends DataSourceWithBackend<LotwiseQuery, Lotwi
   readonly catalog = new Catalog(this);
 
   annotations: AnnotationSupport<LotwiseQuery> = {
-    getDefaultQuery: () => DEFAULT_ANNOTATION,
+    getDefaultQuery: () => ({ ...NEW_ANNOTATION, queryType: NEW_ANNOTATION.type }),
     prepareQuery: (annotation) => {
-      const target = annotation.target ?? { refId: 'Anno', ...DEFAULT_ANNOTATION };
+      const target = annotation.target ?? { refId: 'Anno', ...NEW_ANNOTATION };
       return { ...target, type: 'runs', queryType: 'runs', format: 'annotations' };
     },
   };
@@ -27,19 +30,23 @@ export class LotwiseDataSource extends DataSourceWithBackend<LotwiseQuery, Lotwi
     private readonly templates: TemplateSrv = getTemplateSrv()
   ) {
     super(settings);
+    this.variables = new LotwiseVariables(this.catalog, templates);
   }
 
   getDefaultQuery(_app: CoreApp): Partial<LotwiseQuery> {
-    return { ...DEFAULT_MODEL, queryType: DEFAULT_MODEL.type };
+    return { ...NEW_QUERY, queryType: NEW_QUERY.type };
   }
 
   getSupportedQueryTypes() {
-    return ['series', 'kpi', 'runs', 'latest'].map((value) => ({ value, label: value }));
+    return QUERY_TYPES.map((value) => ({ value, ...queryTypeWords(value) }));
   }
 
-  /** A KPI query in which no KPI is chosen yet has nothing to ask. */
+  getQueryDisplayText(query: LotwiseQuery): string {
+    return summarize(complete(query));
+  }
+
   filterQuery(query: LotwiseQuery): boolean {
-    return !query.hide && !(query.type === 'kpi' && (query.kpis ?? []).length === 0);
+    return !query.hide;
   }
 
   applyTemplateVariables(query: LotwiseQuery, scopedVars: ScopedVars): LotwiseQuery {

@@ -1,0 +1,279 @@
+import React, { useEffect, useId, useMemo, useRef } from 'react';
+
+import { AnnotationQuery, QueryEditorProps } from '@grafana/data';
+import { getTemplateSrv } from '@grafana/runtime';
+import { Alert, Combobox, Field, MultiCombobox, RadioButtonGroup, Text } from '@grafana/ui';
+
+import { LotwiseDataSource } from '../datasource';
+import { expandList } from '../expand';
+import { Aggregate, Context, GroupBy, Kpi, MODEL_VERSION, Place, RunsFormat } from '../generated/model';
+import { t } from '../i18n';
+import { filterAbove, keepExisting, placeFilter } from '../place';
+import { complete, CompleteQuery, groupings, isBucket, QUERY_TYPES, uses, withType } from '../query';
+import { summarize } from '../summary';
+import { aggregateWords, BUCKETS, bucketWords, formatWords, groupWords, kpiWords, queryTypeWords } from '../texts';
+import { LotwiseOptions, LotwiseQuery } from '../types';
+import { KeyPicker } from './KeyPicker';
+import { LimitInput } from './LimitInput';
+import { variableOptions } from './options';
+import { QuantityPicker } from './QuantityPicker';
+import { Row } from './Row';
+
+const KPIS: Kpi[] = ['energy', 'energy_per_good_unit', 'good_units', 'scrap_units', 'mean_temperature'];
+const AGGREGATES: Aggregate[] = ['mean', 'min', 'max', 'first', 'last', 'sum', 'count'];
+const FORMATS: RunsFormat[] = ['table', 'annotations'];
+const MINUTE_MS = 60_000;
+
+export interface Props extends QueryEditorProps<LotwiseDataSource, LotwiseQuery, LotwiseOptions> {
+  /** Given where Grafana edits an annotation: then the query is one for runs. */
+  annotation?: AnnotationQuery<LotwiseQuery>;
+}
+
+const expand = (list: string[]) => expandList(list, getTemplateSrv());
+
+/** Edits one query by picking. Every change is saved and run at once. */
+export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, range, annotation }: Props) {
+  const query = annotation
+    ? complete({ ...saved, type: 'runs', queryType: 'runs', format: 'annotations' })
+    : complete(saved);
+  const { catalog } = datasource;
+  const id = useId();
+  const newest = useRef(query);
+  useEffect(() => {
+    newest.current = query;
+  });
+
+  const change = (next: CompleteQuery) => {
+    newest.current = next;
+    onChange(next);
+    onRunQuery();
+  };
+
+  const changePlace = async (part: Partial<Place>) => {
+    const place = { ...query.place, ...part };
+    change({ ...query, place });
+    const kept = await keepExisting(place, catalog, expand);
+    // Something else was picked meanwhile: that pick checks for itself.
+    if (newest.current.place === place && JSON.stringify(kept) !== JSON.stringify(place)) {
+      change({ ...newest.current, place: kept });
+    }
+  };
+  const changeContext = (part: Partial<Context>) => change({ ...query, context: { ...query.context, ...part } });
+
+  const above = placeFilter(query.place, expand);
+  // Whole minutes, so that a dashboard that refreshes does not ask for the lots anew each time.
+  const span = useMemo(() => {
+    const rounded = (ms: number) => new Date(Math.floor(ms / MINUTE_MS) * MINUTE_MS).toISOString();
+    return range ? { from: rounded(range.from.valueOf()), to: rounded(range.to.valueOf() + MINUTE_MS) } : {};
+  }, [range]);
+
+  const uncertainBucket = !isBucket(query.bucket);
+
+  return (
+    <div data-testid="lotwise-query-editor">
+      {query.version > MODEL_VERSION && (
+        <Alert
+          severity="warning"
+          title={t('editor.newer', 'This query was saved by a newer Lotwise: update the plugin')}
+        />
+      )}
+      {!annotation && (
+        <Row label={t('editor.type', 'Query type')}>
+          <RadioButtonGroup
+            id={`${id}-type`}
+            aria-label={t('editor.type', 'Query type')}
+            data-testid="lotwise-type"
+            options={QUERY_TYPES.map((value) => ({ value, ...queryTypeWords(value) }))}
+            value={query.type}
+            onChange={(type) => change(withType(query, type))}
+          />
+        </Row>
+      )}
+
+      <Row label={t('editor.place', 'Place')}>
+        <KeyPicker
+          id={`${id}-plants`}
+          testId="lotwise-plants"
+          label={t('editor.plants', 'Plant')}
+          placeholder={t('editor.plants-placeholder', 'All plants')}
+          catalog={catalog}
+          path="plants"
+          filter={filterAbove('plants', above)}
+          value={query.place.plants}
+          onChange={(plants) => changePlace({ plants })}
+        />
+        <KeyPicker
+          id={`${id}-lines`}
+          testId="lotwise-lines"
+          label={t('editor.lines', 'Line')}
+          placeholder={t('editor.lines-placeholder', 'All lines')}
+          catalog={catalog}
+          path="lines"
+          filter={filterAbove('lines', above)}
+          value={query.place.lines}
+          onChange={(lines) => changePlace({ lines })}
+        />
+        <KeyPicker
+          id={`${id}-machines`}
+          testId="lotwise-machines"
+          label={t('editor.machines', 'Machine')}
+          placeholder={t('editor.machines-placeholder', 'All machines')}
+          catalog={catalog}
+          path="machines"
+          filter={filterAbove('machines', above)}
+          value={query.place.machines}
+          onChange={(machines) => changePlace({ machines })}
+        />
+        {uses(query.type, 'quantity') && (
+          <QuantityPicker
+            id={`${id}-quantity`}
+            testId="lotwise-quantity"
+            catalog={catalog}
+            filter={filterAbove('quantities', above)}
+            value={query.place.quantity}
+            onChange={(quantity) => changePlace({ quantity })}
+          />
+        )}
+        {uses(query.type, 'sensors') && (
+          <KeyPicker
+            id={`${id}-sensors`}
+            testId="lotwise-sensors"
+            label={t('editor.sensors', 'Sensor')}
+            placeholder={t('editor.sensors-placeholder', 'All sensors')}
+            catalog={catalog}
+            path="sensors"
+            filter={filterAbove('sensors', above)}
+            value={query.place.sensors}
+            onChange={(sensors) => changePlace({ sensors })}
+          />
+        )}
+      </Row>
+
+      {uses(query.type, 'context') && (
+        <Row label={t('editor.context', 'While this was made')}>
+          <KeyPicker
+            id={`${id}-references`}
+            testId="lotwise-references"
+            label={t('editor.references', 'Reference')}
+            placeholder={t('editor.references-placeholder', 'All references')}
+            catalog={catalog}
+            path="references"
+            filter={filterAbove('references', above)}
+            value={query.context.references}
+            onChange={(references) => changeContext({ references })}
+            marksUnknown="accepted"
+          />
+          <KeyPicker
+            id={`${id}-lots`}
+            testId="lotwise-lots"
+            label={t('editor.lots', 'Lot')}
+            placeholder={t('editor.lots-placeholder', 'All lots')}
+            catalog={catalog}
+            path="lots"
+            filter={{ ...filterAbove('lots', above), reference: expand(query.context.references), ...span }}
+            value={query.context.lots}
+            onChange={(lots) => changeContext({ lots })}
+            marksUnknown="accepted"
+          />
+          <KeyPicker
+            id={`${id}-operators`}
+            testId="lotwise-operators"
+            label={t('editor.operators', 'Operator')}
+            placeholder={t('editor.operators-placeholder', 'All operators')}
+            catalog={catalog}
+            path="operators"
+            filter={{ plant: above.plant }}
+            value={query.context.operators}
+            onChange={(operators) => changeContext({ operators })}
+            marksUnknown="accepted"
+          />
+        </Row>
+      )}
+
+      <Row label={t('editor.answer', 'Answer')}>
+        {uses(query.type, 'kpis') && (
+          <Field label={t('editor.kpis', 'KPIs')} htmlFor={`${id}-kpis`} noMargin>
+            <MultiCombobox
+              id={`${id}-kpis`}
+              data-testid="lotwise-kpis"
+              placeholder={t('editor.kpis-placeholder', 'All KPIs')}
+              width={50}
+              isClearable
+              options={KPIS.map((value) => ({ value, ...kpiWords(value) }))}
+              value={query.kpis}
+              onChange={(options) => change({ ...query, kpis: options.map((option) => option.value) })}
+            />
+          </Field>
+        )}
+        {uses(query.type, 'aggregate') && (
+          <Field label={t('editor.aggregate', 'Aggregate')} htmlFor={`${id}-aggregate`} noMargin>
+            <Combobox
+              id={`${id}-aggregate`}
+              data-testid="lotwise-aggregate"
+              width={24}
+              options={AGGREGATES.map((value) => ({ value, ...aggregateWords(value) }))}
+              value={query.aggregate}
+              onChange={({ value }) => change({ ...query, aggregate: value })}
+            />
+          </Field>
+        )}
+        {uses(query.type, 'groupBy') && (
+          <Field label={t('editor.group-by', 'Group by')} htmlFor={`${id}-group-by`} noMargin>
+            <Combobox<GroupBy>
+              id={`${id}-group-by`}
+              data-testid="lotwise-group-by"
+              width={20}
+              options={groupings(query.type).map((value) => ({ value, ...groupWords(value) }))}
+              value={query.groupBy}
+              onChange={({ value }) => change({ ...query, groupBy: value })}
+            />
+          </Field>
+        )}
+        {uses(query.type, 'bucket') && (
+          <Field
+            label={t('editor.bucket', 'Time step')}
+            htmlFor={`${id}-bucket`}
+            noMargin
+            invalid={uncertainBucket}
+            error={uncertainBucket ? t('editor.bucket-unknown', 'Type a width such as 30s, 5m, 6h or 2d') : undefined}
+          >
+            <Combobox
+              id={`${id}-bucket`}
+              data-testid="lotwise-bucket"
+              width={24}
+              createCustomValue
+              customValueDescription={t('editor.bucket-custom', 'A width such as 30s, 5m, 6h or 2d')}
+              options={[...BUCKETS.map((value) => ({ value, ...bucketWords(value) })), ...variableOptions()]}
+              value={{ value: query.bucket, label: bucketWords(query.bucket).label }}
+              onChange={({ value }) => change({ ...query, bucket: value.trim() })}
+            />
+          </Field>
+        )}
+        {uses(query.type, 'format') && !annotation && (
+          <Field label={t('editor.format', 'Format')} htmlFor={`${id}-format`} noMargin>
+            <Combobox<RunsFormat>
+              id={`${id}-format`}
+              data-testid="lotwise-format"
+              width={20}
+              options={FORMATS.map((value) => ({ value, ...formatWords(value) }))}
+              value={query.format}
+              onChange={({ value }) => change({ ...query, format: value })}
+            />
+          </Field>
+        )}
+        {uses(query.type, 'limit') && (
+          <LimitInput
+            id={`${id}-limit`}
+            testId="lotwise-limit"
+            value={query.limit}
+            onChange={(limit) => change({ ...query, limit })}
+          />
+        )}
+      </Row>
+
+      <Text element="p" color="secondary" variant="bodySmall">
+        <span data-testid="lotwise-summary">{summarize(query)}</span>
+      </Text>
+    </div>
+  );
+}

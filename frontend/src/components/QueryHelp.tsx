@@ -1,0 +1,83 @@
+import React from 'react';
+
+import { QueryEditorHelpProps } from '@grafana/data';
+import { Button, Card } from '@grafana/ui';
+
+import { LotwiseModel } from '../generated/model';
+import { t } from '../i18n';
+import { complete, MODEL_DEFAULTS } from '../query';
+import { summarize } from '../summary';
+import { LotwiseQuery } from '../types';
+
+interface Example {
+  title: string;
+  model: LotwiseModel;
+}
+
+function examples(): Example[] {
+  return [
+    {
+      title: t('help.energy-per-day', 'How much energy does each line use a day?'),
+      model: { ...MODEL_DEFAULTS, kpis: ['energy'], groupBy: 'line', bucket: 'day' },
+    },
+    {
+      title: t('help.per-unit', 'Which references take the most energy per good unit?'),
+      model: {
+        ...MODEL_DEFAULTS,
+        kpis: ['energy_per_good_unit', 'energy', 'good_units'],
+        groupBy: 'reference',
+        bucket: 'whole',
+      },
+    },
+    {
+      title: t('help.lots', 'What did each lot cost in energy?'),
+      model: { ...MODEL_DEFAULTS, kpis: [], groupBy: 'lot', bucket: 'whole' },
+    },
+    {
+      title: t('help.temperature', 'How warm were the machines?'),
+      model: {
+        ...MODEL_DEFAULTS,
+        type: 'series',
+        groupBy: 'machine',
+        place: { ...MODEL_DEFAULTS.place, quantity: 'temperature' },
+      },
+    },
+    {
+      title: t('help.runs', 'What was made, and when?'),
+      model: { ...MODEL_DEFAULTS, type: 'runs' },
+    },
+    {
+      title: t('help.latest', 'What do the sensors say now, and which are silent?'),
+      model: { ...MODEL_DEFAULTS, type: 'latest' },
+    },
+  ];
+}
+
+/** Questions that the data source answers; a click puts the query in the editor. */
+export function QueryHelp({ onClickExample }: QueryEditorHelpProps<LotwiseQuery>) {
+  return (
+    <div data-testid="lotwise-help">
+      <h2>{t('help.title', 'What you can ask Lotwise')}</h2>
+      <p>
+        {t(
+          'help.intro',
+          'Pick where and what; lists that are left empty mean all. Days, weeks and shifts are those of the plant, whatever the browser shows. Energy that belongs to no run is listed as unallocated, never dropped.'
+        )}
+      </p>
+      {examples().map(({ title, model }) => {
+        const query: LotwiseQuery = { refId: 'A', ...model, queryType: model.type };
+        return (
+          <Card key={title} noMargin>
+            <Card.Heading>{title}</Card.Heading>
+            <Card.Description>{summarize(complete(query))}</Card.Description>
+            <Card.Actions>
+              <Button size="sm" variant="secondary" onClick={() => onClickExample(query)}>
+                {t('help.use', 'Use this query')}
+              </Button>
+            </Card.Actions>
+          </Card>
+        );
+      })}
+    </div>
+  );
+}

@@ -1,0 +1,85 @@
+import { AnnotationQuery, CoreApp } from '@grafana/data';
+
+import { LotwiseDataSource } from './datasource';
+import { complete } from './query';
+import { FakeTemplates, SETTINGS } from './test/fakes';
+import { LotwiseQuery } from './types';
+
+jest.mock('@grafana/runtime', () => ({
+  ...jest.requireActual('@grafana/runtime'),
+  getTemplateSrv: () => new FakeTemplates(),
+}));
+
+const templates = new FakeTemplates(
+  { line: ['M1', 'M2'], reference: ['R-07'], step: 'day', quantity: 'power' },
+  { plant: '*', lot: '*' }
+);
+const datasource = new LotwiseDataSource(SETTINGS, templates);
+
+describe('applyTemplateVariables', () => {
+  it('expands every filter to lists and leaves the rest of the query alone', () => {
+    const query: LotwiseQuery = {
+      refId: 'A',
+      version: 1,
+      type: 'kpi',
+      kpis: ['energy'],
+      groupBy: 'line',
+      bucket: '$step',
+      place: { plants: ['$plant'], lines: ['$line'], machines: [], sensors: [], quantity: '$quantity' },
+      context: { references: ['$reference', 'R-08'], lots: ['$lot'], operators: [] },
+    };
+    expect(datasource.applyTemplateVariables(query, {})).toEqual({
+      ...query,
+      bucket: 'day',
+      place: { plants: ['*'], lines: ['M1', 'M2'], machines: [], sensors: [], quantity: 'power' },
+      context: { references: ['R-07', 'R-08'], lots: ['*'], operators: [] },
+    });
+  });
+
+  it('adds nothing to a query that leaves fields out', () => {
+    expect(datasource.applyTemplateVariables({ refId: 'A', type: 'runs' }, {})).toEqual({ refId: 'A', type: 'runs' });
+  });
+
+  it('does not change the saved query', () => {
+    const query: LotwiseQuery = { refId: 'A', place: { lines: ['$line'] } };
+    datasource.applyTemplateVariables(query, {});
+    expect(query.place?.lines).toEqual(['$line']);
+  });
+});
+
+describe('the data source', () => {
+  it('starts new queries complete, with the type where Grafana shows it', () => {
+    const query = datasource.getDefaultQuery(CoreApp.Dashboard);
+    expect(query).toMatchObject({ version: 1, type: 'kpi', queryType: 'kpi', kpis: ['energy'] });
+    expect(complete({ refId: 'A', ...query })).toEqual({ refId: 'A', ...query });
+  });
+
+  it('does not run hidden queries', () => {
+    expect(datasource.filterQuery({ refId: 'A', hide: true })).toBe(false);
+    expect(datasource.filterQuery({ refId: 'A' })).toBe(true);
+  });
+
+  it('asks for runs as regions whatever an annotation has saved', () => {
+    const prepare = (target?: LotwiseQuery) =>
+      datasource.annotations.prepareQuery?.({
+        name: 'Runs',
+        enable: true,
+        iconColor: 'red',
+        target,
+      } as AnnotationQuery<LotwiseQuery>);
+    expect(prepare()).toMatchObject({ type: 'runs', format: 'annotations' });
+    expect(prepare({ refId: 'X', type: 'kpi', place: { lines: ['M1'] } })).toEqual({
+      refId: 'X',
+      type: 'runs',
+      queryType: 'runs',
+      format: 'annotations',
+      place: { lines: ['M1'] },
+    });
+  });
+
+  it('says what a query asks in a sentence', () => {
+    expect(datasource.getQueryDisplayText({ refId: 'A', type: 'runs', place: { lines: ['M1', 'M2'] } })).toBe(
+      'One row for each run of the time range, at line M1, M2.'
+    );
+  });
+});

@@ -1,0 +1,64 @@
+import { complete, isBucket, withType } from './query';
+import { summarize } from './summary';
+
+describe('complete', () => {
+  it('fills gaps with what the back end takes for them', () => {
+    expect(complete({ refId: 'A' })).toMatchObject({
+      type: 'kpi',
+      bucket: 'auto',
+      groupBy: 'none',
+      kpis: [],
+      limit: 0,
+    });
+  });
+
+  it('keeps everything that is saved, known or not', () => {
+    const saved = { refId: 'A', version: 9, hide: true, place: { plants: ['madrid'] }, later: 1 } as never;
+    expect(complete(saved)).toMatchObject({
+      version: 9,
+      hide: true,
+      later: 1,
+      place: { plants: ['madrid'], lines: [] },
+    });
+  });
+});
+
+describe('withType', () => {
+  const series = complete({ refId: 'A', type: 'series', groupBy: 'sensor', kpis: ['energy'], bucket: '5m' });
+
+  it('drops a grouping that the new type does not have', () => {
+    expect(withType(series, 'kpi')).toMatchObject({ type: 'kpi', queryType: 'kpi', groupBy: 'none', bucket: '5m' });
+  });
+
+  it('keeps what the new type does not use, for the way back', () => {
+    expect(withType(withType(series, 'runs'), 'series')).toEqual({ ...series, queryType: 'series' });
+  });
+});
+
+test.each(['auto', 'whole', '30s', '15m', '6h', '2d', 'shift', 'week', '$step'])('%s is a bucket', (text) => {
+  expect(isBucket(text)).toBe(true);
+});
+test.each(['', '0m', '1.5h', 'fortnight', '-1d', '5'])('%p is no bucket', (text) => {
+  expect(isBucket(text)).toBe(false);
+});
+
+describe('summarize', () => {
+  it.each([
+    [
+      { type: 'kpi', kpis: ['energy'], groupBy: 'reference', bucket: 'whole', place: { plants: ['madrid'] } },
+      'Energy (kWh) by reference, over the whole time range, at plant madrid.',
+    ],
+    [
+      { type: 'kpi', bucket: 'shift', place: { plants: ['*'] }, context: { lots: ['<L&1>'] } },
+      'All KPIs, per shift of the plant, everywhere, while lot <L&1> ran.',
+    ],
+    [
+      { type: 'series', bucket: '15m', place: { quantity: 'power', machines: ['a', 'b', 'c', 'd', 'e'] } },
+      'Mean of power of each sensor, in steps of 15 minutes, at machine a, b, c and 2 more.',
+    ],
+    [{ type: 'latest' }, 'The newest reading of every quantity of each sensor, everywhere.'],
+    [{ type: 'runs', format: 'annotations' }, 'The runs of the time range as marked regions, everywhere.'],
+  ])('%j', (query, sentence) => {
+    expect(summarize(complete({ refId: 'A', ...query } as never))).toBe(sentence);
+  });
+});

@@ -1,0 +1,207 @@
+import { Aggregate, GroupBy, Kpi, QueryType, RunsFormat } from './generated/model';
+import { t } from './i18n';
+import { TlsMode, VariableKind } from './types';
+
+// Every choice's words in one place. Functions, because the language is known only when something is shown.
+
+interface Words {
+  label: string;
+  description?: string;
+}
+
+export function queryTypeWords(type: QueryType): Words {
+  switch (type) {
+    case 'series':
+      return {
+        label: t('query-type.series', 'Values over time'),
+        description: t('query-type.series-description', 'What sensors measured, as time series'),
+      };
+    case 'kpi':
+      return {
+        label: t('query-type.kpi', 'KPIs'),
+        description: t('query-type.kpi-description', 'Energy, units and their ratios, as a table or over time'),
+      };
+    case 'runs':
+      return {
+        label: t('query-type.runs', 'Runs'),
+        description: t('query-type.runs-description', 'What was made, where, when and by whom'),
+      };
+    case 'latest':
+      return {
+        label: t('query-type.latest', 'Latest values'),
+        description: t('query-type.latest-description', 'The newest reading of each sensor, and its age'),
+      };
+  }
+}
+
+export function kpiWords(kpi: Kpi): Words {
+  switch (kpi) {
+    case 'energy':
+      return { label: t('kpi.energy', 'Energy (kWh)') };
+    case 'energy_per_good_unit':
+      return {
+        label: t('kpi.energy-per-good-unit', 'Energy per good unit'),
+        description: t('kpi.energy-per-good-unit-description', 'Total kWh divided by total good units'),
+      };
+    case 'good_units':
+      return { label: t('kpi.good-units', 'Good units') };
+    case 'scrap_units':
+      return { label: t('kpi.scrap-units', 'Scrap units') };
+    case 'mean_temperature':
+      return {
+        label: t('kpi.mean-temperature', 'Mean temperature'),
+        description: t('kpi.mean-temperature-description', 'Weighted by time, gaps left out'),
+      };
+  }
+}
+
+export function aggregateWords(aggregate: Aggregate): Words {
+  switch (aggregate) {
+    case 'mean':
+      return {
+        label: t('aggregate.mean', 'Mean'),
+        description: t('aggregate.mean-description', 'Weighted by time; the amount for counters'),
+      };
+    case 'min':
+      return { label: t('aggregate.min', 'Minimum') };
+    case 'max':
+      return { label: t('aggregate.max', 'Maximum') };
+    case 'first':
+      return { label: t('aggregate.first', 'First value') };
+    case 'last':
+      return { label: t('aggregate.last', 'Last value') };
+    case 'count':
+      return { label: t('aggregate.count', 'Number of readings') };
+    case 'sum':
+      return {
+        label: t('aggregate.sum', 'Amount'),
+        description: t('aggregate.sum-description', 'What a meter counted; for power, the energy in kWh'),
+      };
+  }
+}
+
+export function groupWords(group: GroupBy): Words {
+  switch (group) {
+    case 'none':
+      return { label: t('group.none', 'Nothing') };
+    case 'plant':
+      return { label: t('group.plant', 'Plant') };
+    case 'line':
+      return { label: t('group.line', 'Line') };
+    case 'machine':
+      return { label: t('group.machine', 'Machine') };
+    case 'sensor':
+      return { label: t('group.sensor', 'Sensor') };
+    case 'reference':
+      return { label: t('group.reference', 'Reference') };
+    case 'lot':
+      return { label: t('group.lot', 'Lot') };
+    case 'operator':
+      return { label: t('group.operator', 'Operator') };
+  }
+}
+
+/** The buckets on offer; any other width can be typed. */
+export const BUCKETS = ['auto', 'whole', '1m', '5m', '15m', 'hour', '6h', 'shift', 'day', 'week', 'month'] as const;
+
+export function bucketWords(bucket: string): Words {
+  switch (bucket) {
+    case 'auto':
+      return {
+        label: t('bucket.auto', 'Automatic'),
+        description: t('bucket.auto-description', 'As fine as the panel can show'),
+      };
+    case 'whole':
+      return {
+        label: t('bucket.whole', 'Whole range'),
+        description: t('bucket.whole-description', 'One figure for the time range; KPIs become a table'),
+      };
+    case '1m':
+      return { label: t('bucket.minute', '1 minute') };
+    case '5m':
+      return { label: t('bucket.5-minutes', '5 minutes') };
+    case '15m':
+      return { label: t('bucket.15-minutes', '15 minutes') };
+    case '6h':
+      return { label: t('bucket.6-hours', '6 hours') };
+    case 'hour':
+      return { label: t('bucket.hour', 'Hour') };
+    case 'shift':
+      return {
+        label: t('bucket.shift', 'Shift'),
+        description: t('bucket.shift-description', "The plant's own shifts"),
+      };
+    case 'day':
+      return {
+        label: t('bucket.day', 'Day'),
+        description: t('bucket.day-description', "Of the plant's time zone"),
+      };
+    case 'week':
+      return { label: t('bucket.week', 'Week'), description: t('bucket.week-description', 'From Monday') };
+    case 'month':
+      return { label: t('bucket.month', 'Month') };
+    default:
+      return { label: bucket };
+  }
+}
+
+export function formatWords(format: RunsFormat): Words {
+  switch (format) {
+    case 'table':
+      return { label: t('format.table', 'Table') };
+    case 'annotations':
+      return { label: t('format.annotations', 'Annotations') };
+  }
+}
+
+export function variableKindWords(kind: VariableKind): Words {
+  switch (kind) {
+    case 'plant':
+      return { label: t('kind.plant', 'Plants') };
+    case 'line':
+      return { label: t('kind.line', 'Lines') };
+    case 'machine':
+      return { label: t('kind.machine', 'Machines') };
+    case 'sensor':
+      return { label: t('kind.sensor', 'Sensors') };
+    case 'quantity':
+      return {
+        label: t('kind.quantity', 'Quantities'),
+        description: t('kind.quantity-description', 'Temperature, power, …'),
+      };
+    case 'reference':
+      return { label: t('kind.reference', 'References') };
+    case 'lot':
+      return {
+        label: t('kind.lot', 'Lots'),
+        description: t('kind.lot-description', "Those made in the dashboard's time range"),
+      };
+    case 'operator':
+      return { label: t('kind.operator', 'Operators') };
+  }
+}
+
+export function tlsWords(mode: TlsMode): Words {
+  switch (mode) {
+    case 'disable':
+      return {
+        label: t('tls.disable', 'Off'),
+        description: t('tls.disable-description', 'Passwords and figures cross the network in the clear'),
+      };
+    case 'require':
+      return {
+        label: t('tls.require', 'Encrypt only'),
+        description: t('tls.require-description', 'Encrypted, but nobody checks who answers'),
+      };
+    case 'verify-ca':
+      return {
+        label: t('tls.verify-ca', 'Check the authority'),
+        description: t('tls.verify-ca-description', 'The certificate must come from a known authority'),
+      };
+    case 'verify-full':
+      return {
+        label: t('tls.verify-full', 'Check authority and host name'),
+        description: t('tls.verify-full-description', 'The certificate must be for this host too; the safest'),
+      };
+  }
+}
