@@ -102,20 +102,22 @@ struct Tls {
 impl Tls {
     fn take_from(mut url: Url) -> (Url, Self) {
         let mut tls = Self::default();
+        // The others stay as they are written: a URL library writes blanks as `+`, which
+        // PostgreSQL's URLs do not have.
         let mut others = Vec::new();
-        for (name, value) in url.query_pairs().into_owned() {
-            match name.as_str() {
-                "sslmode" | "ssl-mode" => tls.mode = Some(value),
-                "sslrootcert" | "ssl-root-cert" | "ssl-ca" => tls.root = Some(value),
-                "sslcert" | "ssl-cert" => tls.certificate = Some(value),
-                "sslkey" | "ssl-key" => tls.key = Some(value),
-                _ => others.push((name, value)),
+        for pair in url.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+            let value =
+                || url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, v)| v.into_owned());
+            match pair.split('=').next() {
+                Some("sslmode" | "ssl-mode") => tls.mode = value(),
+                Some("sslrootcert" | "ssl-root-cert" | "ssl-ca") => tls.root = value(),
+                Some("sslcert" | "ssl-cert") => tls.certificate = value(),
+                Some("sslkey" | "ssl-key") => tls.key = value(),
+                _ => others.push(pair),
             }
         }
-        url.set_query(None);
-        if !others.is_empty() {
-            url.query_pairs_mut().extend_pairs(others);
-        }
+        let query = (!others.is_empty()).then(|| others.join("&"));
+        url.set_query(query.as_deref());
         (url, tls)
     }
 
@@ -145,9 +147,9 @@ mod tests {
     #[test]
     fn takes_the_parameters_of_tls_and_leaves_the_others() {
         let url =
-            "postgres://u:p%40@h:1/d?sslmode=verify-full&connect_timeout=3&sslrootcert=/ca.pem";
+            "postgres://u:p%40@h:1/d?sslmode=verify-full&options=-c%20a%3Db&sslrootcert=/ca.pem";
         let (url, tls) = Tls::take_from(url.parse().expect("URL"));
-        assert_eq!(url.as_str(), "postgres://u:p%40@h:1/d?connect_timeout=3");
+        assert_eq!(url.as_str(), "postgres://u:p%40@h:1/d?options=-c%20a%3Db");
         let mode = Some("verify-full".to_owned());
         assert_eq!(tls, Tls { mode, root: Some("/ca.pem".to_owned()), ..Tls::default() });
     }

@@ -18,8 +18,8 @@ use super::readings::{ItemProblem, Outcome, ReadingItem, ReadingsBody, TimeItem}
 use super::write::{LineProblem, WriteError};
 use super::{context, health, readings, write};
 use crate::ingest::context::{
-    Resource, lot::Lot, named::Operator, named::Reference, place::Line, place::Machine, place::Plant,
-    run::Run, run::RunChange, sensor::Sensor, shift::Shift, state::State,
+    Resource, lot::Lot, named::Operator, named::Reference, place::Line, place::Machine,
+    place::Plant, run::Run, run::RunChange, sensor::Sensor, shift::Shift, state::State,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -66,9 +66,9 @@ struct Rest;
 
 impl Modify for Rest {
     fn modify(&self, api: &mut OpenApi) {
-        let key = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .description(Some("`Authorization: Bearer KEY` or `Token KEY`; `lotwise key create` makes keys"));
+        let key = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
+            "`Authorization: Bearer KEY` or `Token KEY`; `lotwise key create` makes keys",
+        ));
         if let Some(components) = &mut api.components {
             components.add_security_scheme("key", SecurityScheme::Http(key.build()));
         }
@@ -84,8 +84,9 @@ impl Modify for Rest {
         items::<State>(api, "State", "states of machines");
         for (path, item) in &mut api.paths.paths {
             let error = if path == "/api/v2/write" { "WriteError" } else { "Problem" };
-            for operation in
-                [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten()
+            for operation in [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete]
+                .into_iter()
+                .flatten()
             {
                 shared_answers(operation, error);
             }
@@ -142,7 +143,8 @@ fn shared_answers(operation: &mut Operation, schema: &str) {
         (secured, "503", "The database cannot take or give anything now: retry after Retry-After"),
     ];
     let is_ready = operation.operation_id.as_deref() == Some("ready");
-    let content_type = if schema == "Problem" { "application/problem+json" } else { "application/json" };
+    let content_type =
+        if schema == "Problem" { "application/problem+json" } else { "application/json" };
     for (applies, status, description) in answers {
         if applies || (is_ready && status == "503") {
             let response = answer(description, schema, content_type).build();
@@ -160,6 +162,9 @@ mod tests {
             std::fs::write(path, super::document()).expect("write docs/openapi.json");
         }
         let committed = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(committed == super::document(), "docs/openapi.json is stale: `just bless` renews it");
+        assert!(
+            committed == super::document(),
+            "docs/openapi.json is stale: `just bless` renews it"
+        );
     }
 }

@@ -37,7 +37,12 @@ async fn a_request_needs_a_key_that_works() {
     for (authorization, code) in &cases {
         for path in ["/v1/readings", "/v1/lines"] {
             let answer = post(&ingest, path, authorization.as_deref()).await;
-            assert_eq!((answer.status, &answer.body["code"]), (401, &json!(code)), "{}", answer.text);
+            assert_eq!(
+                (answer.status, &answer.body["code"]),
+                (401, &json!(code)),
+                "{}",
+                answer.text
+            );
             assert_eq!(answer.headers["www-authenticate"], "Bearer");
         }
         let answer = post(&ingest, "/api/v2/write?bucket=madrid", authorization.as_deref()).await;
@@ -56,20 +61,37 @@ async fn a_key_works_within_its_scopes_and_plants() {
 
     for (path, key) in [("/v1/readings", &context), ("/v1/lines", &gateway)] {
         let answer = post(&ingest, path, Some(key)).await;
-        assert_eq!((answer.status, &answer.body["code"]), (403, &json!("scope_missing")), "{}", answer.text);
+        assert_eq!(
+            (answer.status, &answer.body["code"]),
+            (403, &json!("scope_missing")),
+            "{}",
+            answer.text
+        );
     }
     let answer = post(&ingest, "/api/v2/write?bucket=porto", Some(&gateway)).await;
-    assert_eq!((answer.status, &answer.body["code"]), (403, &json!("forbidden")), "{}", answer.text);
+    assert_eq!(
+        (answer.status, &answer.body["code"]),
+        (403, &json!("forbidden")),
+        "{}",
+        answer.text
+    );
 
     // A key for one plant needs no bucket; the line for the other plant is refused.
     let answer = post(&ingest, "/api/v2/write?precision=s", Some(&gateway)).await;
-    assert_eq!((answer.status, &answer.body["errors"][0]["code"]), (400, &json!("plant_not_allowed")));
+    assert_eq!(
+        (answer.status, &answer.body["errors"][0]["code"]),
+        (400, &json!("plant_not_allowed"))
+    );
     assert_eq!(ingest.stored().await, ["madrid/T1 60 1"]);
     assert_eq!(post(&ingest, "/v1/readings", Some(&gateway)).await.body["accepted"], 1);
 
     let answer = post(&ingest, "/v1/lines", Some(&admin)).await;
-    assert_eq!((&answer.body["accepted"], &answer.body["errors"][0]["code"]), (&json!(1), &json!("plant_not_allowed")));
-    let list = |path: &str| answer_of(ingest.anonymous(Method::GET, path).header("authorization", &admin));
+    assert_eq!(
+        (&answer.body["accepted"], &answer.body["errors"][0]["code"]),
+        (&json!(1), &json!("plant_not_allowed"))
+    );
+    let list =
+        |path: &str| answer_of(ingest.anonymous(Method::GET, path).header("authorization", &admin));
     let plants = list("/v1/plants").await.body;
     assert_eq!(plants["items"].as_array().map(Vec::len), Some(1), "{plants}");
     assert_eq!(list("/v1/lines?plant=porto").await.status, 403);

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::on_both;
-use crate::support::db::{Server, TestDb};
+use crate::support::db::Server;
 use crate::support::ingest::{Ingest, answer};
 
 on_both!(a_stopped_database_is_503_and_comes_back, dropped_readings_are_taken_again);
@@ -16,11 +16,20 @@ async fn a_stopped_database_is_503_and_comes_back(server: Server) {
     ingest.db.stop().await;
     for attempt in 0..2 {
         let answer = ingest.write("T1 value=2 120").await;
-        assert_eq!((answer.status, &answer.body["code"]), (503, &json!("unavailable")), "{attempt}: {}", answer.text);
+        assert_eq!(
+            (answer.status, &answer.body["code"]),
+            (503, &json!("unavailable")),
+            "{attempt}: {}",
+            answer.text
+        );
         assert!(answer.headers.contains_key("retry-after"));
         let answer = ingest.readings(json!([{"sensor": "T1", "time": 0, "value": 1}])).await;
         assert_eq!((answer.status, &answer.body["code"]), (503, &json!("unavailable")));
-        assert!(answer.body["detail"].as_str().is_some_and(|d| d.contains("cannot be reached")), "{}", answer.text);
+        assert!(
+            answer.body["detail"].as_str().is_some_and(|d| d.contains("cannot be reached")),
+            "{}",
+            answer.text
+        );
         assert!(answer.headers.contains_key("retry-after"));
         let answer = ingest.post("/v1/lines", &json!({"items": []})).await;
         assert_eq!(answer.status, 503);
@@ -32,7 +41,8 @@ async fn a_stopped_database_is_503_and_comes_back(server: Server) {
     assert_eq!(ingest.write("T1 value=2 120").await.status, 204);
     assert_eq!(ingest.get("/ready").await.status, 200);
     let pool = ingest.db.pool().await;
-    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM reading").fetch_one(&pool).await.expect("count");
+    let count: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM reading").fetch_one(&pool).await.expect("count");
     assert_eq!(count, 2);
 }
 
@@ -57,7 +67,11 @@ async fn a_database_without_schema_is_not_ready_and_says_what_to_do() {
     for path in ["/ready", "/v1/plants"] {
         let answer = ingest.get(path).await;
         assert_eq!(answer.status, 503);
-        assert!(answer.body["detail"].as_str().is_some_and(|d| d.contains("lotwise migrate")), "{}", answer.text);
+        assert!(
+            answer.body["detail"].as_str().is_some_and(|d| d.contains("lotwise migrate")),
+            "{}",
+            answer.text
+        );
     }
 }
 
@@ -93,19 +107,4 @@ async fn stops_when_told() {
     ingest.write("T1 value=1 60").await;
     ingest.stop().await;
     assert_eq!(ingest.stored().await, ["madrid/T1 60 1"]);
-}
-
-#[tokio::test]
-async fn the_writer_role_is_enough() {
-    let db = TestDb::migrated(Server::Plain).await;
-    let pool = db.pool().await;
-    let missing: Vec<String> = sqlx::query_scalar(
-        "SELECT t || '.' || p FROM unnest(ARRAY['plant','line','machine','sensor','shift','reference','operator',
-            'lot','run','state','reading']) t, unnest(ARRAY['SELECT','INSERT','UPDATE','DELETE']) p
-         WHERE NOT has_table_privilege('lotwise_writer', 'lotwise.' || t, p)",
-    )
-    .fetch_all(&pool)
-    .await
-    .expect("privileges");
-    assert!(missing.is_empty(), "{missing:?}");
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::on_both;
 use crate::support::db::Server;
-use crate::support::ingest::{Ingest, answer};
+use crate::support::ingest::{Ingest, answer as send};
 
 on_both!(
     json_rows_are_stored_and_bad_ones_listed,
@@ -42,10 +42,19 @@ async fn json_rows_are_stored_and_bad_ones_listed(server: Server) {
         .collect();
     assert_eq!(
         errors,
-        [(1, "unknown_sensor"), (3, "malformed"), (5, "unknown_plant"), (6, "bad_key"), (7, "time_out_of_range")]
+        [
+            (1, "unknown_sensor"),
+            (3, "malformed"),
+            (5, "unknown_plant"),
+            (6, "bad_key"),
+            (7, "time_out_of_range")
+        ]
     );
     let message = answer.body["errors"][0]["message"].as_str();
-    assert_eq!(message, Some(r#"unknown sensor "T9" in plant "madrid": create it first with POST /v1/sensors"#));
+    assert_eq!(
+        message,
+        Some(r#"unknown sensor "T9" in plant "madrid": create it first with POST /v1/sensors"#)
+    );
     assert_eq!(
         ingest.stored().await,
         ["madrid/T1 1774744200 21.5", "madrid/T1 1774744201 22", "porto/T1 60 3"]
@@ -63,7 +72,12 @@ async fn line_protocol_answers_as_influxdb_does(server: Server) {
         .await;
     assert_eq!(answer.status, 400);
     assert_eq!((&answer.body["code"], &answer.body["line"]), (&json!("invalid"), &json!(2)));
-    assert!(answer.body["message"].as_str().expect("message").starts_with("partial write: 3 not stored; line 2:"));
+    assert!(
+        answer.body["message"]
+            .as_str()
+            .expect("message")
+            .starts_with("partial write: 3 not stored; line 2:")
+    );
     let lines: Vec<_> = answer.body["errors"]
         .as_array()
         .expect("errors")
@@ -73,11 +87,17 @@ async fn line_protocol_answers_as_influxdb_does(server: Server) {
     assert_eq!(lines, [(2, "malformed"), (4, "not_a_number"), (6, "unknown_sensor")]);
     assert_eq!(
         ingest.stored().await,
-        ["madrid/E1 60 7", "madrid/T1 60 1", "madrid/T1 120 2", "madrid/T1 180 3", "porto/T1 120 1"]
+        [
+            "madrid/E1 60 7",
+            "madrid/T1 60 1",
+            "madrid/T1 120 2",
+            "madrid/T1 180 3",
+            "porto/T1 120 1"
+        ]
     );
     for (query, word) in [("?precision=h", "precision"), ("", "plant is missing")] {
         let path = format!("/api/v2/write{query}");
-        let answer = answer(ingest.request(Method::POST, &path).body("T1 value=1 1")).await;
+        let answer = send(ingest.request(Method::POST, &path).body("T1 value=1 1")).await;
         assert_eq!(answer.status, 400);
         assert!(answer.text.contains(word), "{}", answer.text);
     }
@@ -98,9 +118,11 @@ async fn repeats_are_free_and_the_last_write_wins(server: Server) {
     assert_eq!(ingest.write(batch).await.status, 204);
     assert_eq!(ingest.stored().await, ["madrid/T1 60 9", "madrid/T1 120 2"]);
     let versions = "SELECT array_agg(xmin::text || ctid::text ORDER BY time) FROM reading";
-    let before: Vec<String> = sqlx::query_scalar(versions).fetch_one(&ingest.pool).await.expect("rows");
+    let before: Vec<String> =
+        sqlx::query_scalar(versions).fetch_one(&ingest.pool).await.expect("rows");
     assert_eq!(ingest.write(batch).await.status, 204);
-    let after: Vec<String> = sqlx::query_scalar(versions).fetch_one(&ingest.pool).await.expect("rows");
+    let after: Vec<String> =
+        sqlx::query_scalar(versions).fetch_one(&ingest.pool).await.expect("rows");
     assert_eq!(before, after, "a repeat writes nothing");
     let answer = ingest.readings(json!([{"sensor": "T1", "time": 60_000, "value": 4}])).await;
     assert_eq!(answer.body["accepted"], 1);
@@ -109,7 +131,8 @@ async fn repeats_are_free_and_the_last_write_wins(server: Server) {
 
 async fn any_order_ends_in_the_same_state(server: Server) {
     let ingest = Ingest::with_plants(server).await;
-    let lines: Vec<String> = (0..500).map(|i| format!("T1 value={} {}", i * i, i * 3_600)).collect();
+    let lines: Vec<String> =
+        (0..500).map(|i| format!("T1 value={} {}", i * i, i * 3_600)).collect();
     let late: Vec<_> = lines.iter().rev().step_by(2).cloned().collect();
     for part in [&lines[250..], &late, &lines[..], &lines[100..300]] {
         assert_eq!(ingest.write(part.join("\n")).await.status, 204);
@@ -134,28 +157,29 @@ async fn gzip_is_taken(server: Server) {
         encoder.write_all(text.as_bytes()).expect("compress");
         encoder.finish().expect("compress")
     };
-    let send = |body: Vec<u8>, encoding: &'static str| {
+    let zipped = |body: Vec<u8>, encoding: &'static str| {
         let path = "/api/v2/write?bucket=madrid&precision=s";
-        answer(ingest.request(Method::POST, path).header("content-encoding", encoding).body(body))
+        send(ingest.request(Method::POST, path).header("content-encoding", encoding).body(body))
     };
-    assert_eq!(send(zip("T1 value=1 60\nT1 value=2 61\n"), "gzip").await.status, 204);
+    assert_eq!(zipped(zip("T1 value=1 60\nT1 value=2 61\n"), "gzip").await.status, 204);
     assert_eq!(ingest.stored().await.len(), 2);
     // A small bomb: the limit is for what comes out.
     let bomb = zip(&"T1 value=1 60\n".repeat(100_000));
     assert!(bomb.len() < 50_000);
-    let answer = send(bomb, "gzip").await;
+    let answer = zipped(bomb, "gzip").await;
     assert_eq!((answer.status, &answer.body["code"]), (413, &json!("request too large")));
-    assert_eq!(send(b"T1 value=3 62".to_vec(), "gzip").await.status, 400);
-    assert_eq!(send(b"T1 value=3 62".to_vec(), "br").await.status, 415);
+    assert_eq!(zipped(b"T1 value=3 62".to_vec(), "gzip").await.status, 400);
+    assert_eq!(zipped(b"T1 value=3 62".to_vec(), "br").await.status, 415);
     let large = "T1 value=1 60\n".repeat(10_000);
     assert_eq!(ingest.write(large.clone()).await.status, 413);
-    let problem = crate::support::ingest::answer(ingest.request(Method::POST, "/v1/readings").body(large)).await;
+    let problem = send(ingest.request(Method::POST, "/v1/readings").body(large)).await;
     assert_eq!((problem.status, &problem.body["code"]), (413, &json!("body_too_large")));
 }
 
 async fn one_batch_may_span_centuries(server: Server) {
     let ingest = Ingest::with_plants(server).await;
-    let lines: Vec<String> = (0..300).map(|i| format!("T1 value={i} {}", i64::from(i) * 13_600_000)).collect();
+    let lines: Vec<String> =
+        (0..300).map(|i| format!("T1 value={i} {}", i64::from(i) * 13_600_000)).collect();
     let answer = ingest.write(lines.join("\n")).await;
     assert_eq!(answer.status, 204, "{}", answer.text);
     assert_eq!(ingest.stored().await.len(), 300);

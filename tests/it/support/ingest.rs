@@ -43,7 +43,8 @@ impl Ingest {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("address"));
         let args = Args {
-            database_url: db.url.clone(),
+            // With the rights that the documentation asks for, and no more.
+            database_url: format!("{}?options=-c%20role%3Dlotwise_writer", db.url),
             listen: String::new(),
             max_body_bytes: 100_000,
             writers: 2,
@@ -69,13 +70,19 @@ impl Ingest {
     pub async fn with_plants(server: Server) -> Self {
         let ingest = Self::start(server).await;
         ingest
-            .create("plants", json!([
+            .create(
+                "plants",
+                json!([
                 {"key": "madrid", "name": "Madrid", "time_zone": "Europe/Madrid"},
-                {"key": "porto", "name": "Porto", "time_zone": "Europe/Lisbon", "locale": "pt"}]))
+                {"key": "porto", "name": "Porto", "time_zone": "Europe/Lisbon", "locale": "pt"}]),
+            )
             .await;
         ingest.create("lines", json!([{"plant": "madrid", "key": "M1", "name": "Line 1"}])).await;
         ingest
-            .create("machines", json!([{"plant": "madrid", "line": "M1", "key": "oven", "name": "Oven"}]))
+            .create(
+                "machines",
+                json!([{"plant": "madrid", "line": "M1", "key": "oven", "name": "Oven"}]),
+            )
             .await;
         ingest
             .create("sensors", json!([
@@ -125,7 +132,8 @@ impl Ingest {
 
     /// Posts line protocol for plant `madrid` in seconds.
     pub async fn write(&self, lines: impl Into<reqwest::Body>) -> Answer {
-        answer(self.request(Method::POST, "/api/v2/write?bucket=madrid&precision=s").body(lines)).await
+        answer(self.request(Method::POST, "/api/v2/write?bucket=madrid&precision=s").body(lines))
+            .await
     }
 
     /// Posts readings of plant `madrid`.
