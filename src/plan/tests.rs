@@ -102,6 +102,20 @@ fn energy_is_preferred_to_power_at_the_same_place() {
 }
 
 #[test]
+fn a_tree_of_power_sensors_is_covered_by_the_energy_meters_beside_it() {
+    // Energy and power of the line, each with a tree of its own; machine 2 has only power.
+    let catalog = catalog(vec![
+        meter(1, LINE_A, Counter, None),
+        meter(2, LINE_A, Gauge, None),
+        meter(3, A1, Counter, Some(1)),
+        meter(4, A1, Gauge, Some(2)),
+        meter(5, A2, Gauge, Some(2)),
+    ]);
+    assert_eq!(ids(&catalog, Node::Line(1)), [1]);
+    assert_eq!(ids(&catalog, Node::Machine(2)), [5]);
+}
+
+#[test]
 fn a_cycle_in_the_meter_tree_ends() {
     let catalog =
         catalog(vec![meter(1, LINE_A, Counter, Some(2)), meter(2, LINE_A, Counter, Some(1))]);
