@@ -5,6 +5,7 @@
 mod answers;
 mod conformance;
 mod errors;
+mod ingest;
 mod oracle;
 mod schema;
 #[allow(dead_code, reason = "the modules that use the rest follow")]
