@@ -1,4 +1,4 @@
-import { render, screen, waitFor, within } from '@testing-library/react';
+import { act, render, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import React, { useState } from 'react';
 
@@ -15,7 +15,7 @@ jest.mock('@grafana/runtime', () => ({
 }));
 
 /** Shows the editor as Grafana does, and keeps what it saves, in the order of its calls. */
-function show(saved: Partial<LotwiseQuery>, more: Partial<Props> = {}, resource: unknown = factoryResource) {
+async function show(saved: Partial<LotwiseQuery>, more: Partial<Props> = {}, resource: unknown = factoryResource) {
   const datasource = new LotwiseDataSource(SETTINGS);
   datasource.getResource = resource as never;
   const calls: Array<LotwiseQuery | 'run'> = [];
@@ -34,7 +34,8 @@ function show(saved: Partial<LotwiseQuery>, more: Partial<Props> = {}, resource:
       />
     );
   }
-  render(<Host />);
+  // The pickers look their names up at once.
+  await act(async () => void render(<Host />));
   const newest = () => calls.filter((call): call is LotwiseQuery => call !== 'run').at(-1);
   return { calls, newest, user: userEvent.setup({ delay: null }) };
 }
@@ -47,7 +48,7 @@ async function pick(user: ReturnType<typeof userEvent.setup>, label: string, opt
 
 describe('QueryEditor', () => {
   it('saves what is picked, then runs it', async () => {
-    const { calls, newest, user } = show({ type: 'kpi', kpis: ['energy'], bucket: 'day' });
+    const { calls, newest, user } = await show({ type: 'kpi', kpis: ['energy'], bucket: 'day' });
     await pick(user, 'Plant', /Madrid/);
     expect(newest()).toEqual({
       ...complete({ refId: 'A', type: 'kpi', kpis: ['energy'], bucket: 'day' }),
@@ -58,7 +59,7 @@ describe('QueryEditor', () => {
   });
 
   it('offers what is under the picks above, and the dashboard variables', async () => {
-    const { newest, user } = show({ type: 'runs', place: { plants: ['porto'] } });
+    const { newest, user } = await show({ type: 'runs', place: { plants: ['porto'] } });
     await user.click(screen.getByLabelText('Line'));
     await screen.findByRole('option', { name: /Pressing 1/ });
     expect(screen.queryByRole('option', { name: /Moulding/ })).not.toBeInTheDocument();
@@ -68,7 +69,7 @@ describe('QueryEditor', () => {
   });
 
   it('asks the database for what is typed', async () => {
-    const { newest, user } = show({ type: 'runs' });
+    const { newest, user } = await show({ type: 'runs' });
     const lines = screen.getByLabelText('Line');
     await user.type(lines, 'ing 2');
     await user.click(await screen.findByRole('option', { name: /Moulding 2/ }));
@@ -76,14 +77,14 @@ describe('QueryEditor', () => {
   });
 
   it('takes a key that is not listed', async () => {
-    const { newest, user } = show({ type: 'runs' });
+    const { newest, user } = await show({ type: 'runs' });
     await user.type(screen.getByLabelText('Lot'), 'L-9999');
     await user.click(await screen.findByRole('option', { name: /L-9999/ }));
     expect(newest()?.context?.lots).toEqual(['L-9999']);
   });
 
   it('drops a line that another plant does not have, and runs again', async () => {
-    const { newest, user } = show({
+    const { newest, user } = await show({
       type: 'runs',
       place: { plants: [], lines: ['M1', '$line'], machines: ['M1-oven'] },
     });
@@ -92,20 +93,20 @@ describe('QueryEditor', () => {
   });
 
   it('marks a saved key that the database does not have', async () => {
-    show({ type: 'runs', place: { lines: ['M1', 'M99'] } });
+    await show({ type: 'runs', place: { lines: ['M1', 'M99'] } });
     expect(await screen.findByText('Not found there: M99')).toBeInTheDocument();
   });
 
   it('shows what the plugin says when a listing fails', async () => {
     const failing = () => Promise.reject({ status: 503, data: { code: 'database', message: 'The database is down.' } });
-    const { user } = show({ type: 'runs' }, {}, failing);
+    const { user } = await show({ type: 'runs' }, {}, failing);
     expect((await screen.findAllByText('The database is down.')).length).toBeGreaterThan(0);
     await user.click(screen.getByLabelText('Line'));
     expect(await screen.findByRole('option', { name: /\$line/ })).toBeInTheDocument();
   });
 
   it('shows only the fields of the query type, and keeps the others for the way back', async () => {
-    const { newest, user } = show({
+    const { newest, user } = await show({
       type: 'series',
       groupBy: 'sensor',
       place: { quantity: 'power' },
@@ -129,7 +130,7 @@ describe('QueryEditor', () => {
   });
 
   it('picks KPIs, grouping and time step', async () => {
-    const { newest, user } = show({ type: 'kpi' });
+    const { newest, user } = await show({ type: 'kpi' });
     await user.click(screen.getByTestId('lotwise-kpis'));
     await user.click(await screen.findByRole('option', { name: /^Good units/ }));
     await user.click(screen.getByRole('option', { name: /^Energy \(kWh\)/ }));
@@ -146,7 +147,7 @@ describe('QueryEditor', () => {
   });
 
   it('says when a typed time step is none', async () => {
-    const { newest, user } = show({ type: 'series' });
+    const { newest, user } = await show({ type: 'series' });
     await user.click(screen.getByLabelText('Time step'));
     await user.keyboard('fortnight{Enter}');
     expect(newest()?.bucket).toBe('fortnight');
@@ -154,7 +155,7 @@ describe('QueryEditor', () => {
   });
 
   it('picks and clears the quantity', async () => {
-    const { newest, user } = show({ type: 'latest' });
+    const { newest, user } = await show({ type: 'latest' });
     await pick(user, 'Quantity', /power/);
     expect(newest()?.place?.quantity).toBe('power');
     await user.click(screen.getByLabelText('Quantity'));
@@ -163,7 +164,7 @@ describe('QueryEditor', () => {
   });
 
   it('saves the limit when the field is left, within bounds', async () => {
-    const { newest, calls, user } = show({ type: 'runs' });
+    const { newest, calls, user } = await show({ type: 'runs' });
     await user.type(screen.getByLabelText('Limit'), '250000');
     expect(calls).toEqual([]);
     await user.tab();
@@ -174,7 +175,7 @@ describe('QueryEditor', () => {
   });
 
   it('edits an annotation as a query for runs', async () => {
-    const { newest, user } = show({}, { annotation: { name: 'Runs', enable: true, iconColor: 'red' } });
+    const { newest, user } = await show({}, { annotation: { name: 'Runs', enable: true, iconColor: 'red' } });
     expect(screen.queryByRole('radio')).not.toBeInTheDocument();
     expect(screen.queryByLabelText('Format')).not.toBeInTheDocument();
     await pick(user, 'Reference', /Bracket 7/);
@@ -182,14 +183,14 @@ describe('QueryEditor', () => {
   });
 
   it('warns about a query of a newer version and keeps its version', async () => {
-    const { newest, user } = show({ version: 2, type: 'runs' });
+    const { newest, user } = await show({ version: 2, type: 'runs' });
     expect(screen.getByText(/newer Lotwise/)).toBeInTheDocument();
     await pick(user, 'Operator', /Ana/);
     expect(newest()?.version).toBe(2);
   });
 
-  it('labels every field', () => {
-    show({ type: 'series' });
+  it('labels every field', async () => {
+    await show({ type: 'series' });
     for (const row of screen.getAllByRole('group')) {
       for (const input of within(row).queryAllByRole('combobox')) {
         expect(input).toHaveAccessibleName();
