@@ -5,7 +5,9 @@
 
 pub mod answer;
 pub mod catalog;
+pub mod client;
 pub mod db;
+pub mod demo;
 pub mod domain;
 pub mod figures;
 pub mod frame;
@@ -13,5 +15,7 @@ pub mod grafana;
 pub mod ingest;
 pub mod model;
 pub mod plan;
+pub mod replay;
 pub mod schema;
 pub mod sql;
+pub mod tls;

@@ -1,10 +1,10 @@
-//! The command line: `lotwise migrate`, `lotwise ingest`, `lotwise key`.
+//! The command line: `lotwise migrate`, `ingest`, `key`, `demo`, `replay`.
 //!
 //! Reads the arguments and dispatches; each subcommand is a `run` function of its module.
 
 use clap::{Parser, Subcommand};
 use lotwise::ingest::{keys, service};
-use lotwise::schema;
+use lotwise::{demo, replay, schema};
 
 #[derive(Parser)]
 #[command(
@@ -22,6 +22,8 @@ enum Command {
     Migrate(schema::cli::Args),
     Ingest(service::Args),
     Key(keys::cli::Args),
+    Demo(demo::Args),
+    Replay(Box<replay::Args>),
 }
 
 #[tokio::main]
@@ -32,5 +34,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Migrate(args) => schema::cli::run(args).await,
         Command::Ingest(args) => service::run(args).await,
         Command::Key(args) => keys::cli::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::Replay(args) => replay::run(*args).await,
     }
 }

@@ -1,4 +1,9 @@
 //! What the integration tests share.
 
 pub mod db;
+pub mod fixture;
+pub mod frame;
+pub mod host;
+pub mod ingest;
+pub mod panel;
 pub mod source;
