@@ -78,7 +78,7 @@ async fn advance(
     to: i64,
     step: i64,
 ) -> anyhow::Result<()> {
-    let stretch = Stretch { from, to, step, context_from: i64::MIN };
+    let stretch = Stretch { from, to, step, context_from: i64::MIN, known_at: to };
     if to - from > LONG_GAP_S {
         post::history(client, simulation, stretch).await
     } else {

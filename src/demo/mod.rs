@@ -65,19 +65,21 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let until = args.until.unwrap_or(now);
     ensure!(until <= now, "--until {until} is in the future");
     let client = Client::new(&args.url, &args.key_file, Duration::from_secs(120))?;
+    client.reach().await?;
     let mut simulation = Simulation::new(args.seed);
     let to = until.timestamp().div_euclid(args.interval) * args.interval;
     // History starts at a full UTC day.
     let start = (to - args.days * DAY_S).div_euclid(DAY_S) * DAY_S;
 
     post::directory(&client, &simulation, args.interval).await?;
-    let known = if args.rewrite { None } else { resume::newest(&client).await? };
-    let stretch = match known.filter(|known| *known > start) {
-        Some(known) => {
-            eprintln!("there is data up to {}; going on from there", items::rfc3339(known));
-            Stretch { from: known, to, step: args.interval, context_from: i64::MIN }
+    let newest = resume::newest(&client).await?;
+    let known_at = newest.map_or(to, |newest| newest.max(to));
+    let stretch = match newest.filter(|newest| *newest > start && !args.rewrite) {
+        Some(newest) => {
+            eprintln!("there is data up to {}; going on from there", items::rfc3339(newest));
+            Stretch { from: newest, to, step: args.interval, context_from: i64::MIN, known_at }
         }
-        None => Stretch { from: start, to, step: args.interval, context_from: start },
+        None => Stretch { from: start, to, step: args.interval, context_from: start, known_at },
     };
     if stretch.from < stretch.to {
         post::history(&client, &mut simulation, stretch).await?;

@@ -1,8 +1,8 @@
 //! Sends a stretch of the simulated factory through the ingest API.
 //!
 //! A stretch is cut into slices. Within a slice the readings go first, in batches with several
-//! requests under way, then the runs and states: so the newest state that the API knows is never
-//! ahead of the readings, and a demo that was stopped can go on from there.
+//! requests under way, then the runs and states that began in it: so no state that the API knows
+//! began after the readings end, and a demo that was stopped can go on from there.
 
 use std::fmt::Write;
 
@@ -33,8 +33,11 @@ pub struct Stretch {
     pub to: i64,
     /// Distance of the readings in seconds.
     pub step: i64,
-    /// Runs and states that began before this second are left out: their readings are not there.
+    /// Runs and states that began before this second are left out: their readings are not there,
+    /// or they are there already.
     pub context_from: i64,
+    /// Runs and states that last at this second are posted as open.
+    pub known_at: i64,
 }
 
 /// Registers plants, lines, machines, sensors, shifts, references and operators.
@@ -61,7 +64,10 @@ pub async fn history(
     let mut from = stretch.from;
     while from < stretch.to {
         let to = (from + SLICE_S).min(stretch.to);
-        slice(client, simulation, Stretch { from, to, ..stretch }, &mut progress).await?;
+        // What lasts into the next slice was posted whole with this one.
+        let context_from = if from == stretch.from { stretch.context_from } else { from };
+        let next = Stretch { from, to, context_from, ..stretch };
+        slice(client, simulation, next, &mut progress).await?;
         from = to;
     }
     progress.finish();
@@ -110,18 +116,18 @@ async fn slice(
     Ok(())
 }
 
-/// Posts runs and states as they are known at the end of the stretch. Those that a former stretch
-/// left open are among them, and come before what follows on them.
+/// Posts the runs and states of the stretch. Those that a former stretch left open are among them,
+/// and come before what follows on them.
 async fn context(
     client: &Client,
     simulation: &mut Simulation,
     plant: usize,
     stretch: Stretch,
 ) -> anyhow::Result<()> {
-    let mut runs = simulation.runs(plant, stretch.from, stretch.to);
+    let mut runs = simulation.runs(plant, stretch.from, stretch.to, stretch.known_at);
     runs.retain(|run| run.started >= stretch.context_from);
     put(client, "runs", &items::runs(plant, &runs)).await?;
-    let mut states = simulation.states(plant, stretch.from, stretch.to);
+    let mut states = simulation.states(plant, stretch.from, stretch.to, stretch.known_at);
     states.retain(|state| state.started >= stretch.context_from);
     put(client, "states", &items::states(plant, &states)).await
 }
