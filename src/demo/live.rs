@@ -7,7 +7,8 @@ use chrono::Utc;
 use tokio::time::{Instant, sleep_until};
 
 use super::factory::Simulation;
-use super::post::{self, Stretch};
+use super::post;
+use super::slice::Stretch;
 use crate::client::{Client, ClientError};
 
 /// A gap longer than this is filled like history, in slices and with progress.

@@ -8,6 +8,7 @@ mod items;
 mod live;
 mod post;
 mod resume;
+mod slice;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use chrono::{DateTime, Utc};
 use crate::client::Client;
 use factory::Simulation;
 use live::Phase;
-use post::Stretch;
+use slice::Stretch;
 
 const DAY_S: i64 = 86_400;
 
