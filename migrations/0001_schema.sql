@@ -245,6 +245,8 @@ BEGIN
     END LOOP;
     REVOKE ALL ON FUNCTION ensure_partitions(timestamptz, timestamptz) FROM PUBLIC;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'lotwise_writer') THEN
+        -- Temporary tables are what COPY fills before the upsert.
+        EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO lotwise_writer', current_database());
         GRANT USAGE ON SCHEMA lotwise TO lotwise_writer;
         GRANT SELECT, INSERT, UPDATE, DELETE ON
             plant, line, machine, sensor, shift, reference, operator, lot, run, state, reading TO lotwise_writer;
@@ -252,6 +254,7 @@ BEGIN
         GRANT EXECUTE ON FUNCTION ensure_partitions(timestamptz, timestamptz) TO lotwise_writer;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'lotwise_reader') THEN
+        EXECUTE format('GRANT CONNECT ON DATABASE %I TO lotwise_reader', current_database());
         GRANT USAGE ON SCHEMA lotwise TO lotwise_reader;
         GRANT SELECT ON
             plant, line, machine, sensor, shift, reference, operator, lot, run, state, reading, _sqlx_migrations

@@ -35,12 +35,33 @@ interruptible() {
     return "$status"
 }
 
+# A process that says every half minute what a long step is at.
+HEARTBEAT=
+
+heartbeat() {
+    while true; do
+        # Sleeps without a process that would outlive this one.
+        read -rt 30 <> <(:) || true
+        say "... $1: $(tail -n 1 "$2" | tr -d '\r' | cut -c1-100)"
+    done
+}
+
+stop_heartbeat() {
+    [ -z "$HEARTBEAT" ] || kill "$HEARTBEAT" 2>/dev/null || true
+    HEARTBEAT=
+}
+
 # logged LOG WHAT COMMAND...: runs COMMAND with its output in LOG; on failure shows the log's end.
 logged() {
-    local log=$1 what=$2
+    local log=$1 what=$2 status=0
     shift 2
     mkdir -p "$(dirname "$log")"
-    if ! interruptible "$@" >"$log" 2>&1 </dev/null; then
+    : >"$log"
+    heartbeat "$what" "$log" 8>&- 9>&- &
+    HEARTBEAT=$!
+    interruptible "$@" >"$log" 2>&1 </dev/null || status=$?
+    stop_heartbeat
+    if [ "$status" != 0 ]; then
         printf '%s\n' "--- the end of $log" >&2
         tail -n 30 "$log" >&2
         die "$what failed; the whole log is $log"
@@ -53,6 +74,7 @@ at_exit() { :; }
 leave() {
     local status=$?
     trap '' INT TERM HUP
+    stop_heartbeat
     [ -z "$STEP" ] || kill -TERM -- "-$STEP" 2>/dev/null || true
     at_exit
     exit "$status"

@@ -10,4 +10,3 @@ ALTER ROLE lotwise_grafana SET default_transaction_read_only = on;
 -- template0: TimescaleDB's image puts extensions into template1 that would belong to the superuser.
 CREATE DATABASE lotwise OWNER lotwise TEMPLATE template0;
 REVOKE ALL ON DATABASE lotwise FROM PUBLIC;
-GRANT CONNECT ON DATABASE lotwise TO lotwise_writer, lotwise_reader;

@@ -32,17 +32,16 @@ http_status() {
     echo "$code"
 }
 
-# await PORT PATH: waits until the newest background process answers PATH with 200.
+# await PORT PATH: waits, half a minute at most, until the newest background process answers PATH
+# with 200.
 await() {
-    local last=$((${#STACK_PIDS[@]} - 1)) _
-    for _ in {1..300}; do
-        if [ "$(http_status "$1" "$2")" = 200 ]; then
-            return 0
-        fi
-        kill -0 "${STACK_PIDS[$last]}" 2>/dev/null || break
+    local last=$((${#STACK_PIDS[@]} - 1)) limit=$((SECONDS + 30)) status=
+    while [ "$SECONDS" -lt "$limit" ] && kill -0 "${STACK_PIDS[$last]}" 2>/dev/null; do
+        status=$(http_status "$1" "$2")
+        [ "$status" != 200 ] || return 0
         sleep 0.1
     done
-    stack_failed "${STACK_NAMES[$last]} does not answer http://127.0.0.1:$1$2 (it says: $(http_status "$1" "$2"))" \
+    stack_failed "${STACK_NAMES[$last]} does not answer http://127.0.0.1:$1$2 with 200 but with ${status:-nothing}" \
         "${STACK_LOGS[$last]}"
 }
 

@@ -14,7 +14,7 @@ pub mod frame;
 pub mod grafana;
 pub mod ingest;
 pub mod model;
-pub mod replay;
 pub mod plan;
+pub mod replay;
 pub mod schema;
 pub mod sql;

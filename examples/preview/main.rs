@@ -135,12 +135,19 @@ fn routes(app: App, dist: PathBuf, web: PathBuf) -> Router {
             response
         },
     ));
-    // The page itself finds out what /d/:uid, /explore and the other addresses mean.
-    let page = ServeDir::new(&web).fallback(ServeFile::new(web.join("index.html")));
+    let icons = web.join("public/build/img/icons");
     Router::new()
         .nest("/api", api)
         .nest_service("/public/plugins/buutech-lotwise-datasource", ServeDir::new(dist))
-        .fallback_service(page)
+        .nest_service(
+            "/public/build/img/icons",
+            // The npm package of Grafana's components ships only some of the icons they use.
+            ServeDir::new(&icons).fallback(ServeFile::new(icons.join("missing.svg"))),
+        )
+        .nest_service("/public", ServeDir::new(web.join("public")))
+        .nest_service("/build", ServeDir::new(web.join("build")))
+        // The page itself finds out what /d/:uid, /explore and the other addresses mean.
+        .fallback_service(ServeFile::new(web.join("index.html")))
         .layer(fresh)
         .layer(DefaultBodyLimit::max(host::MAX_MESSAGE_BYTES))
         .layer(middleware::from_fn_with_state(app.clone(), guard::own_origin_only))

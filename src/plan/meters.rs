@@ -3,7 +3,8 @@
 //! The rule:
 //! 1. A meter is a sensor of quantity `energy` (counter or delta) or `power` (gauge).
 //! 2. Where a place itself has energy meters, its power sensors are not counted.
-//! 3. A meter is left out when a meter above it in the meter tree is counted.
+//! 3. A meter is left out when a meter above it in the meter tree is counted, or is a power sensor
+//!    whose place is counted by energy meters (rule 2).
 //! 4. A meter that is in no tree (no parent) is left out when a place that contains its place has a
 //!    meter that is counted: a line's meter is taken to measure the line's machines.
 
@@ -72,13 +73,13 @@ fn covers(catalog: &Catalog, outer: &Sensor, inner: &Sensor) -> bool {
         return false;
     }
     // Bounded, so that a cycle in the data cannot hang a query.
-    let mut above = inner.parent;
-    for _ in 0..32 {
-        match above {
-            Some(id) if id == outer.id => return true,
-            Some(id) => above = catalog.sensors.iter().find(|s| s.id == id).and_then(|s| s.parent),
-            None => break,
-        }
+    let above = |s: &Sensor| s.parent.and_then(|id| catalog.sensors.iter().find(|o| o.id == id));
+    let ancestors = std::iter::successors(above(inner), |s| above(s)).take(32);
+    let stands_for = |a: &Sensor| {
+        a.id == outer.id || (is_energy(outer) && !is_energy(a) && same_place(a, outer))
+    };
+    if ancestors.into_iter().any(stands_for) {
+        return true;
     }
     let contains = outer.plant == inner.plant
         && match (outer.line, outer.machine) {

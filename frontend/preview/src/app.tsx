@@ -1,0 +1,67 @@
+import { createTheme, ThemeContext } from '@grafana/data';
+import { config, locationService, LocationServiceProvider } from '@grafana/runtime';
+import { GlobalStyles } from '@grafana/ui';
+import { ReactNode, useLayoutEffect, useState } from 'react';
+import { createRoot } from 'react-dom/client';
+import { NavigationType, Route, Router, Routes } from 'react-router-dom';
+
+import { preferredTheme, rememberTheme } from './boot/preferences';
+import { texts } from './boot/texts';
+import { installServices } from './host/services';
+import { Alerts } from './pages/Alerts';
+import { DashboardPage } from './pages/Dashboard';
+import { DashboardList } from './pages/DashboardList';
+import { DataSourceEditPage } from './pages/DataSourceEdit';
+import { ExplorePage } from './pages/Explore';
+import { Shell } from './pages/Shell';
+
+/** Puts the page into `root`. */
+export async function mount(root: HTMLElement) {
+  await installServices();
+  createRoot(root).render(<App />);
+}
+
+function App() {
+  const [name, setName] = useState(preferredTheme);
+  const theme = createTheme({ colors: { mode: name } });
+  // Code outside React (panels' values, the plugin) reads the theme from here.
+  config.theme2 = theme;
+  document.body.classList.toggle('theme-light', name === 'light');
+  document.body.classList.toggle('theme-dark', name === 'dark');
+  const toggleTheme = () => {
+    const next = name === 'dark' ? 'light' : 'dark';
+    rememberTheme(next);
+    setName(next);
+  };
+  return (
+    <ThemeContext.Provider value={theme}>
+      <GlobalStyles />
+      <GrafanaRouter>
+        <Shell onToggleTheme={toggleTheme}>
+          <Routes key={name}>
+            <Route path="/" element={<DashboardList />} />
+            <Route path="/d/:uid/:slug?" element={<DashboardPage />} />
+            <Route path="/explore" element={<ExplorePage />} />
+            <Route path="/datasources/edit/:uid" element={<DataSourceEditPage />} />
+            <Route path="*" element={<p>{texts.notFound}</p>} />
+          </Routes>
+        </Shell>
+        <Alerts />
+      </GrafanaRouter>
+    </ThemeContext.Provider>
+  );
+}
+
+/** A router on the history of Grafana's location service, so that scenes and links see the same address. */
+function GrafanaRouter({ children }: { children: ReactNode }) {
+  const history = locationService.getHistory();
+  const [location, setLocation] = useState(history.location);
+  useLayoutEffect(() => history.listen(setLocation), [history]);
+  return (
+    <LocationServiceProvider service={locationService}>
+      <Router location={location} navigationType={history.action as NavigationType} navigator={history}>
+        {children}
+      </Router>
+    </LocationServiceProvider>
+  );
+}

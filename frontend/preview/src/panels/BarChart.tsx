@@ -1,0 +1,206 @@
+import { css } from '@emotion/css';
+import {
+  dateTimeFormat,
+  DataFrame,
+  Field,
+  FieldType,
+  formattedValueToString,
+  getFieldDisplayName,
+  getFieldSeriesColor,
+  PanelPlugin,
+  PanelProps,
+} from '@grafana/data';
+import { LegendDisplayMode, StackingMode, VizLegendOptions } from '@grafana/schema';
+import { useTheme2, VizLayout, VizLegend } from '@grafana/ui';
+
+import { colorBySeries, customOptions } from './fieldOptions';
+import { Message } from './Message';
+import { niceTicks } from './ticks';
+
+interface Options {
+  orientation?: 'auto' | 'horizontal' | 'vertical';
+  stacking?: StackingMode;
+  showValue?: 'auto' | 'always' | 'never';
+  xField?: string;
+  legend?: VizLegendOptions;
+}
+
+interface Series {
+  field: Field;
+  label: string;
+  color: string;
+}
+
+interface Bars {
+  categories: string[];
+  series: Series[];
+}
+
+function BarChartPanel(props: PanelProps<Options>) {
+  const theme = useTheme2();
+  const { data, options, width, height, timeZone } = props;
+  const frame = data.series.find((candidate) => candidate.fields.some(isShownNumber));
+  const categoryField = frame && findCategories(frame, options.xField);
+  if (!frame || !categoryField || frame.length === 0) {
+    return <Message>No data</Message>;
+  }
+  const category = (value: unknown) =>
+    categoryField.type === FieldType.time
+      ? dateTimeFormat(Number(value), { timeZone, format: 'MM-DD HH:mm' })
+      : String(value ?? '');
+  const series = frame.fields
+    .filter((field) => field !== categoryField && isShownNumber(field))
+    .map((field) => ({
+      field,
+      label: getFieldDisplayName(field, frame, data.series),
+      color: getFieldSeriesColor(field, theme).color,
+    }));
+  const bars = { categories: Array.from(categoryField.values, category), series };
+  const legend =
+    options.legend?.showLegend === false ? null : (
+      <VizLayout.Legend placement={options.legend?.placement ?? 'bottom'}>
+        <VizLegend
+          placement={options.legend?.placement ?? 'bottom'}
+          displayMode={LegendDisplayMode.List}
+          items={series.map(({ label, color }) => ({ label, color, yAxis: 1 }))}
+        />
+      </VizLayout.Legend>
+    );
+  return (
+    <VizLayout width={width} height={height} legend={legend}>
+      {(width, height) => <Chart {...bars} options={options} width={width} height={height} />}
+    </VizLayout>
+  );
+}
+
+function Chart({
+  categories,
+  series,
+  options,
+  width,
+  height,
+}: Bars & { options: Options; width: number; height: number }) {
+  const theme = useTheme2();
+  const horizontal = options.orientation === 'horizontal';
+  const stacked = options.stacking === StackingMode.Normal;
+  const format = (value: number) => formattedValueToString(series[0].field.display!(value));
+  const value = (at: Series, row: number): number => at.field.values[row] ?? 0;
+
+  const totals = categories.map((_, row) => series.map((at) => value(at, row)));
+  const reach = totals.map((values) => (stacked ? values.reduce((sum, next) => sum + next, 0) : Math.max(...values)));
+  const low = Math.min(0, ...totals.flat());
+  const ticks = niceTicks(low, Math.max(...reach, low + 1e-9), (horizontal ? width : height) / 60);
+  const [min, max] = [ticks[0], ticks[ticks.length - 1]];
+
+  const longest = Math.max(0, ...categories.map((name) => name.length));
+  const widestTick = Math.max(...ticks.map((tick) => format(tick).length));
+  const margin = horizontal
+    ? { left: Math.min(width / 3, 12 + longest * 7), right: 30, top: 4, bottom: 22 }
+    : { left: 14 + widestTick * 7, right: 8, top: 18, bottom: 22 };
+  const plot = { width: width - margin.left - margin.right, height: height - margin.top - margin.bottom };
+  const length = horizontal ? plot.width : plot.height;
+  const along = (amount: number) => ((amount - min) / (max - min)) * length;
+  const slot = (horizontal ? plot.height : plot.width) / categories.length;
+  const bandwidth = slot * 0.7;
+  const thickness = stacked ? bandwidth : bandwidth / series.length;
+  const everyNth = Math.max(1, Math.ceil(horizontal ? 14 / slot : (longest * 7 + 8) / slot));
+
+  return (
+    <svg width={width} height={height} className={css({ fontSize: 12, fill: theme.colors.text.primary })} role="img">
+      <g transform={`translate(${margin.left} ${margin.top})`}>
+        {ticks.map((tick) => {
+          const at = along(tick);
+          const line = horizontal
+            ? { x1: at, x2: at, y1: 0, y2: plot.height }
+            : { x1: 0, x2: plot.width, y1: plot.height - at, y2: plot.height - at };
+          return (
+            <g key={tick}>
+              <line {...line} stroke={theme.colors.border.weak} />
+              {horizontal ? (
+                <text x={at} y={plot.height + 16} textAnchor="middle">
+                  {format(tick)}
+                </text>
+              ) : (
+                <text x={-6} y={plot.height - at + 4} textAnchor="end">
+                  {format(tick)}
+                </text>
+              )}
+            </g>
+          );
+        })}
+        {categories.map((name, row) => {
+          let base = 0;
+          const start = row * slot + (slot - bandwidth) / 2;
+          const middle = row * slot + slot / 2;
+          return (
+            <g key={row}>
+              {series.map((at, index) => {
+                const amount = value(at, row);
+                const from = along(stacked ? base : Math.max(min, Math.min(0, max)));
+                const to = along(stacked ? base + amount : amount);
+                base += amount;
+                const across = start + (stacked ? 0 : index * thickness);
+                const size = Math.abs(to - from);
+                const label = formattedValueToString(at.field.display!(at.field.values[row]));
+                const box = horizontal
+                  ? { x: Math.min(from, to), y: across, width: size, height: thickness }
+                  : { x: across, y: plot.height - Math.max(from, to), width: thickness, height: size };
+                const fits = horizontal ? thickness >= 12 : thickness >= label.length * 7;
+                const shown = options.showValue !== 'never' && !stacked && (fits || options.showValue === 'always');
+                return (
+                  <g key={index}>
+                    <rect {...box} fill={at.color} fillOpacity={0.8} stroke={at.color}>
+                      <title>{`${name}\n${at.label}: ${label}`}</title>
+                    </rect>
+                    {shown && (
+                      <text
+                        x={horizontal ? Math.min(to + 4, plot.width - label.length * 6) : across + thickness / 2}
+                        y={horizontal ? across + thickness / 2 + 4 : plot.height - to - 4}
+                        textAnchor={horizontal ? 'start' : 'middle'}
+                      >
+                        {label}
+                      </text>
+                    )}
+                  </g>
+                );
+              })}
+              {row % everyNth === 0 && (
+                <text
+                  x={horizontal ? -6 : middle}
+                  y={horizontal ? middle + 4 : plot.height + 16}
+                  textAnchor={horizontal ? 'end' : 'middle'}
+                >
+                  {name}
+                </text>
+              )}
+            </g>
+          );
+        })}
+      </g>
+    </svg>
+  );
+}
+
+function isShownNumber(field: Field) {
+  return field.type === FieldType.number && !field.config.custom?.hideFrom?.viz;
+}
+
+function findCategories(frame: DataFrame, wanted?: string) {
+  return (
+    frame.fields.find((field) => wanted !== undefined && getFieldDisplayName(field, frame) === wanted) ??
+    frame.fields.find((field) => field.type === FieldType.string) ??
+    frame.fields.find((field) => field.type === FieldType.time)
+  );
+}
+
+export const barChart = new PanelPlugin<Options>(BarChartPanel).useFieldConfig({
+  standardOptions: colorBySeries,
+  useCustomConfig: customOptions({
+    fillOpacity: 80,
+    lineWidth: 1,
+    gradientMode: undefined,
+    axisPlacement: undefined,
+    axisLabel: '',
+    hideFrom: { legend: false, tooltip: false, viz: false },
+  }),
+});
