@@ -4,7 +4,9 @@
 
 mod answers;
 mod conformance;
+mod demo;
 mod oracle;
+mod replay;
 mod schema;
 #[allow(dead_code, reason = "the modules that use the rest follow")]
 mod support;
