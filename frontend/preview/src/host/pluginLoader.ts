@@ -77,7 +77,7 @@ async function load(meta: DataSourcePluginMeta): Promise<AnyDataSourcePlugin> {
 }
 
 /** Grafana, too, loads the texts of a plugin before its code. */
-async function loadTexts(meta: DataSourcePluginMeta) {
+async function loadTexts(meta: DataSourcePluginMeta & { languages?: string[] }) {
   const language = preferredLanguage();
   if (meta.languages?.includes(language)) {
     const texts = await fetch(`/${meta.baseUrl}/locales/${language}/${meta.id}.json`);
