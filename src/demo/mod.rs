@@ -1,6 +1,6 @@
 //! `lotwise demo`: a small factory whose history and present go through the ingest API.
 //!
-//! [`factory`] simulates and is pure; [`post`] sends; this module decides which stretch of time is
+//! [`factory`] simulates and is pure; `post` sends; this module decides which stretch of time is
 //! due. Data that is there already is continued, not made again.
 
 pub mod factory;

@@ -1,11 +1,19 @@
 //! `lotwise replay` with real series: nothing is lost on the way into the database.
 
 use chrono::{DateTime, Utc};
+use lotwise::answer::{self, Source};
+use lotwise::catalog;
+use lotwise::domain::TimeRange;
+use lotwise::plan::Ask;
+use serde_json::{Value, json};
 
 use crate::support::command::{IngestProcess, stderr, stdout};
 use crate::support::db::{Server, TestDb};
+use crate::support::source::plugin_db;
 
 const STEEL: &str = "tests/data/steel/Steel_industry_data.csv";
+/// The first 31 x 96 rows: the last is stamped 31/01/2018 00:00, which is the end of that day.
+const JANUARY_KWH: f64 = 126_238.29;
 const NAB: &str = "tests/data/nab/ambient_temperature_system_failure.csv";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,6 +93,16 @@ async fn the_steel_years_energy_is_stored_whole() {
             text("Asia/Seoul"),
         );
         assert_eq!(sensor, expected);
+
+        // What the plugin shows for the year, and for its twelve months, in the plant's clock.
+        let year = json!({"type": "kpi", "kpis": ["energy"]});
+        let shown = energy_shown(&db, year).await;
+        assert!((shown[0] / 959_636.71 - 1.0).abs() < 1e-9, "{shown:?}");
+        let months =
+            energy_shown(&db, json!({"type": "kpi", "kpis": ["energy"], "bucket": "month"})).await;
+        assert_eq!(months.len(), 12);
+        assert!((months.iter().sum::<f64>() / 959_636.71 - 1.0).abs() < 1e-9, "{months:?}");
+        assert!((months[0] / JANUARY_KWH - 1.0).abs() < 1e-9, "{months:?}");
     }
 }
 
@@ -184,4 +202,23 @@ async fn rejected_rows_are_named_by_line_and_the_others_stored() {
         .await
         .unwrap();
     assert_eq!(values, [1.5, 3.5]);
+}
+
+/// The energy that the plugin answers for the year 2018 of Seoul, one value a bucket.
+async fn energy_shown(db: &TestDb, query: Value) -> Vec<f64> {
+    let plugin = plugin_db(&db.url);
+    let catalog = catalog::load(&plugin, &[], &[]).await.unwrap();
+    let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+    let ask = Ask {
+        range: TimeRange::new(time("2018-01-01T00:00:00+09:00"), time("2019-01-01T00:00:00+09:00"))
+            .unwrap(),
+        interval_s: 3600.0,
+        max_data_points: 1000,
+        max_points: 1_000_000,
+        now: time("2026-01-01T00:00:00Z"),
+    };
+    let source = Source { db: &plugin, catalog: &catalog };
+    let frames = answer::answer(&source, query.to_string().as_bytes(), &ask).await.unwrap();
+    let values = frames[0].numbers("energy").or(frames[0].numbers("value")).unwrap();
+    values.iter().map(|v| v.expect("every bucket has data")).collect()
 }
