@@ -5,6 +5,7 @@
 mod answers;
 mod conformance;
 mod demo;
+mod errors;
 mod ingest;
 mod oracle;
 mod replay;
