@@ -1,9 +1,12 @@
 //! `lotwise replay` with real series: nothing is lost on the way into the database.
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 
 use crate::support::command::{IngestProcess, stderr, stdout};
 use crate::support::db::{Server, TestDb};
+use crate::support::frame::{Decoded, Values};
+use crate::support::panel::{Plugin, decode, query};
 
 const STEEL: &str = "tests/data/steel/Steel_industry_data.csv";
 const NAB: &str = "tests/data/nab/ambient_temperature_system_failure.csv";
@@ -85,6 +88,61 @@ async fn the_steel_years_energy_is_stored_whole() {
             text("Asia/Seoul"),
         );
         assert_eq!(sensor, expected);
+        the_plugin_shows_the_steel_years_energy(&db).await;
+    }
+}
+
+/// The year, its months and its days as panels ask for them, against the file added up by the dates
+/// that it writes: a quarter of an hour that ends at midnight has the date of the day that it is in.
+async fn the_plugin_shows_the_steel_years_energy(db: &TestDb) {
+    let text = std::fs::read_to_string(STEEL).unwrap();
+    let mut days: Vec<(&str, f64)> = Vec::new();
+    for line in text.lines().skip(1) {
+        let mut fields = line.split(',');
+        let day = fields.next().unwrap().split(' ').next().unwrap();
+        let kwh: f64 = fields.next().unwrap().parse().unwrap();
+        match days.last_mut() {
+            Some(last) if last.0 == day => last.1 += kwh,
+            _ => days.push((day, kwh)),
+        }
+    }
+    assert_eq!(days.len(), 365);
+    let mut months = [0.0; 12];
+    for (day, kwh) in &days {
+        months[day.split('/').nth(1).unwrap().parse::<usize>().unwrap() - 1] += kwh;
+    }
+    let days: Vec<f64> = days.iter().map(|(_, kwh)| *kwh).collect();
+
+    let plugin = Plugin::start(db).await;
+    for (bucket, expected) in
+        [("whole", vec![959_636.71]), ("month", months.to_vec()), ("day", days)]
+    {
+        let model = json!({"type": "kpi", "place": {"plants": ["steel"]}, "kpis": ["energy"], "bucket": bucket});
+        let mut asked = query("A", model);
+        let range = asked.time_range.as_mut().unwrap();
+        range.from_epoch_ms =
+            "2017-12-31T15:00:00Z".parse::<DateTime<Utc>>().unwrap().timestamp_millis();
+        range.to_epoch_ms =
+            "2018-12-31T15:00:00Z".parse::<DateTime<Utc>>().unwrap().timestamp_millis();
+        let frames = decode(&plugin.ask(vec![asked]).await["A"]);
+        let shown = energy(&frames[0]);
+        assert_eq!(shown.len(), expected.len(), "{bucket}");
+        for (shown, expected) in shown.iter().zip(&expected) {
+            assert!(
+                (shown / expected - 1.0).abs() < 1e-9,
+                "{bucket}: {shown} kWh, the file has {expected}"
+            );
+        }
+    }
+}
+
+/// Column `energy` of a table, or the values of a time series.
+fn energy(frame: &Decoded) -> Vec<f64> {
+    let column =
+        frame.columns.iter().find(|column| matches!(column.name.as_str(), "energy" | "value"));
+    match &column.expect("a column with energy").values {
+        Values::Number(numbers) => numbers.iter().map(|number| number.expect("a number")).collect(),
+        other => panic!("{other:?}"),
     }
 }
 
