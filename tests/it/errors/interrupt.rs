@@ -112,3 +112,18 @@ async fn a_cancel_never_hits_the_query_of_somebody_else() {
         assert_eq!(answers["B"].error, "", "round {round}");
     }
 }
+
+#[tokio::test]
+async fn a_query_that_runs_does_not_keep_a_stopped_plugin_alive() {
+    let db = fixture::factory(Server::Plain).await;
+    let plugin = Plugin::start(&db).await;
+    let lock = locked(&db).await;
+    let request = plugin.request(vec![query("A", json!({"type": "latest"}))]);
+    let mut client = plugin.host.data();
+    let asked = tokio::spawn(async move { client.query_data(request).await });
+    until_waiting(&db, 1).await;
+    let stopped = plugin.host.stop().await.expect("stop");
+    assert!(!stopped.killed && stopped.status.success(), "{stopped:?}");
+    assert!(asked.await.expect("task").is_err(), "Grafana sees that the plugin is gone");
+    lock.close().await.expect("unlock");
+}
