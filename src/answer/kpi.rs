@@ -3,7 +3,7 @@
 use super::{AnswerError, Provenance, Source, nothing, resolve_runs};
 use crate::domain::Bucket;
 use crate::figures::{self, Figures, KpiFigures};
-use crate::frame::{Field, Frame};
+use crate::frame::{Field, Frame, Notice};
 use crate::model::{Kpi, Query};
 use crate::plan::{self, Ask, KpiPlan, Selection, Window};
 use crate::sql::Statement;
@@ -18,18 +18,17 @@ pub(super) async fn answer(
     let (runs, mut notices) = resolve_runs(source, query, selection, ask.range).await?;
     let plan = plan::kpi(query, selection, source.catalog, &runs, ask)?;
     if plan.groups.is_empty() {
-        return Ok(nothing(notices));
+        return Ok(nothing(&notices));
     }
     let windows: Vec<Window<'_>> = plan.windows.iter().map(|w| w.window.clone()).collect();
     let Statement { sql, params, shown } = integrate::statement(&windows, &plan.edges, Ends::Omit);
     let rows = source.db.query(&sql, params).await?;
     let cells = rows.iter().map(integrate::read).collect::<Result<Vec<_>, _>>()?;
     let figures = figures::kpi(&plan, &runs, &cells, ask.now);
-    notices.extend(plan.notices.iter().cloned());
+    notices.extend(plan.notices.iter().cloned().map(Notice::Info));
     if figures.groups.iter().flatten().any(|f| f.provisional) {
-        notices.push(
-            "A run that is still open is part of these figures: they are provisional.".to_owned(),
-        );
+        let text = "A run that is still open is part of these figures: they are provisional.";
+        notices.push(Notice::Info(text.to_owned()));
     }
     let mut frames = match plan.bucket {
         Bucket::Whole => vec![table(query, &plan, &figures, &mut notices)],
@@ -86,7 +85,7 @@ fn table(
     query: &Query,
     plan: &KpiPlan<'_>,
     figures: &KpiFigures,
-    notices: &mut Vec<String>,
+    notices: &mut Vec<Notice>,
 ) -> Frame {
     let of = |i: usize| figures.groups[i][0];
     let mut order: Vec<usize> = (0..plan.groups.len()).collect();
@@ -97,7 +96,7 @@ fn table(
             .then_with(|| plan.groups[*a].labels.cmp(&plan.groups[*b].labels))
     });
     if order.len() > query.limit {
-        notices.push(format!("Only the {} groups with most energy.", query.limit));
+        notices.push(Notice::Warning(format!("Only the {} groups with most energy.", query.limit)));
         order.truncate(query.limit);
     }
     let allocated: f64 = figures.groups.iter().filter_map(|g| g[0].energy).sum();
@@ -108,9 +107,7 @@ fn table(
         .flatten()
         .filter(|rest| rest.abs() > NEGLIGIBLE * (allocated.abs() + rest.abs()));
     if rest.is_some_and(|r| r < 0.0) {
-        notices.push(
-            "The parts measure more than the whole: check the meter tree, or runs that overlap on a line and its machines.".to_owned(),
-        );
+        notices.push(Notice::Warning("The parts measure more than the whole: check the meter tree, or runs that overlap on a line and its machines.".to_owned()));
     }
     let names: Vec<&'static str> =
         plan.groups.first().map(|g| g.labels.iter().map(|l| l.0).collect()).unwrap_or_default();

@@ -3,7 +3,7 @@
 use super::{AnswerError, Provenance, Source};
 use crate::catalog::Sensor;
 use crate::domain::time::epoch_seconds;
-use crate::frame::{Field, Frame};
+use crate::frame::{Field, Frame, Notice};
 use crate::model::Query;
 use crate::plan::{Ask, PlanError, Selection};
 use crate::sql::{Statement, latest};
@@ -26,7 +26,8 @@ pub(super) async fn answer(
     }
     let mut notices = Vec::new();
     if sensors.len() > query.limit {
-        notices.push(format!("Only the first {} of {} sensors.", query.limit, sensors.len()));
+        let text = format!("Only the first {} of {} sensors.", query.limit, sensors.len());
+        notices.push(Notice::Warning(text));
         sensors.truncate(query.limit);
     }
     let Statement { sql, params, shown } = latest::statement(&sensors);

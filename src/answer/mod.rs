@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::catalog::Catalog;
 use crate::db::Db;
 use crate::domain::TimeRange;
-use crate::frame::Frame;
+use crate::frame::{Frame, Notice};
 use crate::model::{self, Query, QueryType};
 use crate::plan::{Ask, Run, Selection, select};
 use crate::sql;
@@ -58,7 +58,7 @@ async fn resolve_runs(
     query: &Query,
     selection: &Selection<'_>,
     range: TimeRange,
-) -> Result<(Vec<Run>, Vec<String>), AnswerError> {
+) -> Result<(Vec<Run>, Vec<Notice>), AnswerError> {
     let statement = sql::runs::statement(selection, &query.context, range, MAX_RUNS + 1);
     let rows = source.db.query(&statement.sql, statement.params).await?;
     let mut runs: Vec<Run> = rows.iter().map(sql::runs::read).collect::<Result<_, _>>()?;
@@ -69,7 +69,8 @@ async fn resolve_runs(
     let mut notices = Vec::new();
     if runs.is_empty() {
         reject_unknown(source, query, selection).await?;
-        notices.push("No run of this selection lies in the time range.".to_owned());
+        let text = "No run of this selection lies in the time range.";
+        notices.push(Notice::Info(text.to_owned()));
     }
     Ok((runs, notices))
 }
@@ -101,7 +102,7 @@ struct Provenance<'a> {
     reason: &'a str,
     bucket: String,
     coverage: Option<f64>,
-    notices: Vec<String>,
+    notices: Vec<Notice>,
 }
 
 /// Below this share of time with data a figure carries a warning.
@@ -110,18 +111,14 @@ const COVERAGE_WARNING: f64 = 0.9;
 impl Provenance<'_> {
     fn write(mut self, frame: &mut Frame) {
         if let Some(coverage) = self.coverage.filter(|c| *c < COVERAGE_WARNING) {
-            self.notices.push(format!(
+            self.notices.push(Notice::Warning(format!(
                 "Only {:.1} % of the time has data: figures are lower than the truth.",
                 coverage * 100.0
-            ));
+            )));
         }
-        let notices: Vec<Value> =
-            self.notices.iter().map(|text| json!({"severity": "warning", "text": text})).collect();
+        frame.notify(&self.notices);
         if let Value::Object(meta) = &mut frame.meta {
             meta.insert("executedQueryString".to_owned(), json!(self.shown));
-            if !notices.is_empty() {
-                meta.insert("notices".to_owned(), Value::Array(notices));
-            }
             meta.insert(
                 "custom".to_owned(),
                 json!({
@@ -136,10 +133,8 @@ impl Provenance<'_> {
 }
 
 /// A frame without rows that says why.
-fn nothing(notices: Vec<String>) -> Vec<Frame> {
+fn nothing(notices: &[Notice]) -> Vec<Frame> {
     let mut frame = Frame::new("", "", Vec::new());
-    let notices: Vec<Value> =
-        notices.iter().map(|text| json!({"severity": "info", "text": text})).collect();
-    frame.meta = json!({"notices": notices});
+    frame.notify(notices);
     vec![frame]
 }

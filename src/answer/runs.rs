@@ -2,7 +2,7 @@
 
 use super::{AnswerError, Provenance, Source, reject_unknown};
 use crate::figures;
-use crate::frame::{Field, Frame};
+use crate::frame::{Field, Frame, Notice};
 use crate::model::{Format, Query};
 use crate::plan::{self, Ask, Run, Selection, Window};
 use crate::sql::integrate::{self, Ends};
@@ -24,7 +24,8 @@ pub(super) async fn answer(
     }
     if runs.len() > query.limit {
         runs.truncate(query.limit);
-        notices.push(format!("Only the newest {} runs; raise the limit for more.", query.limit));
+        let text = format!("Only the newest {} runs; raise the limit for more.", query.limit);
+        notices.push(Notice::Warning(text));
     }
     let mut frame = match query.format {
         Format::Annotations => annotations(source, &runs),

@@ -2,7 +2,7 @@
 
 use super::{AnswerError, Provenance, Source, nothing, resolve_runs};
 use crate::figures;
-use crate::frame::{Field, Frame};
+use crate::frame::{Field, Frame, Notice};
 use crate::model::{Aggregate, Query};
 use crate::plan::{self, Ask, Selection};
 use crate::sql::Statement;
@@ -23,7 +23,7 @@ pub(super) async fn answer(
     }
     let plan = plan::series(query, selection, source.catalog, runs.as_deref(), ask)?;
     if plan.windows.is_empty() {
-        return Ok(nothing(notices));
+        return Ok(nothing(&notices));
     }
     let ends = match plan.aggregate {
         Aggregate::First | Aggregate::Last => Ends::Read,
@@ -33,7 +33,7 @@ pub(super) async fn answer(
     let rows = source.db.query(&sql, params).await?;
     let cells = rows.iter().map(integrate::read).collect::<Result<Vec<_>, _>>()?;
     let starts = &plan.edges[..plan.edges.len() - 1];
-    notices.extend(plan.notices.iter().cloned());
+    notices.extend(plan.notices.iter().cloned().map(Notice::Info));
     let frames = plan.series.iter().zip(figures::series(&plan, &cells)).map(|(key, values)| {
         let labels = key.labels.iter().map(|(k, v)| (*k, v.clone()));
         let value =

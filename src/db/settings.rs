@@ -159,3 +159,6 @@ impl Settings {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

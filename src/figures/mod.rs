@@ -88,39 +88,38 @@ impl Sums {
 /// One series: a value for each bucket, `None` where there is no data.
 pub type Values = Vec<Option<f64>>;
 
+/// A sensor, whose kind and unit stand for the part's, and its sums by bucket.
+type Part<'a> = (&'a Sensor, Vec<Sums>);
+
 /// The values of each series of the plan, in the order of its buckets.
+///
+/// Several sensors of one series are pooled: means weighted by time, sums added. Powers are
+/// different: the power of a group is the sum of its meters' mean powers.
 pub fn series(plan: &SeriesPlan<'_>, cells: &[Cell]) -> Vec<Values> {
     let buckets = plan.edges.len() - 1;
-    // Sensors of one series share quantity and kind, so the first one's kind decides.
-    let mut sums = vec![vec![Sums::default(); buckets]; plan.series.len()];
-    let mut sensor_of: Vec<Option<&Sensor>> = vec![None; plan.series.len()];
-    for (window, &series) in plan.windows.iter().zip(&plan.series_of) {
-        sensor_of[series].get_or_insert(window.sensor);
+    // By series, then by sensor where sensors are added up and not pooled.
+    let mut parts: Vec<BTreeMap<Option<i32>, Part<'_>>> = vec![BTreeMap::new(); plan.series.len()];
+    for cell in cells.iter().filter(|c| c.bucket < buckets) {
+        let (Some(window), Some(&series)) =
+            (plan.windows.get(cell.window), plan.series_of.get(cell.window))
+        else {
+            continue;
+        };
+        let apart = plan.aggregate == Aggregate::Mean && window.sensor.quantity == "power";
+        let (_, sums) = parts[series]
+            .entry(apart.then_some(window.sensor.id))
+            .or_insert_with(|| (window.sensor, vec![Sums::default(); buckets]));
+        sums[cell.bucket].add(cell);
     }
-    for cell in cells {
-        let series = plan.series_of.get(cell.window);
-        if let Some(sums) = series.and_then(|&s| sums.get_mut(s)?.get_mut(cell.bucket)) {
-            sums.add(cell);
-        }
-    }
-    sums.iter()
-        .zip(sensor_of)
-        .map(|(buckets, sensor)| {
-            buckets
-                .iter()
-                .map(|s| {
-                    sensor.and_then(|sensor| {
-                        // A bucket without readings is empty, not a count of zero.
-                        if s.count == 0 && s.covered_s == 0.0 && s.amount.is_none() {
-                            None
-                        } else {
-                            s.value(plan.aggregate, sensor)
-                        }
-                    })
-                })
-                .collect()
-        })
-        .collect()
+    let value = |(sensor, sums): &Part<'_>, bucket: usize| {
+        let s = &sums[bucket];
+        // A bucket without readings is empty, not a count of zero.
+        let empty = s.count == 0 && s.covered_s == 0.0 && s.amount.is_none();
+        if empty { None } else { s.value(plan.aggregate, sensor) }
+    };
+    let total =
+        |parts: &BTreeMap<_, _>, bucket| parts.values().map(|p| value(p, bucket)).fold(None, plus);
+    parts.iter().map(|parts| (0..buckets).map(|b| total(parts, b)).collect()).collect()
 }
 
 /// The figures of one group in one bucket.

@@ -144,6 +144,24 @@ impl Field {
     }
 }
 
+/// Something that the reader of a panel should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// Good to know.
+    Info(String),
+    /// The figures are not what they seem.
+    Warning(String),
+}
+
+impl Notice {
+    fn json(&self) -> Value {
+        match self {
+            Self::Info(text) => json!({"severity": "info", "text": text}),
+            Self::Warning(text) => json!({"severity": "warning", "text": text}),
+        }
+    }
+}
+
 /// A table with metadata.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frame {
@@ -163,6 +181,13 @@ impl Frame {
             kind => json!({"type": kind, "typeVersion": [0, 1]}),
         };
         Self { name: name.to_owned(), fields, meta }
+    }
+
+    /// Adds notices, which Grafana shows in the panel's corner.
+    pub fn notify(&mut self, notices: &[Notice]) {
+        if let (Value::Object(meta), false) = (&mut self.meta, notices.is_empty()) {
+            meta.insert("notices".to_owned(), notices.iter().map(Notice::json).collect());
+        }
     }
 
     /// The numbers of a field; `None` without such a field of numbers.

@@ -1,6 +1,7 @@
 //! QueryData: every query of a request answered on its own, so that one failure stays its own.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use chrono::Utc;
@@ -34,7 +35,13 @@ impl pb::data_server::Data for Plugin {
                 (ref_id.clone(), respond(&ref_id, result, started.elapsed()))
             }
         });
-        let responses: HashMap<_, _> = join_all(tasks).await.into_iter().collect();
+        let mut responses: HashMap<String, pb::DataResponse> = HashMap::new();
+        for (ref_id, response) in join_all(tasks).await {
+            match responses.entry(ref_id) {
+                Entry::Vacant(slot) => drop(slot.insert(response)),
+                Entry::Occupied(mut slot) => merge(slot.get_mut(), response),
+            }
+        }
         Ok(Response::new(pb::QueryDataResponse { responses }))
     }
 
@@ -102,6 +109,15 @@ async fn attempt(
     let catalog = instance.catalog().await?;
     let source = Source { db: &instance.db, catalog: &catalog };
     answer::answer(&source, &query.json, ask).await
+}
+
+/// One answer to two queries of the same ref id: all frames, or the first error.
+fn merge(response: &mut pb::DataResponse, other: pb::DataResponse) {
+    match (response.error.is_empty(), other.error.is_empty()) {
+        (true, true) => response.frames.extend(other.frames),
+        (true, false) => *response = other,
+        (false, _) => {}
+    }
 }
 
 fn respond(

@@ -18,6 +18,10 @@ use crate::sql::picker::{self, Choice, Restrict, Subject};
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1_000;
 
+/// What can be picked: the paths of this resource.
+const SUBJECTS: [&str; 8] =
+    ["plants", "lines", "machines", "sensors", "quantities", "references", "lots", "operators"];
+
 #[async_trait]
 impl pb::resource_server::Resource for Plugin {
     type CallResourceStream = tokio_stream::Once<Result<pb::CallResourceResponse, Status>>;
@@ -50,9 +54,7 @@ impl pb::resource_server::Resource for Plugin {
 /// A resource call without an answer.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
-    #[error(
-        "no resource {0:?}: there are plants, lines, machines, sensors, quantities, references, lots, operators"
-    )]
+    #[error("no resource {0:?}: there are {list}", list = SUBJECTS.join(", "))]
     NotFound(String),
     #[error("only GET is answered here")]
     Method,
@@ -122,12 +124,15 @@ async fn answer(
     if request.method != "GET" {
         return Err(Refusal::Method);
     }
+    let subject = request.path.trim_matches('/');
+    if !SUBJECTS.contains(&subject) {
+        return Err(Refusal::NotFound(subject.to_owned()));
+    }
     let parameters = Parameters::parse(request);
     let limit = parameters.limit()?;
     let search = parameters.one("search").unwrap_or_default().to_lowercase();
     let catalog = instance.catalog().await.map_err(AnswerError::from)?;
     let filter = |name| Filter::from_list(parameters.list(name));
-    let subject = request.path.trim_matches('/');
     // A picker offers what lies inside the choices above it, and not inside itself or below.
     let depth = match subject {
         "plants" => 0,

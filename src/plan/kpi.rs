@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Ask, Level, Node, PlanError, Run, Selection, Window, check_windows, meters, past,
+    Ask, Level, Node, PlanError, Run, Selection, Window, check_windows, clock_notice, meters, past,
     resolve_bucket,
 };
 use crate::catalog::{Catalog, Sensor};
@@ -75,20 +75,9 @@ pub fn kpi<'a>(
         Bucket::Auto => Bucket::Whole,
         other => resolve_bucket(other, ask, 60.0),
     };
-    let mut notices = Vec::new();
     let edges = match selection.plants.first() {
         None => vec![ask.range.from(), ask.range.to()],
-        Some(plant) => {
-            if bucket != Bucket::Whole && !selection.plants.iter().all(|p| p.zone() == plant.zone())
-            {
-                notices.push(format!(
-                    "Buckets follow the clock of plant {} ({}).",
-                    plant.key,
-                    plant.zone()
-                ));
-            }
-            plant.calendar.edges(bucket, ask.range, ask.max_points)?
-        }
+        Some(plant) => plant.calendar.edges(bucket, ask.range, ask.max_points)?,
     };
     let mut plan = KpiPlan {
         windows: Vec::new(),
@@ -97,7 +86,7 @@ pub fn kpi<'a>(
         bucket,
         balanced: false,
         reason: String::new(),
-        notices,
+        notices: clock_notice(bucket, &selection.plants).into_iter().collect(),
     };
     let Some(range) = past(ask) else { return Ok(plan) };
     let runs: Vec<(usize, &Run, TimeRange)> = runs

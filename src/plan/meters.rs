@@ -23,10 +23,14 @@ pub fn kwh_per(unit: &str) -> Option<f64> {
     }
 }
 
-/// The sensors without those energy meters that others of the list already count.
+/// The sensors without those energy and power meters that others of the list already count.
 pub fn independent<'a>(catalog: &Catalog, sensors: &[&'a Sensor]) -> Vec<&'a Sensor> {
-    let counted_twice =
-        |s: &Sensor| is_energy(s) && sensors.iter().any(|o| is_energy(o) && covers(catalog, o, s));
+    let counted_twice = |s: &Sensor| {
+        is_meter(s)
+            && sensors
+                .iter()
+                .any(|o| is_meter(o) && o.quantity == s.quantity && covers(catalog, o, s))
+    };
     sensors.iter().filter(|s| !counted_twice(s)).copied().collect()
 }
 

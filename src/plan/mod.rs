@@ -10,7 +10,7 @@ mod series;
 
 use chrono::{DateTime, Utc};
 
-use crate::catalog::Sensor;
+use crate::catalog::{Plant, Sensor};
 use crate::domain::bucket::CutError;
 use crate::domain::{Bucket, TimeRange, bucket};
 
@@ -157,6 +157,16 @@ fn resolve_bucket(bucket: Bucket, ask: &Ask, sensor_interval_s: f64) -> Bucket {
     let points = ask.max_data_points.clamp(1, MAX_SERIES_POINTS) as f64;
     let width = (ask.range.seconds() / points).max(ask.interval_s).max(sensor_interval_s);
     bucket::nice_width(width)
+}
+
+/// Says whose clock the buckets follow, where that makes a difference.
+fn clock_notice(bucket: Bucket, plants: &[&Plant]) -> Option<String> {
+    let first = plants.first()?;
+    let same = plants.iter().all(|p| p.zone() == first.zone());
+    // Offsets of time zones are whole hours or quarters of them, which narrow buckets divide.
+    let narrow = matches!(bucket, Bucket::Auto | Bucket::Whole | Bucket::Width(..=900));
+    (!same && !narrow)
+        .then(|| format!("Buckets follow the clock of plant {} ({}).", first.key, first.zone()))
 }
 
 /// The part of the panel's range that has happened: nothing is expected of the future.

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Ask, MAX_SERIES_POINTS, PlanError, Run, Selection, Window, check_windows, independent, kwh_per,
-    past, resolve_bucket,
+    Ask, MAX_SERIES_POINTS, PlanError, Run, Selection, Window, check_windows, clock_notice,
+    independent, kwh_per, past, resolve_bucket,
 };
 use crate::catalog::{Catalog, Plant, Sensor};
 use crate::domain::{Bucket, SensorKind};
@@ -66,20 +66,16 @@ pub fn series<'a>(
             None => "here".to_owned(),
         }));
     };
-    let mut notices = Vec::new();
-    let calendar = catalog.plant(first.plant).map(|p| (p, sensors.iter().all(|s| s.plant == p.id)));
-    let Some((plant, one_plant)) = calendar else {
+    let mut plants: Vec<&Plant> = selection
+        .plants
+        .iter()
+        .filter(|p| sensors.iter().any(|s| s.plant == p.id))
+        .copied()
+        .collect();
+    plants.sort_by_key(|p| p.id != first.plant);
+    let Some(plant) = plants.first() else {
         return Err(PlanError::NoSensor("of a known plant".to_owned()));
     };
-    if !one_plant
-        && sensors.iter().any(|s| catalog.plant(s.plant).map(Plant::zone) != Some(plant.zone()))
-    {
-        notices.push(format!(
-            "Buckets follow the clock of plant {} ({}).",
-            plant.key,
-            plant.zone()
-        ));
-    }
     let finest = sensors.iter().map(|s| s.interval_s).fold(f64::INFINITY, f64::min);
     let bucket = resolve_bucket(query.bucket, ask, finest);
     let edges = plant.calendar.edges(bucket, ask.range, ask.max_points)?;
@@ -98,7 +94,7 @@ pub fn series<'a>(
         bucket,
         aggregate: query.aggregate,
         reason,
-        notices,
+        notices: clock_notice(bucket, &plants).into_iter().collect(),
     };
     let group = match query.group_by {
         GroupBy::None => GroupBy::Sensor,

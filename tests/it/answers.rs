@@ -162,6 +162,10 @@ async fn groups_by_place_do_not_count_a_meter_twice() {
             "bucket": "whole", "place": {"lines": ["M1"], "quantity": "energy"}}))
         .await;
         near(grouped.numbers("value").unwrap(), &some(&[480.0]));
+        let power = ask(json!({"type": "series", "groupBy": "plant", "bucket": "whole",
+            "place": {"quantity": "power"}}))
+        .await;
+        near(power.numbers("value").unwrap(), &some(&[60.0 + 30.0]));
     })
     .await;
 }

@@ -3,6 +3,7 @@
 //! They fail, and do not skip, without the two servers: `scripts/test` starts them.
 
 mod answers;
+mod conformance;
 mod oracle;
 mod schema;
 #[allow(dead_code, reason = "the modules that use the rest follow")]

@@ -1,4 +1,8 @@
 //! What the integration tests share.
 
 pub mod db;
+pub mod fixture;
+pub mod frame;
+pub mod host;
+pub mod panel;
 pub mod source;
