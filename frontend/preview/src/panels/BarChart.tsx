@@ -91,10 +91,12 @@ function Chart({
   const totals = categories.map((_, row) => series.map((at) => value(at, row)));
   const reach = totals.map((values) => (stacked ? values.reduce((sum, next) => sum + next, 0) : Math.max(...values)));
   const low = Math.min(0, ...totals.flat());
-  const ticks = niceTicks(low, Math.max(...reach, low + 1e-9), (horizontal ? width : height) / 60);
+  const [least, most] = [low, Math.max(...reach, low + 1e-9)];
+  const widestName = Math.min(width * 0.45, Math.max(0, ...categories.map(textWidth)));
+  const roomForTick = horizontal ? textWidth(format(most)) + 24 : 40;
+  const ticks = niceTicks(least, most, (horizontal ? width - widestName : height) / roomForTick);
   const [min, max] = [ticks[0], ticks[ticks.length - 1]];
 
-  const widestName = Math.min(width * 0.45, Math.max(0, ...categories.map(textWidth)));
   const widestTick = Math.max(...ticks.map((tick) => textWidth(format(tick))));
   const margin = horizontal
     ? { left: 12 + widestName, right: 8 + widestTick / 2, top: 4, bottom: 22 }
@@ -161,7 +163,11 @@ function Chart({
                     </rect>
                     {shown && (
                       <text
-                        x={horizontal ? Math.min(to + 4, plot.width - textWidth(label)) : across + thickness / 2}
+                        x={
+                          horizontal
+                            ? Math.min(to + 4, plot.width + margin.right - textWidth(label))
+                            : across + thickness / 2
+                        }
                         y={horizontal ? across + thickness / 2 + 4 : plot.height - to - 4}
                         textAnchor={horizontal ? 'start' : 'middle'}
                       >
