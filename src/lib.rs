@@ -18,3 +18,4 @@ pub mod plan;
 pub mod replay;
 pub mod schema;
 pub mod sql;
+pub mod tls;

@@ -1,4 +1,4 @@
-//! The connection pool, and what a failure of the database means to a client.
+//! The pool for context, keys and look-ups, and what a failure of the database means to a client.
 //!
 //! Every value is validated before it gets here, so a failing statement is never the sender's
 //! fault: the answer is "not now", with the reason for the operator.
@@ -6,13 +6,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::Executor;
+use deadpool_postgres::PoolError;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-
-/// The temporary table that a batch is copied into. One for each connection, empty after a commit.
-const STAGING: &str = "CREATE TEMPORARY TABLE IF NOT EXISTS reading_staging (
-    time timestamptz NOT NULL, value float8 NOT NULL, plant_id int NOT NULL, sensor_id int NOT NULL
-) ON COMMIT DELETE ROWS";
 
 /// How long a request waits for a connection.
 const ACQUIRE: Duration = Duration::from_secs(5);
@@ -25,12 +20,52 @@ pub struct Unavailable {
     pub advice: &'static str,
     /// The driver's error, for the log only.
     #[source]
-    pub source: sqlx::Error,
+    pub source: DriverError,
 }
 
-impl From<sqlx::Error> for Unavailable {
-    fn from(source: sqlx::Error) -> Self {
-        Self { advice: advice(&source), source }
+/// The error of one of the two drivers (see [`crate::ingest::copy_pool`] for the second).
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// sqlx: context, keys, look-ups.
+    #[error(transparent)]
+    Sqlx(#[from] sqlx::Error),
+    /// tokio-postgres: readings.
+    #[error("{}", with_cause(.0))]
+    Postgres(#[from] tokio_postgres::Error),
+    /// No connection for readings.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// The writing task failed.
+    #[error(transparent)]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl<E: Into<DriverError>> From<E> for Unavailable {
+    fn from(source: E) -> Self {
+        let source = source.into();
+        let advice = advice(source.sqlstate().as_deref());
+        Self { advice, source }
+    }
+}
+
+/// tokio-postgres's own text is only `db error`.
+fn with_cause(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(cause) => cause.to_string(),
+        None => error.to_string(),
+    }
+}
+
+impl DriverError {
+    /// PostgreSQL's error code, if it is its error.
+    pub fn sqlstate(&self) -> Option<String> {
+        match self {
+            Self::Sqlx(error) => sqlstate(error),
+            Self::Postgres(error) | Self::Pool(PoolError::Backend(error)) => {
+                error.code().map(|code| code.code().to_owned())
+            }
+            Self::Pool(_) | Self::Task(_) => None,
+        }
     }
 }
 
@@ -43,13 +78,6 @@ pub fn pool(url: &str, connections: u32) -> Result<PgPool, sqlx::Error> {
     Ok(PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE)
-        .after_connect(|conn, _| {
-            Box::pin(async move {
-                // Quiet about the table that exists already behind a pooler.
-                conn.execute("SET client_min_messages = warning").await?;
-                conn.execute(STAGING).await.map(drop)
-            })
-        })
         .connect_lazy_with(options))
 }
 
@@ -58,8 +86,8 @@ pub fn sqlstate(error: &sqlx::Error) -> Option<String> {
     error.as_database_error().and_then(|e| e.code()).map(|code| code.into_owned())
 }
 
-fn advice(error: &sqlx::Error) -> &'static str {
-    match sqlstate(error).as_deref() {
+fn advice(sqlstate: Option<&str>) -> &'static str {
+    match sqlstate {
         Some("28P01" | "28000") => {
             "the database refuses the user or password of this service: check --database-url"
         }

@@ -19,6 +19,7 @@ pub mod validate;
 
 pub mod batch;
 pub mod context;
+pub mod copy_pool;
 pub mod database;
 pub mod directory;
 pub mod telemetry;

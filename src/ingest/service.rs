@@ -9,11 +9,11 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::ingest::auth::Keys;
-use crate::ingest::database;
 use crate::ingest::directory::Directory;
 use crate::ingest::http::{self, App};
 use crate::ingest::telemetry::{self, LogFormat};
 use crate::ingest::writer::Writer;
+use crate::ingest::{copy_pool, database};
 
 /// Take readings and production context over HTTP and store them.
 #[derive(Debug, Clone, clap::Args)]
@@ -27,9 +27,9 @@ pub struct Args {
     /// Largest body in bytes, after decompression
     #[arg(long, env = "LOTWISE_MAX_BODY_BYTES", default_value_t = 16 * 1024 * 1024)]
     pub max_body_bytes: usize,
-    /// Most connections to the database
-    #[arg(long, env = "LOTWISE_DATABASE_CONNECTIONS", default_value_t = 8)]
-    pub database_connections: u32,
+    /// Most connections that write readings; a few more serve context and look-ups
+    #[arg(long, env = "LOTWISE_WRITERS", default_value_t = 4)]
+    pub writers: usize,
     /// How long an API key is believed without asking the database again, in seconds
     #[arg(long, env = "LOTWISE_KEY_CACHE_SECONDS", default_value_t = 5)]
     pub key_cache_seconds: u64,
@@ -37,6 +37,9 @@ pub struct Args {
     #[arg(long, env = "LOTWISE_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
 }
+
+/// Connections for context, keys and look-ups.
+const CONTEXT_CONNECTIONS: u32 = 4;
 
 /// How long open requests may take to finish after a stop signal.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -95,13 +98,13 @@ pub async fn serve(
 }
 
 fn app(args: &Args) -> anyhow::Result<App> {
-    let pool = database::pool(&args.database_url, args.database_connections).context(
+    let pool = database::pool(&args.database_url, CONTEXT_CONNECTIONS).context(
         "--database-url is not valid; it looks like postgres://USER:PASSWORD@HOST:5432/DATABASE",
     )?;
     Ok(App {
         keys: Keys::new(pool.clone(), Duration::from_secs(args.key_cache_seconds)),
         directory: Directory::new(pool.clone()),
-        writer: Writer::new(pool.clone()),
+        writer: Writer::new(copy_pool::pool(&args.database_url, args.writers)?),
         max_body_bytes: args.max_body_bytes,
         pool,
     })

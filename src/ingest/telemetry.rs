@@ -18,9 +18,9 @@ pub enum LogFormat {
 
 /// Starts the log on standard error. `RUST_LOG` chooses the level, `info` without it.
 pub fn start_log(format: LogFormat) {
-    // sqlx reports each slow statement with its text; our own lines say what a request took.
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
+    // The drivers repeat the server's notices; what a request met is in our own lines.
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,tokio_postgres=warn"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A log that runs already (in a test) stays.
     let _ = match format {

@@ -4,13 +4,16 @@
 //! is sent again with another number replaces the stored one.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use sqlx::postgres::PgPool;
+use deadpool_postgres::Pool;
+use futures_util::SinkExt;
 
 use crate::ingest::batch::Batch;
-use crate::ingest::database::{Unavailable, sqlstate};
+use crate::ingest::database::{DriverError, Unavailable};
 
 const COPY: &str =
     "COPY pg_temp.reading_staging (time, value, plant_id, sensor_id) FROM STDIN (FORMAT binary)";
@@ -29,15 +32,15 @@ const ENSURE: &str =
 const WEEKS_A_CALL: usize = 32;
 
 /// Writes to one database. Clones share what they know.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Writer {
-    pool: PgPool,
+    pool: Pool,
     known_weeks: Arc<Mutex<HashSet<i32>>>,
 }
 
 impl Writer {
-    /// A writer that takes its connections from `pool` (see [`crate::ingest::database::pool`]).
-    pub fn new(pool: PgPool) -> Self {
+    /// A writer that takes its connections from `pool` (see [`crate::ingest::copy_pool`]).
+    pub fn new(pool: Pool) -> Self {
         Self { pool, known_weeks: Arc::default() }
     }
 
@@ -57,7 +60,7 @@ impl Writer {
             }
             Ok(written)
         });
-        task.await.unwrap_or_else(|_| Err(sqlx::Error::WorkerCrashed.into()))
+        task.await?
     }
 
     async fn store_part(&self, part: &Batch) -> Result<u64, Unavailable> {
@@ -66,26 +69,29 @@ impl Writer {
         }
         let weeks = part.weeks();
         self.ensure_partitions(&weeks).await?;
-        let copy = part.to_copy();
-        match self.upsert(&copy).await {
+        let copy = Bytes::from(part.to_copy());
+        match self.upsert(copy.clone()).await {
             // A partition that was there is gone: retention dropped it, or the database is new.
-            Err(e) if sqlstate(&e).as_deref() == Some("23514") => {
+            Err(e) if e.sqlstate().as_deref() == Some("23514") => {
                 self.known().clear();
                 self.ensure_partitions(&weeks).await?;
-                Ok(self.upsert(&copy).await?)
+                Ok(self.upsert(copy).await?)
             }
             result => Ok(result?),
         }
     }
 
-    async fn upsert(&self, copy: &[u8]) -> Result<u64, sqlx::Error> {
-        let mut tx = self.pool.begin().await?;
-        let mut stream = tx.copy_in_raw(COPY).await?;
-        stream.send(copy).await?;
-        stream.finish().await?;
-        let done = sqlx::query(UPSERT).execute(&mut *tx).await?;
+    async fn upsert(&self, copy: Bytes) -> Result<u64, DriverError> {
+        let mut client = self.pool.get().await?;
+        let (copy_in, upsert) =
+            (client.prepare_cached(COPY).await?, client.prepare_cached(UPSERT).await?);
+        let tx = client.transaction().await?;
+        let mut sink = pin!(tx.copy_in(&copy_in).await?);
+        sink.send(copy).await?;
+        sink.finish().await?;
+        let written = tx.execute(&upsert, &[]).await?;
         tx.commit().await?;
-        Ok(done.rows_affected())
+        Ok(written)
     }
 
     /// In a transaction of its own: creating a partition locks the whole table for a moment.
@@ -99,7 +105,9 @@ impl Writer {
                 .iter()
                 .filter_map(|week| DateTime::from_timestamp(i64::from(*week) * 604_800, 0))
                 .collect();
-            let made: i64 = sqlx::query_scalar(ENSURE).bind(&starts).fetch_one(&self.pool).await?;
+            let client = self.pool.get().await?;
+            let statement = client.prepare_cached(ENSURE).await?;
+            let made: i64 = client.query_one(&statement, &[&starts]).await?.try_get(0)?;
             if made > 0 {
                 tracing::info!(partition.count = made, "created partitions");
             }

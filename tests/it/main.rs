@@ -4,6 +4,7 @@
 
 mod answers;
 mod conformance;
+mod ingest;
 mod oracle;
 mod schema;
 #[allow(dead_code, reason = "the modules that use the rest follow")]

@@ -26,9 +26,9 @@ use crate::ingest::writer::Writer;
 use problem::Problem;
 
 /// What the routes share.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct App {
-    /// The database.
+    /// The database, for context and look-ups.
     pub pool: PgPool,
     /// API keys.
     pub keys: Keys,

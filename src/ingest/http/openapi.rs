@@ -1,8 +1,170 @@
 //! The OpenAPI 3.1 document, made from the handlers and the items' types.
 
-use axum::response::Json;
+use std::sync::OnceLock;
 
-/// The document.
-pub async fn serve() -> Json<serde_json::Value> {
-    Json(serde_json::Value::Null)
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, Required};
+use utoipa::{IntoParams, Modify, OpenApi as _};
+
+use super::context::{ListParameters, Listed};
+use super::problem::Problem;
+use super::readings::{ItemProblem, Outcome, ReadingItem, ReadingsBody, TimeItem};
+use super::write::{LineProblem, WriteError};
+use super::{context, health, readings, write};
+use crate::ingest::context::{
+    Resource, lot::Lot, named::Operator, named::Reference, place::Line, place::Machine,
+    place::Plant, run::Run, run::RunChange, sensor::Sensor, shift::Shift, state::State,
+};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Lotwise ingest",
+        description = "Readings and production context. A 2xx means committed; errors are RFC 9457 problems."
+    ),
+    paths(
+        readings::post, write::post, context::patch_run, context::delete_run,
+        health::health, health::ready, health::metrics
+    ),
+    components(schemas(
+        Plant, Line, Machine, Sensor, Shift, Reference, Operator, Lot, Run, RunChange, State,
+        ReadingsBody, ReadingItem, TimeItem, Outcome, ItemProblem, Listed, Problem, WriteError, LineProblem
+    )),
+    tags(
+        (name = "readings", description = "Values of sensors"),
+        (name = "context", description = "Plants and what is made in them"),
+        (name = "operation", description = "Health and metrics")
+    ),
+    modifiers(&Rest)
+)]
+struct Document;
+
+/// The document as committed in `docs/openapi.json`.
+pub fn document() -> &'static str {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    TEXT.get_or_init(|| {
+        let mut text = Document::openapi().to_pretty_json().unwrap_or_default();
+        text.push('\n');
+        text
+    })
+}
+
+/// `GET /openapi.json`.
+pub async fn serve() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], document()).into_response()
+}
+
+/// What the attributes do not say: the routes of the kinds of items, and the answers and the key
+/// that many routes share.
+struct Rest;
+
+impl Modify for Rest {
+    fn modify(&self, api: &mut OpenApi) {
+        let key = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
+            "`Authorization: Bearer KEY` or `Token KEY`; `lotwise key create` makes keys",
+        ));
+        if let Some(components) = &mut api.components {
+            components.add_security_scheme("key", SecurityScheme::Http(key.build()));
+        }
+        items::<Plant>(api, "Plant", "plants");
+        items::<Line>(api, "Line", "lines");
+        items::<Machine>(api, "Machine", "machines");
+        items::<Sensor>(api, "Sensor", "sensors");
+        items::<Shift>(api, "Shift", "shifts");
+        items::<Reference>(api, "Reference", "references (products)");
+        items::<Operator>(api, "Operator", "operators");
+        items::<Lot>(api, "Lot", "lots");
+        items::<Run>(api, "Run", "runs");
+        items::<State>(api, "State", "states of machines");
+        for (path, item) in &mut api.paths.paths {
+            let error = if path == "/api/v2/write" { "WriteError" } else { "Problem" };
+            for operation in [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete]
+                .into_iter()
+                .flatten()
+            {
+                shared_answers(operation, error);
+            }
+        }
+    }
+}
+
+fn items<R: Resource>(api: &mut OpenApi, schema: &str, title: &str) {
+    let path = format!("/v1/{}", R::NAME);
+    let operation = |name: &str, summary: String| {
+        OperationBuilder::new()
+            .tag("context")
+            .operation_id(Some(format!("{name}_{}", R::NAME)))
+            .summary(Some(summary))
+            .security(SecurityRequirement::new("key", Vec::<String>::new()))
+    };
+    let list = ArrayBuilder::new().items(Ref::from_schema_name(schema));
+    let body = ObjectBuilder::new().property("items", list).required("items");
+    let body = ContentBuilder::new().schema(Some(body)).build();
+    let post = operation("upsert", format!("Create or change {title}"))
+        .description(Some(
+            "By natural key. Fields that are left out keep what is stored, null clears them. A \
+             refused item leaves the others alone.",
+        ))
+        .request_body(Some(
+            RequestBodyBuilder::new()
+                .content("application/json", body)
+                .required(Some(Required::True))
+                .build(),
+        ))
+        .response("200", answer("Good items are stored", "Outcome", "application/json"));
+    let get = operation("list", format!("List {title}"))
+        .parameters(Some(ListParameters::into_params(|| None)))
+        .response("200", answer("The items", "Listed", "application/json"));
+    api.paths.add_path_operation(&path, vec![HttpMethod::Post], post);
+    api.paths.add_path_operation(&path, vec![HttpMethod::Get], get);
+}
+
+fn answer(description: &str, schema: &str, content_type: &str) -> ResponseBuilder {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
+    ResponseBuilder::new().description(description).content(content_type, content)
+}
+
+/// The errors that any route with a key can answer, and `/ready` with its 503.
+fn shared_answers(operation: &mut Operation, schema: &str) {
+    let secured = operation.security.is_some();
+    let with_body = operation.request_body.is_some();
+    let answers = [
+        (secured, "400", "The body or a parameter cannot be read"),
+        (secured, "401", "The API key is missing, unknown, expired or revoked"),
+        (secured, "403", "The API key lacks the scope or the plant"),
+        (with_body, "413", "The body is too large after decompression: send smaller batches"),
+        (with_body, "415", "The body is compressed with something else than gzip"),
+        (secured, "503", "The database cannot take or give anything now: retry after Retry-After"),
+    ];
+    let is_ready = operation.operation_id.as_deref() == Some("ready");
+    let content_type =
+        if schema == "Problem" { "application/problem+json" } else { "application/json" };
+    for (applies, status, description) in answers {
+        if applies || (is_ready && status == "503") {
+            let response = answer(description, schema, content_type).build();
+            operation.responses.responses.entry(status.to_owned()).or_insert(response.into());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_committed_document_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+        if std::env::var_os("LOTWISE_BLESS").is_some() {
+            std::fs::write(path, super::document()).expect("write docs/openapi.json");
+        }
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            committed == super::document(),
+            "docs/openapi.json is stale: `just bless` renews it"
+        );
+    }
 }

@@ -88,7 +88,7 @@ impl From<&RowError> for ItemProblem {
 /// Store readings from JSON
 ///
 /// A bad row never stops the good ones: they are stored, and the answer lists the others.
-#[utoipa::path(post, path = "/v1/readings", tag = "readings", request_body = ReadingsBody,
+#[utoipa::path(post, path = "/v1/readings", operation_id = "write_readings", tag = "readings", request_body = ReadingsBody,
     security(("key" = [])),
     responses((status = 200, description = "Good rows are stored", body = Outcome)))]
 pub async fn post(

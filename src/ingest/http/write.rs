@@ -68,7 +68,7 @@ pub struct LineProblem {
 ///
 /// Tag `sensor`, else the measurement, is the sensor's key. Field `value` belongs to that sensor,
 /// any other field F to the sensor KEY.F. Good lines are stored whatever the others hold.
-#[utoipa::path(post, path = "/api/v2/write", tag = "readings", params(Parameters),
+#[utoipa::path(post, path = "/api/v2/write", operation_id = "write_line_protocol", tag = "readings", params(Parameters),
     security(("key" = [])),
     request_body(content = String, content_type = "text/plain", example = "T1 value=21.5 1772344800000000000"),
     responses(

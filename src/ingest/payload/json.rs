@@ -10,7 +10,7 @@ use super::{Candidate, Parsed, Reason, RowError};
 use crate::ingest::reading::Finite;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "{\"plant\", \"readings\": [...]}")]
 struct Body<'a> {
     #[serde(borrow, default)]
     plant: Option<Cow<'a, str>>,
@@ -20,7 +20,7 @@ struct Body<'a> {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a reading {\"sensor\", \"time\", \"value\"}")]
 struct Row<'a> {
     #[serde(borrow, default)]
     plant: Option<Cow<'a, str>>,

@@ -142,6 +142,7 @@ fn whole(text: &[u8]) -> LineResult<'_> {
 fn explain(error: &Error) -> String {
     let what = match error {
         Error::GenericParsingError { .. } => "not line protocol".to_owned(),
+        Error::FieldSetMissing => "no field that can be read".to_owned(),
         other => other.to_string(),
     };
     format!("{what}; a line is `measurement,tag=text field=number timestamp`")

@@ -4,5 +4,6 @@ pub mod db;
 pub mod fixture;
 pub mod frame;
 pub mod host;
+pub mod ingest;
 pub mod panel;
 pub mod source;

@@ -39,7 +39,17 @@ fn a_bad_row_leaves_its_neighbours_alone() {
         {"sensor":"T1","time":3,"value":2}]}"#;
     let (rows, errors) = shown(&parse(body).expect("body"));
     assert_eq!(rows, ["0 - T1 0 1", "10 - T1 3000 2"]);
-    insta::assert_snapshot!(errors.join("\n"), @"");
+    insta::assert_snapshot!(errors.join("\n"), @r#"
+    1 malformed: missing field `value`
+    2 malformed: invalid type: integer `7`, expected a reading {"sensor", "time", "value"}
+    3 malformed: "yesterday" is not an RFC 3339 time with offset, such as 2026-03-01T06:00:00Z
+    4 malformed: invalid type: floating point `1.5`, expected an RFC 3339 time or whole milliseconds since 1970
+    5 malformed: invalid type: string "1", expected f64
+    6 malformed: number out of range
+    7 time_out_of_range: the time is not between the years 1970 and 2100: check its unit (JSON: milliseconds; line protocol: see `precision`)
+    8 malformed: invalid type: null, expected f64
+    9 malformed: unknown field `timestamp`, expected one of `plant`, `sensor`, `time`, `value`
+    "#);
 }
 
 #[test]

@@ -50,7 +50,22 @@ fn takes_each_precision() {
 fn bad_lines_keep_their_numbers_and_good_ones_stay() {
     let body = b"a value=1 1\nb value= 2\nc value=3 3\nd value=\"on\",x=1 4\ne value=1 x\n\xff value=1 1\n\
         f value=1e999 1\ng value=NaN 1\nh 1\ni value=1 -5\nj value=18446744073709551616u 1\nk value=9 9\\\nl value=1 7";
-    insta::assert_snapshot!(shown(body, Precision::Seconds).join("\n"), @"");
+    insta::assert_snapshot!(shown(body, Precision::Seconds).join("\n"), @r#"
+    1 - a 1000000 1
+    2 malformed: no field that can be read; a line is `measurement,tag=text field=number timestamp`
+    3 - c 3000000 3
+    4 - d.x 4000000 1
+    4 not_a_number: field "value" is a text, not a number
+    5 malformed: Could not parse entire line. Found trailing content: ' x'; a line is `measurement,tag=text field=number timestamp`
+    6 malformed: the line is not UTF-8
+    7 not_finite: the value is not a finite number
+    8 malformed: no field that can be read; a line is `measurement,tag=text field=number timestamp`
+    9 malformed: no field that can be read; a line is `measurement,tag=text field=number timestamp`
+    10 time_out_of_range: the time is not between the years 1970 and 2100: check its unit (JSON: milliseconds; line protocol: see `precision`)
+    11 malformed: Unable to parse unsigned integer value '18446744073709551616'; a line is `measurement,tag=text field=number timestamp`
+    12 malformed: Could not parse entire line. Found trailing content: '\'; a line is `measurement,tag=text field=number timestamp`
+    13 - l 7000000 1
+    "#);
 }
 
 #[test]

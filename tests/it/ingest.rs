@@ -1,0 +1,22 @@
+//! The ingest service over HTTP, on both kinds of database.
+
+mod access;
+mod context;
+mod faults;
+mod readings;
+mod runs;
+
+/// One test on both kinds of database.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod timescale { $(
+            #[tokio::test]
+            async fn $name() { super::$name(crate::support::db::Server::Timescale).await }
+        )* }
+        mod plain { $(
+            #[tokio::test]
+            async fn $name() { super::$name(crate::support::db::Server::Plain).await }
+        )* }
+    };
+}
+use on_both;

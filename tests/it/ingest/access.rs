@@ -1,0 +1,102 @@
+//! API keys.
+
+use chrono::{Days, Utc};
+use lotwise::ingest::keys::{Scope, store};
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::db::Server;
+use crate::support::ingest::{Answer, Ingest, answer};
+
+async fn post(ingest: &Ingest, path: &str, authorization: Option<&str>) -> Answer {
+    let mut request = ingest.anonymous(Method::POST, path).body(match path {
+        "/v1/readings" => r#"{"readings":[{"sensor":"T1","time":0,"value":1}]}"#,
+        "/v1/lines" => r#"{"items":[{"plant":"madrid","key":"M2","name":"M2"},{"plant":"porto","key":"P1","name":"P1"}]}"#,
+        _ => "T1 value=1 60\nT1,plant=porto value=1 60",
+    });
+    if let Some(value) = authorization {
+        request = request.header("authorization", value);
+    }
+    answer(request).await
+}
+
+#[tokio::test]
+async fn a_request_needs_a_key_that_works() {
+    let ingest = Ingest::with_plants(Server::Plain).await;
+    let yesterday = Utc::now().checked_sub_days(Days::new(1));
+    let expired = ingest.new_key("old", &[Scope::Admin], &[], yesterday).await;
+    let revoked = ingest.new_key("gone", &[Scope::Admin], &[], None).await;
+    assert!(store::revoke(&ingest.pool, "gone").await.expect("revoke"));
+    let cases = [
+        (None, "key_missing"),
+        (Some("Basic eDp5".to_owned()), "key_missing"),
+        (Some("Bearer lw_nothing".to_owned()), "key_unknown"),
+        (Some(format!("Bearer {expired}")), "key_expired"),
+        (Some(format!("Token {revoked}")), "key_revoked"),
+    ];
+    for (authorization, code) in &cases {
+        for path in ["/v1/readings", "/v1/lines"] {
+            let answer = post(&ingest, path, authorization.as_deref()).await;
+            assert_eq!(
+                (answer.status, &answer.body["code"]),
+                (401, &json!(code)),
+                "{}",
+                answer.text
+            );
+            assert_eq!(answer.headers["www-authenticate"], "Bearer");
+        }
+        let answer = post(&ingest, "/api/v2/write?bucket=madrid", authorization.as_deref()).await;
+        assert_eq!((answer.status, &answer.body["code"]), (401, &json!("unauthorized")));
+    }
+    assert!(ingest.stored().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_key_works_within_its_scopes_and_plants() {
+    let ingest = Ingest::with_plants(Server::Plain).await;
+    let bearer = |secret: String| format!("Bearer {secret}");
+    let context = bearer(ingest.new_key("mes", &[Scope::Context], &[], None).await);
+    let gateway = bearer(ingest.new_key("gateway", &[Scope::Readings], &["madrid"], None).await);
+    let admin = bearer(ingest.new_key("admin", &[Scope::Admin], &["madrid"], None).await);
+
+    for (path, key) in [("/v1/readings", &context), ("/v1/lines", &gateway)] {
+        let answer = post(&ingest, path, Some(key)).await;
+        assert_eq!(
+            (answer.status, &answer.body["code"]),
+            (403, &json!("scope_missing")),
+            "{}",
+            answer.text
+        );
+    }
+    let answer = post(&ingest, "/api/v2/write?bucket=porto", Some(&gateway)).await;
+    assert_eq!(
+        (answer.status, &answer.body["code"]),
+        (403, &json!("forbidden")),
+        "{}",
+        answer.text
+    );
+
+    // A key for one plant needs no bucket; the line for the other plant is refused.
+    let answer = post(&ingest, "/api/v2/write?precision=s", Some(&gateway)).await;
+    assert_eq!(
+        (answer.status, &answer.body["errors"][0]["code"]),
+        (400, &json!("plant_not_allowed"))
+    );
+    assert_eq!(ingest.stored().await, ["madrid/T1 60 1"]);
+    assert_eq!(post(&ingest, "/v1/readings", Some(&gateway)).await.body["accepted"], 1);
+
+    let answer = post(&ingest, "/v1/lines", Some(&admin)).await;
+    assert_eq!(
+        (&answer.body["accepted"], &answer.body["errors"][0]["code"]),
+        (&json!(1), &json!("plant_not_allowed"))
+    );
+    let list =
+        |path: &str| answer_of(ingest.anonymous(Method::GET, path).header("authorization", &admin));
+    let plants = list("/v1/plants").await.body;
+    assert_eq!(plants["items"].as_array().map(Vec::len), Some(1), "{plants}");
+    assert_eq!(list("/v1/lines?plant=porto").await.status, 403);
+}
+
+async fn answer_of(request: reqwest::RequestBuilder) -> Answer {
+    answer(request).await
+}
