@@ -60,7 +60,9 @@ test('the address keeps what was picked', async ({ page, database }) => {
   await pick(page, 'Plant', PLANT.name);
   await expect(page).toHaveURL(/var-plant=madrid/);
   await page.reload();
-  await expect(page.getByTestId('data-testid Dashboard template variables Variable Value DropDown value link text madrid')).toBeVisible();
+  await expect(
+    page.getByTestId('data-testid Dashboard template variables Variable Value DropDown value link text madrid')
+  ).toBeVisible();
   await expect(panel(page, 'Energy')).toContainText('Wh');
 });
 

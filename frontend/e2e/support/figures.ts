@@ -42,7 +42,9 @@ export class Database {
 
   /** Five days that ended a day ago: there are working days in them, and no run in them is still open. */
   async fiveDays(): Promise<Range> {
-    const [row] = await this.rows<{ first: Date; last: Date }>('SELECT min(time) first, max(time) last FROM lotwise.reading');
+    const [row] = await this.rows<{ first: Date; last: Date }>(
+      'SELECT min(time) first, max(time) last FROM lotwise.reading'
+    );
     const to = Math.floor(row.last.getTime() / HOUR) * HOUR - DAY;
     const from = to - 5 * DAY;
     if (row.first.getTime() > from) {

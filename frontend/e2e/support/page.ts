@@ -41,7 +41,14 @@ interface Frame {
 }
 
 interface Exchange {
-  query: { refId: string; type?: string; kpis?: string[]; groupBy?: string; context?: { references?: string[] } };
+  query: {
+    refId: string;
+    type?: string;
+    kpis?: string[];
+    groupBy?: string;
+    bucket?: string;
+    context?: { references?: string[] };
+  };
   frames: Frame[];
 }
 
@@ -101,10 +108,13 @@ const MULTIPLES: Record<string, number> = { Wh: 0.001, kWh: 1, MWh: 1_000, GWh: 
 export async function expectShown(shown: Locator, expected: number) {
   await expect(async () => {
     const text = await shown.innerText();
-    const [, digits, decimals = '', unit = ''] = /(-?\d+(?:\.(\d+))?)\s*([A-Za-z]*)/.exec(text.replaceAll(',', '')) ?? [];
+    const [, digits, decimals = '', unit = ''] =
+      /(-?\d+(?:\.(\d+))?)\s*([A-Za-z]*)/.exec(text.replaceAll(',', '')) ?? [];
     const multiple = MULTIPLES[unit] ?? 1;
     const half = (0.5 / 10 ** decimals.length) * multiple;
-    expect(Math.abs(Number(digits) * multiple - expected), `${text} for ${expected}`).toBeLessThanOrEqual(half * 1.0001);
+    expect(Math.abs(Number(digits) * multiple - expected), `${text} for ${expected}`).toBeLessThanOrEqual(
+      half * 1.0001
+    );
   }).toPass({ timeout: 20_000 });
 }
 
