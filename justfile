@@ -4,7 +4,7 @@
 dev *OPTIONS:
     scripts/dev {{OPTIONS}}
 
-# All tests, or parts: scripts, rust, go, front, e2e
+# All tests, or parts: scripts, rust, front, e2e
 test *PARTS:
     scripts/test {{PARTS}}
 

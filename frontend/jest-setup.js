@@ -1,4 +1,8 @@
 import './.config/jest-setup';
+import { configure } from '@testing-library/react';
+
+// Working out which of Grafana's styled elements are hidden takes most of a test's time, and jsdom shows them all.
+configure({ defaultHidden: true, asyncUtilTimeout: 10_000 });
 
 // What @grafana/ui 13 on React 19 asks of the browser and jsdom does not have.
 // Node's MessageChannel would keep the process alive: React's scheduler never closes its own.
@@ -28,8 +32,9 @@ globalThis.IntersectionObserver = class {
 };
 
 // The virtualised option list shows nothing in an element without a height.
-Object.defineProperty(HTMLElement.prototype, 'offsetHeight', { configurable: true, value: 400 });
-Object.defineProperty(HTMLElement.prototype, 'offsetWidth', { configurable: true, value: 400 });
+for (const size of ['offsetHeight', 'offsetWidth', 'clientHeight', 'clientWidth']) {
+  Object.defineProperty(HTMLElement.prototype, size, { configurable: true, value: 400 });
+}
 Element.prototype.getBoundingClientRect = () => ({
   width: 400,
   height: 400,

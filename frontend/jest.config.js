@@ -8,6 +8,8 @@ const [, swc] = Object.entries(base.transform)[0];
 
 module.exports = {
   ...base,
+  // Loading @grafana/ui alone takes seconds on a busy machine.
+  testTimeout: 60_000,
   // Some dependencies of @grafana/* come as ES modules only, some of them as .mjs.
   transform: { '^.+\\.(m?js|jsx|ts|tsx)$': swc },
   transformIgnorePatterns: [

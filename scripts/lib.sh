@@ -9,12 +9,16 @@ DB_USER=lotwise
 
 # Messages ----------------------------------------------------------------------------------------
 
-# say MESSAGE: one line on stderr, after the seconds since the script started.
-say() { printf '[%4ds] %s\n' "$SECONDS" "$*" >&2; }
+# Seconds since the first script of the run started.
+export LOTWISE_STARTED=${LOTWISE_STARTED:-$EPOCHSECONDS}
+elapsed() { echo $((EPOCHSECONDS - LOTWISE_STARTED)); }
+
+# say MESSAGE: one line on stderr, after the elapsed seconds.
+say() { printf '[%4ds] %s\n' "$(elapsed)" "$*" >&2; }
 
 # die MESSAGE: says it and ends the script.
 die() {
-    printf '[%4ds] error: %s\n' "$SECONDS" "$*" >&2
+    printf '[%4ds] error: %s\n' "$(elapsed)" "$*" >&2
     exit 1
 }
 

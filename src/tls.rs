@@ -1,4 +1,4 @@
-//! TLS to PostgreSQL with rustls, in the modes of libpq's `sslmode`.
+//! TLS to PostgreSQL with rustls, in the modes of libpq's `sslmode`. For ingest and plugin alike.
 
 use std::sync::Arc;
 
@@ -33,10 +33,12 @@ pub struct Pem<'a> {
 
 /// TLS material that cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("{what} cannot be used: {reason}")]
+#[error("the {field} cannot be used: {reason}")]
 pub struct TlsError {
-    what: &'static str,
-    reason: String,
+    /// Which material.
+    pub field: &'static str,
+    /// Why.
+    pub reason: String,
 }
 
 /// A connector for tokio-postgres.
@@ -47,7 +49,7 @@ pub fn connector(verify: Verify, pem: &Pem<'_>) -> Result<MakeRustlsConnect, Tls
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
-        .map_err(|e| error("TLS", e))?;
+        .map_err(|e| error("TLS protocol", e))?;
     let builder = match verify {
         Verify::AuthorityAndHost => builder.with_root_certificates(roots(pem)?),
         Verify::Authority | Verify::Nothing => {
@@ -60,34 +62,34 @@ pub fn connector(verify: Verify, pem: &Pem<'_>) -> Result<MakeRustlsConnect, Tls
         None => builder.with_no_client_auth(),
         Some((chain, key)) => {
             let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
-                .map_err(|e| error("the client key", e))?;
+                .map_err(|e| error("TLS client key", e))?;
             builder
-                .with_client_auth_cert(certificates("the client certificate", chain)?, key)
-                .map_err(|e| error("the client certificate with its key", e))?
+                .with_client_auth_cert(certificates("TLS client certificate", chain)?, key)
+                .map_err(|e| error("TLS client certificate", e))?
         }
     };
     Ok(MakeRustlsConnect::new(config))
 }
 
-fn error(what: &'static str, reason: impl std::fmt::Display) -> TlsError {
-    TlsError { what, reason: reason.to_string() }
+fn error(field: &'static str, reason: impl std::fmt::Display) -> TlsError {
+    TlsError { field, reason: reason.to_string() }
 }
 
-fn certificates(what: &'static str, pem: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+fn certificates(field: &'static str, pem: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let list: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
     match list {
-        Ok(list) if list.is_empty() => Err(error(what, "it holds no certificate")),
-        list => list.map_err(|e| error(what, e)),
+        Ok(list) if list.is_empty() => Err(error(field, "it holds no certificate")),
+        list => list.map_err(|e| error(field, e)),
     }
 }
 
 fn roots(pem: &Pem<'_>) -> Result<RootCertStore, TlsError> {
-    const WHAT: &str = "the certificate of the authority";
+    const FIELD: &str = "TLS CA certificate";
     let mut store = RootCertStore::empty();
     match pem.authorities {
         Some(text) => {
-            for certificate in certificates(WHAT, text)? {
-                store.add(certificate).map_err(|e| error(WHAT, e))?;
+            for certificate in certificates(FIELD, text)? {
+                store.add(certificate).map_err(|e| error(FIELD, e))?;
             }
         }
         None => {

@@ -57,7 +57,7 @@ export function variableFilters(kind: VariableKind): readonly VariableFilter[] {
 /** A saved variable query with its gaps filled. Grafana starts a new variable with an empty text. */
 export function completeVariable(saved: unknown): LotwiseVariableQuery {
   const query = typeof saved === 'object' && saved !== null ? (saved as Partial<LotwiseVariableQuery>) : {};
-  const kind = query.kind !== undefined && query.kind in PATHS ? query.kind : 'plant';
+  const kind = VARIABLE_KINDS.find((known) => known === query.kind) ?? 'plant';
   return { refId: 'LotwiseVariable', search: SEARCH, ...query, kind };
 }
 

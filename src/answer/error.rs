@@ -53,20 +53,25 @@ impl AnswerError {
             | Self::UnknownContext { .. }
             | Self::TooManyRuns(_) => 400,
             Self::Frame(_) | Self::Panic => 500,
-            Self::Db(e) => match e {
-                DbError::Settings(_) => 400,
-                DbError::Refused { .. } => 401,
-                DbError::NotAllowed { .. } => 403,
-                DbError::Timeout => 504,
-                DbError::Busy => 429,
-                DbError::Unexpected(_) => 500,
-                _ => 502,
-            },
+            Self::Db(e) => status_of(e),
         }
     }
 
     /// True when the fault is the plugin's own, and not the query's or the database's.
     pub fn is_plugin_fault(&self) -> bool {
         self.status() == 500
+    }
+}
+
+fn status_of(e: &DbError) -> u16 {
+    match e {
+        DbError::Settings(_) => 400,
+        DbError::Refused { .. } => 401,
+        DbError::NotAllowed { .. } => 403,
+        DbError::Timeout => 504,
+        DbError::Busy => 429,
+        DbError::Unexpected(_) => 500,
+        DbError::Shared(e) => status_of(e),
+        _ => 502,
     }
 }

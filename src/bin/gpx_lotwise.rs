@@ -2,9 +2,18 @@
 
 use std::process::ExitCode;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match lotwise::grafana::serve().await {
+fn main() -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("no threads for the plugin: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let served = runtime.block_on(lotwise::grafana::serve());
+    // A name look-up that hangs must not keep a stopped plugin alive.
+    runtime.shutdown_background();
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

@@ -110,6 +110,16 @@ impl Client {
         Ok(Self { http, base, authorization, patience })
     }
 
+    /// Asks whether the service is there at all, without waiting for it.
+    pub async fn reach(&self) -> Result<(), ClientError> {
+        let path = "/health";
+        match self.request(Method::GET, path, &[]).send().await {
+            Ok(response) if response.status().is_success() => Ok(()),
+            Ok(response) => Err(self.refusal(path, response).await),
+            Err(error) => Err(self.unreachable(path, &error)),
+        }
+    }
+
     /// Creates or corrects context items of one kind (`plants`, `runs`, ...).
     pub async fn put_items<T: Serialize>(
         &self,
@@ -175,6 +185,7 @@ impl Client {
     ) -> Result<Response, ClientError> {
         let started = Instant::now();
         let mut pause = Duration::from_millis(250);
+        let mut told = false;
         loop {
             let mut request = self.request(method.clone(), path, query);
             if let Some((kind, body)) = &body {
@@ -199,7 +210,11 @@ impl Client {
             };
             match wait {
                 Some(wait) if started.elapsed() + wait < self.patience => {
-                    tracing::debug!(http.path = path, error = %error, "trying again");
+                    // A pause of a second or two is normal under load; a longer one is worth a word.
+                    if !told && started.elapsed() > Duration::from_secs(2) {
+                        eprintln!("{error}; trying again for {} s", self.patience.as_secs());
+                        told = true;
+                    }
                     tokio::time::sleep(wait).await;
                     pause = (pause * 2).min(Duration::from_secs(10));
                 }

@@ -1,5 +1,7 @@
 //! Database errors in words that say what to do.
 
+use std::sync::Arc;
+
 use deadpool_postgres::PoolError;
 use deadpool_postgres::TimeoutType;
 use tokio_postgres::error::SqlState;
@@ -97,6 +99,9 @@ pub enum DbError {
         /// The database's words.
         reason: String,
     },
+    /// The failure of another request that this one waited for.
+    #[error(transparent)]
+    Shared(Arc<DbError>),
     /// An answer that this plugin does not understand.
     #[error(
         "the database answered something unexpected ({0}): this is a fault in Lotwise, please report it"
@@ -146,7 +151,13 @@ impl DbError {
     /// Sorts an error of the pool.
     pub(super) fn from_pool(e: PoolError, address: &str) -> Self {
         match e {
-            PoolError::Backend(e) => Self::from_postgres(e, address),
+            PoolError::Backend(e) => match Self::from_postgres(e, address) {
+                // No query ran yet: there is something else at the address, or it is starting up.
+                Self::Lost { address, reason } | Self::Other { address, reason } => {
+                    Self::Unreachable { address, reason }
+                }
+                other => other,
+            },
             PoolError::Timeout(TimeoutType::Wait) => Self::Busy,
             PoolError::Timeout(_) => Self::Unreachable {
                 address: address.to_owned(),
@@ -155,6 +166,17 @@ impl DbError {
             other => Self::Other { address: address.to_owned(), reason: other.to_string() },
         }
     }
+}
+
+/// False when the connection that the error came over may be broken.
+pub(super) fn is_usable_after(e: &tokio_postgres::Error) -> bool {
+    let broken = [
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::CRASH_SHUTDOWN,
+        SqlState::CANNOT_CONNECT_NOW,
+        SqlState::PROTOCOL_VIOLATION,
+    ];
+    e.code().is_some_and(|code| !broken.contains(code))
 }
 
 /// The innermost cause, which says more than "error connecting to server".

@@ -10,12 +10,14 @@ mod tls;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
+use deadpool_postgres::{Client, Manager, ManagerConfig, Object, Pool, RecyclingMethod};
+use futures_util::TryStreamExt;
+use tokio_postgres::Row;
 use tokio_postgres::types::{BorrowToSql, ToSql};
-use tokio_postgres::{CancelToken, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use error::DbError;
+use error::is_usable_after;
 pub use settings::{Settings, SettingsError, TlsMode};
 
 /// A pool of connections of the read-only role.
@@ -86,17 +88,11 @@ impl Db {
     where
         P: BorrowToSql,
     {
-        use futures_util::TryStreamExt;
         let client = self.pool.get().await.map_err(|e| DbError::from_pool(e, &self.address))?;
-        let statement = client.prepare_cached(sql).await.map_err(|e| self.explain(e))?;
-        let mut guard = CancelGuard { token: Some((client.cancel_token(), self.tls.clone())) };
-        let rows = client.query_raw(&statement, params).await.map_err(|e| self.explain(e));
-        let rows = match rows {
-            Ok(rows) => rows.try_collect::<Vec<_>>().await.map_err(|e| self.explain(e)),
-            Err(e) => Err(e),
-        };
-        guard.token = None;
-        rows
+        let running = Running { client: Some(client), tls: self.tls.clone() };
+        let answered = running.query(sql, params).await;
+        running.end(answered.as_ref().err());
+        answered.map_err(|e| DbError::from_postgres(e, &self.address))
     }
 
     /// Runs a statement without parameters.
@@ -111,22 +107,44 @@ impl Db {
     pub fn status(&self) -> deadpool_postgres::Status {
         self.pool.status()
     }
+}
 
-    fn explain(&self, e: tokio_postgres::Error) -> DbError {
-        DbError::from_postgres(e, &self.address)
+/// A statement that runs. Dropped before its [`Running::end`], it is cancelled in the database.
+struct Running {
+    /// There until the end.
+    client: Option<Client>,
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl Running {
+    async fn query<P>(&self, sql: &str, params: Vec<P>) -> Result<Vec<Row>, tokio_postgres::Error>
+    where
+        P: BorrowToSql,
+    {
+        let Some(client) = &self.client else { return Ok(Vec::new()) };
+        let statement = client.prepare_cached(sql).await?;
+        client.query_raw(&statement, params).await?.try_collect().await
+    }
+
+    /// Gives the connection back to the pool, unless the error says that it is lost.
+    fn end(mut self, error: Option<&tokio_postgres::Error>) {
+        let client = self.client.take();
+        if error.is_some_and(|e| !is_usable_after(e)) {
+            drop(client.map(Object::take));
+        }
     }
 }
 
-/// Cancels the running statement when dropped with its token still inside.
-struct CancelGuard {
-    token: Option<(CancelToken, Option<MakeRustlsConnect>)>,
-}
-
-impl Drop for CancelGuard {
+impl Drop for Running {
     fn drop(&mut self) {
-        let Some((token, tls)) = self.token.take() else { return };
+        let Some(client) = self.client.take() else { return };
+        let tls = self.tls.take();
+        // The pool gets the connection no more: the cancel may arrive when this statement has
+        // ended, and would hit the next one on it.
+        let client = Object::take(client);
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
+                let token = client.cancel_token();
                 let cancelled = match tls {
                     None => token.cancel_query(tokio_postgres::NoTls).await,
                     Some(tls) => token.cancel_query(tls).await,

@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use chrono::Utc;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
 use super::factory::Simulation;
-use super::post::{self, Stretch};
+use super::post;
+use super::slice::Stretch;
 use crate::client::{Client, ClientError};
 
 /// A gap longer than this is filled like history, in slices and with progress.
@@ -22,7 +24,7 @@ pub enum Phase {
     Following,
 }
 
-/// Goes on after second `from`, until Ctrl-C.
+/// Goes on where `history` ends, until SIGINT (Ctrl-C) or SIGTERM.
 ///
 /// Each `interval / speed` of real time makes one reading of each sensor. While it is catching up,
 /// data moves on by `interval` each time, so `speed` times as fast as time passes; after that,
@@ -31,15 +33,33 @@ pub enum Phase {
 pub async fn run(
     client: &Client,
     simulation: &mut Simulation,
-    from: i64,
-    mut phase: Phase,
-    interval: i64,
+    history: Stretch,
+    phase: Phase,
     speed: f64,
 ) -> anyhow::Result<()> {
-    let pace = Duration::from_secs_f64(interval as f64 / speed);
+    let pace = Duration::from_secs_f64(history.step as f64 / speed);
     let dense = (pace.as_secs_f64().round() as i64).max(1);
     eprintln!("live: a reading of each sensor every {:.1} s; Ctrl-C stops", pace.as_secs_f64());
-    let mut at = from;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let work = follow(client, simulation, history, phase, pace, dense);
+    tokio::select! {
+        ended = work => ended,
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+async fn follow(
+    client: &Client,
+    simulation: &mut Simulation,
+    history: Stretch,
+    mut phase: Phase,
+    pace: Duration,
+    dense: i64,
+) -> anyhow::Result<()> {
+    let interval = history.step;
+    let mut at = history.to;
     let mut wake = Instant::now();
     loop {
         let now = Utc::now().timestamp();
@@ -51,7 +71,8 @@ pub async fn run(
             Phase::Following => (now.div_euclid(dense) * dense, dense),
         };
         if to > at {
-            match advance(client, simulation, at, to, step).await {
+            let next = Stretch { from: at, to, step, known_at: to, ..history };
+            match advance(client, simulation, next).await {
                 Ok(()) => at = to,
                 Err(error) if is_away(&error) => eprintln!("live: {error:#}; going on"),
                 Err(error) => return Err(error),
@@ -61,25 +82,16 @@ pub async fn run(
             Phase::CatchingUp => wake + pace,
             Phase::Following => Instant::now() + until_multiple(dense),
         };
-        tokio::select! {
-            () = sleep_until(wake) => {}
-            stopped = tokio::signal::ctrl_c() => {
-                stopped?;
-                return Ok(());
-            }
-        }
+        sleep_until(wake).await;
     }
 }
 
 async fn advance(
     client: &Client,
     simulation: &mut Simulation,
-    from: i64,
-    to: i64,
-    step: i64,
+    stretch: Stretch,
 ) -> anyhow::Result<()> {
-    let stretch = Stretch { from, to, step, context_from: i64::MIN };
-    if to - from > LONG_GAP_S {
+    if stretch.to - stretch.from > LONG_GAP_S {
         post::history(client, simulation, stretch).await
     } else {
         post::present(client, simulation, stretch).await

@@ -1,6 +1,6 @@
 //! `lotwise demo`: a small factory whose history and present go through the ingest API.
 //!
-//! [`factory`] simulates and is pure; [`post`] sends; this module decides which stretch of time is
+//! [`factory`] simulates and is pure; `post` sends; this module decides which stretch of time is
 //! due. Data that is there already is continued, not made again.
 
 pub mod factory;
@@ -8,6 +8,7 @@ mod items;
 mod live;
 mod post;
 mod resume;
+mod slice;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use chrono::{DateTime, Utc};
 use crate::client::Client;
 use factory::Simulation;
 use live::Phase;
-use post::Stretch;
+use slice::Stretch;
 
 const DAY_S: i64 = 86_400;
 
@@ -65,36 +66,41 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let until = args.until.unwrap_or(now);
     ensure!(until <= now, "--until {until} is in the future");
     let client = Client::new(&args.url, &args.key_file, Duration::from_secs(120))?;
+    client.reach().await?;
     let mut simulation = Simulation::new(args.seed);
     let to = until.timestamp().div_euclid(args.interval) * args.interval;
     // History starts at a full UTC day.
     let start = (to - args.days * DAY_S).div_euclid(DAY_S) * DAY_S;
 
     post::directory(&client, &simulation, args.interval).await?;
-    let known = if args.rewrite { None } else { resume::newest(&client).await? };
-    let stretch = match known.filter(|known| *known > start) {
-        Some(known) => {
-            eprintln!("there is data up to {}; going on from there", items::rfc3339(known));
-            Stretch { from: known, to, step: args.interval, context_from: i64::MIN }
+    let known = resume::known(&client).await?;
+    let known_at = known.map_or(to, |known| known.newest.max(to));
+    let (from, context_from) = match known {
+        Some(known) if known.newest > start && !args.rewrite => {
+            eprintln!("there is data up to {}; going on from there", items::rfc3339(known.newest));
+            (known.newest, known.oldest)
         }
-        None => Stretch { from: start, to, step: args.interval, context_from: start },
+        _ => (start, start),
     };
+    let stretch = Stretch { from, to: to.max(from), step: args.interval, context_from, known_at };
     if stretch.from < stretch.to {
         post::history(&client, &mut simulation, stretch).await?;
     }
     if args.live {
         let phase = if args.until.is_some() { Phase::CatchingUp } else { Phase::Following };
-        let from = stretch.to.max(stretch.from);
-        live::run(&client, &mut simulation, from, phase, args.interval, args.speed).await?;
+        live::run(&client, &mut simulation, stretch, phase, args.speed).await?;
     }
     Ok(())
 }
 
 /// Seconds of an interval that divides an hour.
 fn parse_interval(text: &str) -> Result<i64, String> {
-    let (digits, factor) = match text.strip_suffix('m') {
-        Some(minutes) => (minutes, 60),
-        None => (text.strip_suffix('s').unwrap_or(text), 1),
+    let unit = text.chars().last();
+    let digits = text.strip_suffix(['s', 'm', 'h']).unwrap_or(text);
+    let factor = match unit {
+        Some('h') => 3600,
+        Some('m') => 60,
+        _ => 1,
     };
     let seconds = digits.parse::<i64>().ok().and_then(|number| number.checked_mul(factor));
     seconds.filter(|seconds| (1..=3600).contains(seconds) && 3600 % seconds == 0).ok_or_else(|| {

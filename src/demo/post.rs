@@ -1,41 +1,26 @@
 //! Sends a stretch of the simulated factory through the ingest API.
 //!
-//! A stretch is cut into slices. Within a slice the readings go first, in batches with several
-//! requests under way, then the runs and states: so the newest state that the API knows is never
-//! ahead of the readings, and a demo that was stopped can go on from there.
+//! A long stretch is cut into slices. The readings of a slice go first, in batches with several
+//! requests under way; the runs and states that began in it follow while the next slice's readings
+//! are posted. So no state that the API knows began after the readings end, and a demo that was
+//! stopped can go on from there.
 
-use std::fmt::Write;
-
-use anyhow::{Context, bail};
+use anyhow::{Context as _, bail};
+use futures_util::future::{try_join, try_join_all};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
-use super::factory::{Reading, Simulation, layout::PLANTS};
+use super::factory::{Simulation, layout::PLANTS};
 use super::items;
+use super::slice::{self, Batch, Context, Stretch};
 use crate::client::{Client, Outcome, progress::Progress};
 
 /// Length of a slice of history.
 const SLICE_S: i64 = 12 * 3600;
-/// Readings in a request.
-const BATCH: usize = 8_000;
-/// Requests under way at once.
+/// Requests with readings under way at once.
 const IN_FLIGHT: usize = 4;
 /// Context items in a request.
 const ITEMS: usize = 500;
-
-/// A stretch of time to post: after `from`, up to and including `to`, a reading every `step`
-/// seconds.
-#[derive(Clone, Copy, Debug)]
-pub struct Stretch {
-    /// Second that the stretch comes after.
-    pub from: i64,
-    /// Last second.
-    pub to: i64,
-    /// Distance of the readings in seconds.
-    pub step: i64,
-    /// Runs and states that began before this second are left out: their readings are not there.
-    pub context_from: i64,
-}
 
 /// Registers plants, lines, machines, sensors, shifts, references and operators.
 pub async fn directory(
@@ -58,12 +43,19 @@ pub async fn history(
     let sensors: usize = (0..PLANTS.len()).map(|plant| simulation.sensors(plant).len()).sum();
     let ticks = stretch.to.div_euclid(stretch.step) - stretch.from.div_euclid(stretch.step);
     let mut progress = Progress::new("readings", ticks as u64 * sensors as u64);
+    let mut pending: Vec<Context> = Vec::new();
     let mut from = stretch.from;
     while from < stretch.to {
         let to = (from + SLICE_S).min(stretch.to);
-        slice(client, simulation, Stretch { from, to, ..stretch }, &mut progress).await?;
+        // What lasts into the next slice is posted whole with this one.
+        let context_from = if from == stretch.from { stretch.context_from } else { from };
+        let part = Stretch { from, to, context_from, ..stretch };
+        let batches = slice::batches(simulation, part);
+        try_join(readings(client, &batches, &mut progress), contexts(client, &pending)).await?;
+        pending = slice::contexts(simulation, part);
         from = to;
     }
+    contexts(client, &pending).await?;
     progress.finish();
     Ok(())
 }
@@ -74,67 +66,35 @@ pub async fn present(
     simulation: &mut Simulation,
     stretch: Stretch,
 ) -> anyhow::Result<()> {
-    for (plant, spec) in PLANTS.iter().enumerate() {
-        let readings = simulation.readings(plant, stretch.from, stretch.to, stretch.step);
-        client.write_lines(spec.key, &lines(simulation, plant, &readings)).await?;
-        context(client, simulation, plant, stretch).await?;
+    for batch in slice::batches(simulation, stretch) {
+        client.write_lines(batch.plant, &batch.lines).await?;
     }
-    Ok(())
+    contexts(client, &slice::contexts(simulation, stretch)).await
 }
 
-async fn slice(
+async fn readings(
     client: &Client,
-    simulation: &mut Simulation,
-    stretch: Stretch,
+    batches: &[Batch],
     progress: &mut Progress,
 ) -> anyhow::Result<()> {
-    let mut batches = Vec::new();
-    for (plant, spec) in PLANTS.iter().enumerate() {
-        let readings = simulation.readings(plant, stretch.from, stretch.to, stretch.step);
-        for batch in readings.chunks(BATCH) {
-            batches.push((spec.key, batch.len() as u64, lines(simulation, plant, batch)));
-        }
-    }
     let mut posts = stream::iter(batches)
-        .map(|(plant, count, lines)| async move {
-            client.write_lines(plant, &lines).await.map(|()| count)
+        .map(|batch| async move {
+            client.write_lines(batch.plant, &batch.lines).await.map(|()| batch.count)
         })
         .buffer_unordered(IN_FLIGHT);
     while let Some(count) = posts.try_next().await? {
         progress.add(count);
     }
-    drop(posts);
-    for plant in 0..PLANTS.len() {
-        context(client, simulation, plant, stretch).await?;
-    }
     Ok(())
 }
 
-/// Posts runs and states as they are known at the end of the stretch. Those that a former stretch
-/// left open are among them, and come before what follows on them.
-async fn context(
-    client: &Client,
-    simulation: &mut Simulation,
-    plant: usize,
-    stretch: Stretch,
-) -> anyhow::Result<()> {
-    let mut runs = simulation.runs(plant, stretch.from, stretch.to);
-    runs.retain(|run| run.started >= stretch.context_from);
-    put(client, "runs", &items::runs(plant, &runs)).await?;
-    let mut states = simulation.states(plant, stretch.from, stretch.to);
-    states.retain(|state| state.started >= stretch.context_from);
-    put(client, "states", &items::states(plant, &states)).await
-}
-
-fn lines(simulation: &Simulation, plant: usize, readings: &[Reading]) -> String {
-    let sensors = simulation.sensors(plant);
-    let mut lines = String::with_capacity(readings.len() * 56);
-    for reading in readings {
-        let key = &sensors[reading.sensor].key;
-        // Writing to a string cannot fail.
-        let _ = writeln!(lines, "demo,sensor={key} value={} {}", reading.value, reading.second);
-    }
-    lines
+async fn contexts(client: &Client, plants: &[Context]) -> anyhow::Result<()> {
+    try_join_all(plants.iter().map(|plant| async move {
+        put(client, "runs", &plant.runs).await?;
+        put(client, "states", &plant.states).await
+    }))
+    .await?;
+    Ok(())
 }
 
 async fn put(client: &Client, kind: &str, items: &[Value]) -> anyhow::Result<()> {

@@ -6,29 +6,38 @@ use serde::Deserialize;
 use super::factory::layout::PLANTS;
 use crate::client::{Client, ClientError};
 
-#[derive(Deserialize)]
-struct Interval {
-    started_at: DateTime<Utc>,
-    ended_at: Option<DateTime<Utc>>,
+/// What the API's states say about the data that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Everything that began before this second is there, for all plants.
+    pub newest: i64,
+    /// Runs and states that began before this second were never posted, or ended long ago.
+    pub oldest: i64,
 }
 
-/// The second up to which all plants have readings, as far as their states and runs tell; `None`
-/// when a plant has none.
+#[derive(Deserialize)]
+struct State {
+    started_at: DateTime<Utc>,
+}
+
+/// What is there; `None` where a plant has nothing.
 ///
-/// States are posted after the readings of their slice, so their newest edge is not ahead of the
-/// readings; what lies between the two is posted again, which changes nothing.
-pub async fn newest(client: &Client) -> Result<Option<i64>, ClientError> {
-    let mut newest: Option<i64> = None;
+/// States are posted last, in the order of their start and after the readings of their slice. So
+/// readings and runs reach at least to the newest state's start; what lies behind it is posted
+/// again, which changes nothing. No state lasts as long as the 10,000 that are asked for.
+pub async fn known(client: &Client) -> Result<Option<Known>, ClientError> {
+    let mut known: Option<Known> = None;
     for plant in &PLANTS {
-        let mut edges = Vec::new();
-        for kind in ["states", "runs"] {
-            let query = [("plant", plant.key), ("limit", "1000")];
-            for interval in client.items::<Interval>(kind, &query).await? {
-                edges.push(interval.ended_at.unwrap_or(interval.started_at).timestamp());
-            }
-        }
-        let Some(edge) = edges.into_iter().max() else { return Ok(None) };
-        newest = Some(newest.map_or(edge, |other| other.min(edge)));
+        let query = [("plant", plant.key), ("limit", "10000")];
+        let states: Vec<State> = client.items("states", &query).await?;
+        let starts = || states.iter().map(|state| state.started_at.timestamp());
+        let (Some(newest), Some(oldest)) = (starts().max(), starts().min()) else {
+            return Ok(None);
+        };
+        known = Some(known.map_or(Known { newest, oldest }, |other| Known {
+            newest: other.newest.min(newest),
+            oldest: other.oldest.min(oldest),
+        }));
     }
-    Ok(newest)
+    Ok(known)
 }

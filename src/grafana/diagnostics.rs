@@ -12,10 +12,16 @@ use crate::domain::DatabaseKind;
 use crate::schema;
 use crate::sql::{Statement, latest};
 
-/// What a data source that works looks like.
+/// What was found at a data source.
 struct Found {
     kind: DatabaseKind,
     version: i64,
+    /// `None` when the schema is not the one that this plugin reads.
+    contents: Option<Contents>,
+}
+
+/// What a data source that works has to show.
+struct Contents {
     plants: usize,
     sensors: usize,
     newest: Option<DateTime<Utc>>,
@@ -65,6 +71,19 @@ async fn check(instance: &Instance) -> Result<Found, DbError> {
     let license: Option<String> = column(kind, 1)?;
     let version = db.fetch(schema::VERSION_SQL).await?;
     let version: Option<i64> = version.first().map(|row| column(row, 0)).transpose()?.flatten();
+    let version = version.unwrap_or(0);
+    Ok(Found {
+        kind: DatabaseKind::parse(extension.as_deref(), license.as_deref()),
+        version,
+        contents: match version {
+            schema::LATEST => Some(contents(instance).await?),
+            _ => None,
+        },
+    })
+}
+
+async fn contents(instance: &Instance) -> Result<Contents, DbError> {
+    let db = &instance.db;
     instance.forget_catalog().await;
     let catalog = instance.catalog().await?;
     let sensors: Vec<_> = catalog.sensors.iter().collect();
@@ -74,29 +93,14 @@ async fn check(instance: &Instance) -> Result<Found, DbError> {
     let newest = times.collect::<Result<Vec<_>, _>>()?.into_iter().max();
     let writable = db.fetch(WRITABLE).await?;
     let writable = writable.first().map(|row| column(row, 0)).transpose()?.unwrap_or(false);
-    Ok(Found {
-        kind: DatabaseKind::parse(extension.as_deref(), license.as_deref()),
-        version: version.unwrap_or(0),
-        plants: catalog.plants.len(),
-        sensors: sensors.len(),
-        newest,
-        writable,
-    })
+    Ok(Contents { plants: catalog.plants.len(), sensors: sensors.len(), newest, writable })
 }
 
 const WRITABLE: &str = "SELECT has_table_privilege('lotwise.reading', 'INSERT, UPDATE, DELETE')";
 
 fn report(found: &Found) -> (pb::check_health_response::HealthStatus, String, serde_json::Value) {
     use pb::check_health_response::HealthStatus;
-    let newest = found.newest.map(|t| t.to_rfc3339_opts(SecondsFormat::Secs, true));
-    let details = json!({
-        "databaseKind": found.kind.to_string(),
-        "schemaVersion": found.version,
-        "plants": found.plants,
-        "sensors": found.sensors,
-        "newestReading": newest,
-    });
-    if found.version != schema::LATEST {
+    let Some(contents) = &found.contents else {
         let message = format!(
             "Connected, but the schema has version {} and this plugin needs {}: {}",
             found.version,
@@ -107,21 +111,33 @@ fn report(found: &Found) -> (pb::check_health_response::HealthStatus, String, se
                 "update the plugin"
             },
         );
+        let details = json!({
+            "databaseKind": found.kind.to_string(),
+            "schemaVersion": found.version,
+        });
         return (HealthStatus::Error, message, details);
-    }
+    };
+    let newest = contents.newest.map(|t| t.to_rfc3339_opts(SecondsFormat::Secs, true));
+    let details = json!({
+        "databaseKind": found.kind.to_string(),
+        "schemaVersion": found.version,
+        "plants": contents.plants,
+        "sensors": contents.sensors,
+        "newestReading": newest,
+    });
     let mut message = format!(
         "Connected. {}, schema version {}, {} plants, {} sensors, {}.",
         found.kind,
         found.version,
-        found.plants,
-        found.sensors,
+        contents.plants,
+        contents.sensors,
         match newest {
             Some(time) => format!("newest reading {time}"),
             None =>
                 "no readings yet: post some with `lotwise demo` or POST /v1/readings".to_owned(),
         }
     );
-    if found.writable {
+    if contents.writable {
         message.push_str(
             " Mind: this user may write; give the data source a user with the role lotwise_reader.",
         );

@@ -18,28 +18,47 @@ const CATALOG_AGE: Duration = Duration::from_secs(10);
 pub(super) struct Instance {
     pub(super) settings: Settings,
     pub(super) db: Db,
-    catalog: tokio::sync::Mutex<Option<(Instant, Arc<Catalog>)>>,
+    catalog: tokio::sync::Mutex<Kept>,
+}
+
+/// How the catalog was read last.
+#[derive(Default)]
+enum Kept {
+    #[default]
+    Nothing,
+    Read(Instant, Arc<Catalog>),
+    Failed(Instant, Arc<DbError>),
 }
 
 impl Instance {
-    /// The catalog, at most [`CATALOG_AGE`] old. Concurrent requests wait for one reading of it.
+    /// The catalog, at most [`CATALOG_AGE`] old. Concurrent requests wait for one reading of it, and
+    /// share its failure: the panels of a dashboard do not try a dead server one after the other.
     pub(super) async fn catalog(&self) -> Result<Arc<Catalog>, DbError> {
+        let asked = Instant::now();
         let mut kept = self.catalog.lock().await;
-        if let Some((at, catalog)) = kept.as_ref()
-            && at.elapsed() < CATALOG_AGE
-        {
-            return Ok(catalog.clone());
+        match &*kept {
+            Kept::Read(at, catalog) if at.elapsed() < CATALOG_AGE => return Ok(catalog.clone()),
+            Kept::Failed(at, error) if *at > asked => return Err(DbError::Shared(error.clone())),
+            _ => {}
         }
-        *kept = None;
-        let fresh = catalog::load(&self.db, &self.settings.plants, &self.settings.lines).await?;
-        let fresh = Arc::new(fresh);
-        *kept = Some((Instant::now(), fresh.clone()));
-        Ok(fresh)
+        *kept = Kept::Nothing;
+        match catalog::load(&self.db, &self.settings.plants, &self.settings.lines).await {
+            Ok(fresh) => {
+                let fresh = Arc::new(fresh);
+                *kept = Kept::Read(Instant::now(), fresh.clone());
+                Ok(fresh)
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                *kept = Kept::Failed(Instant::now(), error.clone());
+                Err(DbError::Shared(error))
+            }
+        }
     }
 
     /// Forgets the catalog: the next request reads it again.
     pub(super) async fn forget_catalog(&self) {
-        *self.catalog.lock().await = None;
+        *self.catalog.lock().await = Kept::Nothing;
     }
 }
 

@@ -40,7 +40,7 @@ impl Batch {
         weeks
     }
 
-    /// Parts that touch at most [`MAX_WEEKS`] weeks each. Almost always one part.
+    /// Parts that touch at most 200 weeks each. Almost always one part.
     pub fn split(self) -> Vec<Self> {
         let weeks = self.weeks();
         if weeks.len() <= MAX_WEEKS {

@@ -69,6 +69,7 @@ pub async fn serve(
     let app = app(args)?;
     telemetry::metrics();
     let tidy = tokio::spawn(telemetry::tidy_metrics());
+    let prepare = tokio::spawn(prepare_weeks(app.writer.clone()));
     tracing::info!(http.address = %listener.local_addr()?, "listening");
     let (stopping, mut stopped) = tokio::sync::watch::channel(false);
     // Without Nagle's delay: answers are small and clients wait for them.
@@ -93,8 +94,20 @@ pub async fn serve(
         () = too_late => tracing::warn!(drain_s = DRAIN.as_secs(), "some requests did not finish"),
     }
     tidy.abort();
+    prepare.abort();
     pool.close().await;
     Ok(())
+}
+
+/// Keeps the partitions of the coming days ready; never returns.
+async fn prepare_weeks(writer: Writer) {
+    let mut hours = tokio::time::interval(Duration::from_secs(3_600));
+    loop {
+        hours.tick().await;
+        if let Err(error) = writer.prepare_weeks().await {
+            tracing::warn!(error.message = %error, error.source = %error.source, "partitions not prepared");
+        }
+    }
 }
 
 fn app(args: &Args) -> anyhow::Result<App> {

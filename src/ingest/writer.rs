@@ -63,6 +63,18 @@ impl Writer {
         task.await?
     }
 
+    /// Makes the partitions of this week and the next, so that no sender waits for them at the turn
+    /// of the week: creating one needs the whole table for a moment.
+    ///
+    /// # Errors
+    /// The database does not do it now.
+    pub async fn prepare_weeks(&self) -> Result<(), Unavailable> {
+        let week = Utc::now().timestamp() / 604_800;
+        let weeks: Vec<i32> =
+            [week, week + 1].into_iter().filter_map(|w| w.try_into().ok()).collect();
+        self.ensure_partitions(&weeks).await
+    }
+
     async fn store_part(&self, part: &Batch) -> Result<u64, Unavailable> {
         if part.is_empty() {
             return Ok(0);

@@ -106,6 +106,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let rows = rows::read(&file, &columns(&args), &mut clock)
         .with_context(|| format!("cannot read {}", args.file.display()))?;
     let client = Client::new(&args.url, &args.key_file, Duration::from_secs(120))?;
+    client.reach().await?;
     if args.create {
         create(&client, &args).await?;
     }

@@ -1,7 +1,9 @@
 //! The ingest service over HTTP, on both kinds of database.
 
 mod access;
+mod command;
 mod context;
+mod documented;
 mod faults;
 mod readings;
 mod runs;

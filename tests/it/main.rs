@@ -4,8 +4,11 @@
 
 mod answers;
 mod conformance;
+mod demo;
+mod errors;
 mod ingest;
 mod oracle;
+mod replay;
 mod schema;
 #[allow(dead_code, reason = "the modules that use the rest follow")]
 mod support;

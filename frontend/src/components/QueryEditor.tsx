@@ -38,13 +38,16 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
     : complete(saved);
   const { catalog } = datasource;
   const id = useId();
-  const newest = useRef(query);
-  useEffect(() => {
-    newest.current = query;
-  });
+  const edits = useRef(0);
+  useEffect(
+    () => () => {
+      edits.current += 1;
+    },
+    []
+  );
 
   const change = (next: CompleteQuery) => {
-    newest.current = next;
+    edits.current += 1;
     onChange(next);
     onRunQuery();
   };
@@ -52,10 +55,11 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
   const changePlace = async (part: Partial<Place>) => {
     const place = { ...query.place, ...part };
     change({ ...query, place });
+    const edit = edits.current;
     const kept = await keepExisting(place, catalog, expand);
-    // Something else was picked meanwhile: that pick checks for itself.
-    if (newest.current.place === place && JSON.stringify(kept) !== JSON.stringify(place)) {
-      change({ ...newest.current, place: kept });
+    // A later pick checks for itself, and a closed editor changes nothing.
+    if (edits.current === edit && JSON.stringify(kept) !== JSON.stringify(place)) {
+      change({ ...query, place: kept });
     }
   };
   const changeContext = (part: Partial<Context>) => change({ ...query, context: { ...query.context, ...part } });

@@ -32,7 +32,7 @@ export function VariableQueryEditor({ datasource, query: saved, onChange }: Prop
 
   return (
     <div data-testid="lotwise-variable-editor">
-      <Row label={t('variable.kind', 'Lists')}>
+      <Row label={t('variable.row', 'What the variable lists')}>
         <Field label={t('variable.kind', 'Lists')} htmlFor={`${id}-kind`} noMargin>
           <Combobox<VariableKind>
             id={`${id}-kind`}

@@ -1,8 +1,8 @@
 //! The simulated factory: pure, no clock, no I/O.
 //!
 //! Everything is a function of the seed and of absolute time. The unit of work is a plant's local
-//! week: [`plan`] decides what each line does, [`physics`] turns that into power, temperature and
-//! output per minute, [`meters`] integrates the counters. So any instant can be asked for, in any
+//! week: `plan` decides what each line does, `physics` turns that into power, temperature and
+//! output per minute, `meters` integrates the counters. So any instant can be asked for, in any
 //! order, and a stopped demo goes on where its data ends.
 
 mod calendar;

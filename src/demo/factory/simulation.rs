@@ -131,8 +131,8 @@ impl Simulation {
     }
 
     /// Runs of a plant that last into the time after second `from`, and began before `to`, as they
-    /// are known at `to`; in the order of their start.
-    pub fn runs(&mut self, plant: usize, from: i64, to: i64) -> Vec<RunRecord> {
+    /// are known at second `known_at`; in the order of their start.
+    pub fn runs(&mut self, plant: usize, from: i64, to: i64, known_at: i64) -> Vec<RunRecord> {
         let mut records = Vec::new();
         for week in self.weeks_between(plant, from, to) {
             for (i, line) in week.plant.lines.iter().enumerate() {
@@ -143,7 +143,8 @@ impl Simulation {
                         continue;
                     }
                     let span = (run.start - week.plant.start) as usize
-                        ..(ended.min(to).div_euclid(60) - week.plant.start) as usize;
+                        ..(ended.min(known_at).max(started).div_euclid(60) - week.plant.start)
+                            as usize;
                     let made = line.output[span].iter().sum::<f64>();
                     let scrap = (made * run.scrap).floor();
                     records.push(RunRecord {
@@ -153,7 +154,7 @@ impl Simulation {
                         reference: spec.references[run.reference].0,
                         operator: PLANTS[plant].operators[run.operator].0,
                         started,
-                        ended: (ended <= to).then_some(ended),
+                        ended: (ended <= known_at).then_some(ended),
                         good: made.floor() - scrap,
                         scrap,
                     });
@@ -165,8 +166,8 @@ impl Simulation {
     }
 
     /// States of a plant's machines that last into the time after second `from`, and began before
-    /// `to`, as they are known at `to`; in the order of their start.
-    pub fn states(&mut self, plant: usize, from: i64, to: i64) -> Vec<StateRecord> {
+    /// `to`, as they are known at second `known_at`; in the order of their start.
+    pub fn states(&mut self, plant: usize, from: i64, to: i64, known_at: i64) -> Vec<StateRecord> {
         let mut records = Vec::new();
         for week in self.weeks_between(plant, from, to) {
             for (i, line) in week.plant.lines.iter().enumerate() {
@@ -177,7 +178,7 @@ impl Simulation {
                                 machine: spec.key,
                                 state,
                                 started: start * 60,
-                                ended: (end * 60 <= to).then_some(end * 60),
+                                ended: (end * 60 <= known_at).then_some(end * 60),
                             });
                         }
                     }

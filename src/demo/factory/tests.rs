@@ -68,8 +68,8 @@ fn the_same_seed_gives_the_same_data_however_it_is_asked_for() {
     joined.extend(late);
     assert_eq!(whole, joined);
     assert_eq!(
-        Simulation::new(3).runs(0, MONDAY, MONDAY + DAY),
-        pieces.runs(0, MONDAY, MONDAY + DAY)
+        Simulation::new(3).runs(0, MONDAY, MONDAY + DAY, MONDAY + DAY),
+        pieces.runs(0, MONDAY, MONDAY + DAY, MONDAY + DAY)
     );
     assert_ne!(whole, Simulation::new(4).readings(0, MONDAY, MONDAY + 8 * HOUR, 300));
 }
@@ -134,7 +134,7 @@ fn one_meter_forgets_and_the_others_do_not() {
 fn runs_never_overlap_and_keys_are_unique() {
     let mut simulation = Simulation::new(11);
     for (plant, spec) in PLANTS.iter().enumerate() {
-        let runs = simulation.runs(plant, MONDAY - 28 * DAY, MONDAY + 28 * DAY);
+        let runs = simulation.runs(plant, MONDAY - 28 * DAY, MONDAY + 28 * DAY, MONDAY + 28 * DAY);
         let mut keys: Vec<&str> = runs.iter().map(|run| run.key.as_str()).collect();
         keys.sort_unstable();
         keys.dedup();
@@ -167,7 +167,7 @@ fn states_cover_all_time_without_overlap() {
     let mut simulation = Simulation::new(7);
     let (from, to) = (MONDAY + 10 * HOUR, MONDAY + 9 * DAY + 30);
     for (plant, spec) in PLANTS.iter().enumerate() {
-        let states = simulation.states(plant, from, to);
+        let states = simulation.states(plant, from, to, to);
         for machine in spec.lines.iter().flat_map(|line| line.machines) {
             let own: Vec<&StateRecord> =
                 states.iter().filter(|state| state.machine == machine.key).collect();
@@ -184,10 +184,10 @@ fn states_cover_all_time_without_overlap() {
 fn what_is_open_at_one_moment_is_closed_by_a_later_one() {
     let mut simulation = Simulation::new(7);
     let now = MONDAY + 34 * HOUR;
-    let open: Vec<RunRecord> = simulation.runs(0, now - 60, now);
+    let open: Vec<RunRecord> = simulation.runs(0, now - 60, now, now);
     let open: Vec<RunRecord> = open.into_iter().filter(|run| run.ended.is_none()).collect();
     assert!(!open.is_empty(), "nothing runs on a Tuesday at 11:00");
-    let later = simulation.runs(0, now, now + 12 * HOUR);
+    let later = simulation.runs(0, now, now + 12 * HOUR, now + 12 * HOUR);
     for run in open {
         let closed = later.iter().find(|other| other.key == run.key).unwrap();
         assert!(
@@ -201,7 +201,7 @@ fn at_the_weekend_only_the_base_load_is_left() {
     let mut simulation = Simulation::new(7);
     let sunday = MONDAY + 6 * DAY;
     for (plant, spec) in PLANTS.iter().enumerate() {
-        assert_eq!(simulation.runs(plant, sunday, sunday + DAY), []);
+        assert_eq!(simulation.runs(plant, sunday, sunday + DAY, sunday + DAY), []);
         let key = format!("{}-power", spec.key);
         let mut mean = |from: i64| {
             let readings = simulation.readings(plant, from, from + 8 * HOUR, 60);
@@ -220,7 +220,7 @@ fn each_reference_has_a_specific_energy_of_its_own() {
     for (plant, spec) in PLANTS.iter().enumerate() {
         let (from, to) = (MONDAY, MONDAY + weeks * 7 * DAY);
         let readings = simulation.readings(plant, from, to, 60);
-        let runs = simulation.runs(plant, from, to);
+        let runs = simulation.runs(plant, from, to, to);
         for (line, signatures) in spec.lines.iter().zip(simulation.signatures(plant)) {
             let energy = series(&simulation, plant, &readings, &format!("{}-energy", line.key));
             let at = |second: i64| ((second - from) / 60 - 1) as usize;
@@ -298,7 +298,7 @@ fn production_follows_the_plants_clock_over_both_changes() {
     // Mondays after the clocks changed: 30 March 2026 (UTC+2 in Madrid) and 26 October (UTC+1).
     for (midnight_utc, offset) in [(1_774_828_800, 2), (1_792_972_800, 1)] {
         let six = midnight_utc + (6 - offset) * HOUR;
-        let states = simulation.states(0, six - HOUR, six + 1);
+        let states = simulation.states(0, six - HOUR, six + 1, six + 1);
         assert!(states.iter().any(|state| state.started == six), "nobody starts at 06:00");
         assert!(states.iter().all(|state| state.started == six || state.state == State::Off));
     }

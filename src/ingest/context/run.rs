@@ -1,12 +1,13 @@
 //! Runs: opened, closed and corrected by key.
 
+mod store;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Deserialize;
 use sqlx::postgres::PgConnection;
 use utoipa::ToSchema;
 
-use super::field::at_least_zero;
-use super::{ItemError, Resource, Update, lookup, lot};
+use super::{ItemError, Resource, Update, lookup};
 use crate::domain::Key;
 use crate::ingest::reading::Instant;
 
@@ -116,8 +117,9 @@ impl Resource for Run {
             scrap_units: run.scrap_units,
         };
         let plant_id = lookup::plant(conn, &self.plant).await?;
-        let stored = stored(conn, plant_id, &self.key).await?;
-        write(conn, plant_id, &self.plant, &self.key, &change, stored).await
+        let run = store::RunKey { plant_id, plant: &self.plant, key: &self.key };
+        let stored = store::stored(conn, &run).await?;
+        store::write(conn, &run, &change, stored.as_ref()).await
     }
 }
 
@@ -132,9 +134,10 @@ pub async fn change(
     change: &RunChange,
 ) -> Result<(), ItemError> {
     let plant_id = lookup::plant(conn, plant).await?;
-    let stored = stored(conn, plant_id, key).await?;
+    let run = store::RunKey { plant_id, plant, key };
+    let stored = store::stored(conn, &run).await?;
     let stored = stored.ok_or_else(|| lookup::unknown("run", plant, key))?;
-    write(conn, plant_id, plant, key, change, Some(stored)).await
+    store::write(conn, &run, change, Some(&stored)).await
 }
 
 /// Deletes a run.
@@ -149,146 +152,6 @@ pub async fn delete(conn: &mut PgConnection, plant: &Key, key: &Key) -> Result<(
         .execute(conn)
         .await?;
     if done.rows_affected() == 1 { Ok(()) } else { Err(lookup::unknown("run", plant, key)) }
-}
-
-#[derive(sqlx::FromRow)]
-struct Stored {
-    line_id: i32,
-    machine_id: Option<i32>,
-    lot_id: i32,
-    operator_id: Option<i32>,
-    started_at: DateTime<Utc>,
-    ended_at: Option<DateTime<Utc>>,
-    good_units: f64,
-    scrap_units: f64,
-}
-
-async fn stored(conn: &mut PgConnection, plant_id: i32, key: &Key) -> sqlx::Result<Option<Stored>> {
-    sqlx::query_as(
-        "SELECT line_id, machine_id, lot_id, operator_id, started_at, ended_at, good_units, scrap_units
-         FROM lotwise.run WHERE plant_id = $1 AND key = $2 FOR UPDATE",
-    )
-    .bind(plant_id)
-    .bind(key.as_str())
-    .fetch_optional(conn)
-    .await
-}
-
-/// A field that a new run must have. [`Run`] has it; only a change can be without.
-fn needed<T>(field: &str, change: Option<T>, stored: Option<T>) -> Result<T, ItemError> {
-    change.or(stored).ok_or_else(|| ItemError::Invalid(format!("a new run needs {field}")))
-}
-
-async fn write(
-    conn: &mut PgConnection,
-    plant_id: i32,
-    plant: &Key,
-    key: &Key,
-    change: &RunChange,
-    old: Option<Stored>,
-) -> Result<(), ItemError> {
-    let old = old.as_ref();
-    let line_id = match &change.line {
-        Some(line) => Some(lookup::line(conn, plant_id, plant, line).await?),
-        None => None,
-    };
-    let line_id = needed("line", line_id, old.map(|o| o.line_id))?;
-    let machine_id = match &change.machine {
-        Update::Clear => None,
-        Update::Set(key) => {
-            Some(lookup::machine_on(conn, plant_id, plant, key, Some(line_id)).await?.id)
-        }
-        Update::Keep => match old {
-            Some(Stored { machine_id: Some(_), line_id: old_line, .. }) if *old_line != line_id => {
-                return Err(ItemError::Invalid(format!(
-                    "run \"{key}\" is on a machine of another line: send its machine too, or null for the whole line"
-                )));
-            }
-            old => old.and_then(|o| o.machine_id),
-        },
-    };
-    let lot_id = match (&change.lot, old) {
-        (Some(lot), _) => {
-            lot::of_run(conn, plant_id, plant, lot, change.reference.as_ref()).await?
-        }
-        (None, Some(old)) => match &change.reference {
-            Some(reference) => lot::check_reference(conn, old.lot_id, reference).await?,
-            None => old.lot_id,
-        },
-        (None, None) => return Err(ItemError::Invalid("a new run needs lot".to_owned())),
-    };
-    let operator_id = match &change.operator {
-        Update::Set(operator) => Some(lookup::or_create_operator(conn, plant_id, operator).await?),
-        Update::Clear => None,
-        Update::Keep => old.and_then(|o| o.operator_id),
-    };
-    let started_at =
-        needed("started_at", change.started_at.map(Instant::to_utc), old.map(|o| o.started_at))?;
-    let ended_at = match change.ended_at {
-        Update::Set(end) => Some(end.to_utc()),
-        Update::Clear => None,
-        Update::Keep => old.and_then(|o| o.ended_at),
-    };
-    check_order(started_at, ended_at)?;
-    let units = |new: Option<f64>, old: Option<f64>| new.or(old).unwrap_or(0.0);
-    let good = at_least_zero("good_units", units(change.good_units, old.map(|o| o.good_units)))?;
-    let scrap =
-        at_least_zero("scrap_units", units(change.scrap_units, old.map(|o| o.scrap_units)))?;
-    refuse_overlap(conn, plant_id, key, (line_id, machine_id), (started_at, ended_at)).await?;
-    sqlx::query(
-        "INSERT INTO lotwise.run (plant_id, key, line_id, machine_id, lot_id, operator_id, started_at,
-            ended_at, good_units, scrap_units)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-         ON CONFLICT (plant_id, key) DO UPDATE SET line_id = excluded.line_id,
-            machine_id = excluded.machine_id, lot_id = excluded.lot_id, operator_id = excluded.operator_id,
-            started_at = excluded.started_at, ended_at = excluded.ended_at,
-            good_units = excluded.good_units, scrap_units = excluded.scrap_units",
-    )
-    .bind(plant_id)
-    .bind(key.as_str())
-    .bind(line_id)
-    .bind(machine_id)
-    .bind(lot_id)
-    .bind(operator_id)
-    .bind(started_at)
-    .bind(ended_at)
-    .bind(good)
-    .bind(scrap)
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// The table has the same rule; asking first gives the other run's name.
-async fn refuse_overlap(
-    conn: &mut PgConnection,
-    plant_id: i32,
-    key: &Key,
-    (line_id, machine_id): (i32, Option<i32>),
-    (started_at, ended_at): (DateTime<Utc>, Option<DateTime<Utc>>),
-) -> Result<(), ItemError> {
-    let other: Option<(String, DateTime<Utc>, Option<DateTime<Utc>>)> = sqlx::query_as(
-        "SELECT key, started_at, ended_at FROM lotwise.run
-         WHERE line_id = $1 AND coalesce(machine_id, 0) = coalesce($2, 0)
-            AND tstzrange(started_at, ended_at) && tstzrange($3, $4) AND NOT (plant_id = $5 AND key = $6)
-         ORDER BY started_at LIMIT 1",
-    )
-    .bind(line_id)
-    .bind(machine_id)
-    .bind(started_at)
-    .bind(ended_at)
-    .bind(plant_id)
-    .bind(key.as_str())
-    .fetch_optional(conn)
-    .await?;
-    match other {
-        None => Ok(()),
-        Some((other, start, end)) => Err(ItemError::Overlap(format!(
-            "run \"{key}\" ({}) overlaps run {other:?} ({}) on the same place: close or correct one of them",
-            interval(started_at, ended_at),
-            interval(start, end),
-        ))),
-    }
 }
 
 /// An end must be after its start.

@@ -1,6 +1,6 @@
 //! `POST` and `GET /v1/plants`, `/v1/lines`, ... and the routes of a single run.
 
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::{MethodRouter, get};
@@ -134,10 +134,10 @@ async fn list<R: Resource>(
 pub async fn patch_run(
     State(app): State<App>,
     grant: Grant,
-    Path(path): Path<(String, String)>,
+    path: RunPath,
     Body(body): Body,
 ) -> Result<StatusCode, Problem> {
-    let (plant, key) = run_of(&grant, &path)?;
+    let (plant, key) = run_of(&grant, path)?;
     let change: RunChange = serde_json::from_slice(&body)
         .map_err(|e| Problem::new(StatusCode::BAD_REQUEST, "body_malformed", plain(&e)))?;
     let mut tx = app.pool.begin().await.map_err(ItemError::from).map_err(problem)?;
@@ -154,22 +154,27 @@ pub async fn patch_run(
 pub async fn delete_run(
     State(app): State<App>,
     grant: Grant,
-    Path(path): Path<(String, String)>,
+    path: RunPath,
 ) -> Result<StatusCode, Problem> {
-    let (plant, key) = run_of(&grant, &path)?;
+    let (plant, key) = run_of(&grant, path)?;
     let mut conn = app.pool.acquire().await.map_err(ItemError::from).map_err(problem)?;
     run::delete(&mut conn, &plant, &key).await.map_err(problem)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn run_of(grant: &Grant, (plant, key): &(String, String)) -> Result<(Key, Key), Problem> {
+/// Plant and key of a run.
+type RunPath = Result<Path<(String, String)>, PathRejection>;
+
+fn run_of(grant: &Grant, path: RunPath) -> Result<(Key, Key), Problem> {
     grant.require(Scope::Context)?;
-    grant.require_plant(plant)?;
+    let Path((plant, key)) =
+        path.map_err(|e| Problem::new(StatusCode::BAD_REQUEST, "parameter", e.body_text()))?;
+    grant.require_plant(&plant)?;
     let key_of = |text: &str| {
         Key::parse(text)
             .map_err(|e| Problem::new(StatusCode::NOT_FOUND, "unknown_run", e.to_string()))
     };
-    Ok((key_of(plant)?, key_of(key)?))
+    Ok((key_of(&plant)?, key_of(&key)?))
 }
 
 fn problem(error: ItemError) -> Problem {

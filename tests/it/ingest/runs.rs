@@ -60,6 +60,8 @@ async fn a_run_is_opened_closed_and_corrected(server: Server) {
     let refused = [
         ("/v1/runs/madrid/R9", json!({}), 404, "unknown_run"),
         ("/v1/runs/nix/R1", json!({}), 404, "unknown_plant"),
+        ("/v1/runs/madrid/%FF", json!({}), 400, "parameter"),
+        ("/v1/runs/madrid/%00", json!({}), 404, "unknown_run"),
         (path, json!({"ended_at": "2026-03-01T05:00:00Z"}), 422, "invalid"),
         (path, json!({"good_units": -1}), 422, "invalid"),
         (path, json!({"line": "M9"}), 422, "unknown_line"),

@@ -48,15 +48,23 @@ pub struct TestDb {
 impl TestDb {
     /// A database with the current schema.
     pub async fn migrated(server: Server) -> Self {
-        let db = Self::empty(server).await;
-        schema::migrate(&db.url, server.choice()).await.expect("migrate the test database");
+        Self::migrated_at(&server.maintenance_url(), server.choice()).await
+    }
+
+    /// A database with the current schema, on the server of this maintenance database.
+    pub async fn migrated_at(base: &str, choice: TimescaleChoice) -> Self {
+        let db = Self::empty_at(base).await;
+        schema::migrate(&db.url, choice).await.expect("migrate the test database");
         db
     }
 
     /// A database without a schema.
     pub async fn empty(server: Server) -> Self {
-        let base = server.maintenance_url();
-        let maintenance = PgConnectOptions::from_str(&base).expect("URL of the test server");
+        Self::empty_at(&server.maintenance_url()).await
+    }
+
+    async fn empty_at(base: &str) -> Self {
+        let maintenance = PgConnectOptions::from_str(base).expect("URL of the test server");
         let name = format!("lotwise_test_{:016x}", rand::random::<u64>());
         let mut conn = connect(&maintenance).await;
         // template0 holds no extension, so that "off" means off on every server.
@@ -65,7 +73,7 @@ impl TestDb {
             .await
             .expect("create the test database");
         conn.close().await.ok();
-        let mut url = url::Url::parse(&base).expect("URL of the test server");
+        let mut url = url::Url::parse(base).expect("URL of the test server");
         url.set_path(&name);
         Self { name, maintenance, url: url.into() }
     }

@@ -42,9 +42,13 @@ impl Ingest {
         let db = TestDb::migrated(server).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("address"));
+        // With the rights that the documentation asks for, and no more.
+        let mut database_url = url::Url::parse(&db.url).expect("URL of the test database");
+        database_url.query_pairs_mut().append_pair("options", "-c role=lotwise_writer");
+        // sqlx reads a plus as itself, not as a space.
+        let database_url = database_url.as_str().replace('+', "%20");
         let args = Args {
-            // With the rights that the documentation asks for, and no more.
-            database_url: format!("{}?options=-c%20role%3Dlotwise_writer", db.url),
+            database_url,
             listen: String::new(),
             max_body_bytes: 100_000,
             writers: 2,
@@ -106,6 +110,11 @@ impl Ingest {
         let key = NewKey { name, scopes, plants: &plants, expires_at };
         assert!(store::insert(&self.pool, &key, &secret.hash()).await.expect("insert the key"));
         secret.reveal().to_owned()
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// A request with the key.

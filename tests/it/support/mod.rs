@@ -1,5 +1,7 @@
 //! What the integration tests share.
 
+pub mod cluster;
+pub mod command;
 pub mod db;
 pub mod fixture;
 pub mod frame;

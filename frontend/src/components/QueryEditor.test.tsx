@@ -1,0 +1,200 @@
+import { act, render, screen, waitFor, within } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import React, { useState } from 'react';
+
+import { LotwiseDataSource } from '../datasource';
+import { complete } from '../query';
+import { factoryResource, FakeTemplates, SETTINGS } from '../test/fakes';
+import { LotwiseQuery } from '../types';
+import { Props, QueryEditor } from './QueryEditor';
+
+const mockTemplates = new FakeTemplates({ line: ['M1'] }, { plant: '*' });
+jest.mock('@grafana/runtime', () => ({
+  ...jest.requireActual('@grafana/runtime'),
+  getTemplateSrv: () => mockTemplates,
+}));
+
+/** Shows the editor as Grafana does, and keeps what it saves, in the order of its calls. */
+async function show(saved: Partial<LotwiseQuery>, more: Partial<Props> = {}, resource: unknown = factoryResource) {
+  const datasource = new LotwiseDataSource(SETTINGS);
+  datasource.getResource = resource as never;
+  const calls: Array<LotwiseQuery | 'run'> = [];
+  function Host() {
+    const [query, setQuery] = useState<LotwiseQuery>({ refId: 'A', ...saved });
+    return (
+      <QueryEditor
+        datasource={datasource}
+        query={query}
+        onChange={(next) => {
+          calls.push(next);
+          setQuery(next);
+        }}
+        onRunQuery={() => calls.push('run')}
+        {...more}
+      />
+    );
+  }
+  // The pickers look their names up at once.
+  await act(async () => void render(<Host />));
+  const newest = () => calls.filter((call): call is LotwiseQuery => call !== 'run').at(-1);
+  return { calls, newest, user: userEvent.setup({ delay: null }) };
+}
+
+async function pick(user: ReturnType<typeof userEvent.setup>, label: string, option: string | RegExp) {
+  await user.click(screen.getByLabelText(label));
+  await user.click(await screen.findByRole('option', { name: option }));
+  await user.tab();
+}
+
+describe('QueryEditor', () => {
+  it('saves what is picked, then runs it', async () => {
+    const { calls, newest, user } = await show({ type: 'kpi', kpis: ['energy'], bucket: 'day' });
+    await pick(user, 'Plant', /Madrid/);
+    expect(newest()).toEqual({
+      ...complete({ refId: 'A', type: 'kpi', kpis: ['energy'], bucket: 'day' }),
+      place: { plants: ['madrid'], lines: [], machines: [], sensors: [], quantity: '' },
+    });
+    expect(calls.at(-1)).toBe('run');
+    expect(calls.indexOf('run')).toBe(1);
+  });
+
+  it('offers what is under the picks above, and the dashboard variables', async () => {
+    const { newest, user } = await show({ type: 'runs', place: { plants: ['porto'] } });
+    await user.click(screen.getByLabelText('Line'));
+    await screen.findByRole('option', { name: /Pressing 1/ });
+    expect(screen.queryByRole('option', { name: /Moulding/ })).not.toBeInTheDocument();
+    await user.click(screen.getByRole('option', { name: /\$line/ }));
+    await user.click(screen.getByRole('option', { name: /Pressing 1/ }));
+    expect(newest()?.place?.lines).toEqual(['$line', 'P1']);
+  });
+
+  it('asks the database for what is typed', async () => {
+    const { newest, user } = await show({ type: 'runs' });
+    const lines = screen.getByLabelText('Line');
+    await user.type(lines, 'ing 2');
+    await user.click(await screen.findByRole('option', { name: /Moulding 2/ }));
+    expect(newest()?.place?.lines).toEqual(['M2']);
+  });
+
+  it('takes a key that is not listed', async () => {
+    const { newest, user } = await show({ type: 'runs' });
+    await user.type(screen.getByLabelText('Lot'), 'L-9999');
+    await user.click(await screen.findByRole('option', { name: /L-9999/ }));
+    expect(newest()?.context?.lots).toEqual(['L-9999']);
+  });
+
+  it('drops a line that another plant does not have, and runs again', async () => {
+    const { newest, user } = await show({
+      type: 'runs',
+      place: { plants: [], lines: ['M1', '$line'], machines: ['M1-oven'] },
+    });
+    await pick(user, 'Plant', /Porto/);
+    await waitFor(() => expect(newest()?.place).toMatchObject({ plants: ['porto'], lines: ['$line'], machines: [] }));
+  });
+
+  it('marks a saved key that the database does not have', async () => {
+    await show({ type: 'runs', place: { lines: ['M1', 'M99'] } });
+    expect(await screen.findByText('Not found there: M99')).toBeInTheDocument();
+  });
+
+  it('shows what the plugin says when a listing fails', async () => {
+    const failing = () => Promise.reject({ status: 503, data: { code: 'database', message: 'The database is down.' } });
+    const { user } = await show({ type: 'runs' }, {}, failing);
+    expect((await screen.findAllByText('The database is down.')).length).toBeGreaterThan(0);
+    await user.click(screen.getByLabelText('Line'));
+    expect(await screen.findByRole('option', { name: /\$line/ })).toBeInTheDocument();
+  });
+
+  it('shows only the fields of the query type, and keeps the others for the way back', async () => {
+    const { newest, user } = await show({
+      type: 'series',
+      groupBy: 'sensor',
+      place: { quantity: 'power' },
+      aggregate: 'max',
+    });
+    expect(screen.getByLabelText('Aggregate')).toBeInTheDocument();
+    expect(screen.queryByTestId('lotwise-kpis')).not.toBeInTheDocument();
+
+    await user.click(screen.getByRole('radio', { name: 'KPIs' }));
+    expect(newest()).toMatchObject({ type: 'kpi', queryType: 'kpi', groupBy: 'none', aggregate: 'max' });
+    expect(screen.queryByLabelText('Aggregate')).not.toBeInTheDocument();
+    expect(screen.queryByLabelText('Sensor')).not.toBeInTheDocument();
+    expect(screen.getByTestId('lotwise-kpis')).toBeInTheDocument();
+
+    await user.click(screen.getByRole('radio', { name: 'Latest values' }));
+    expect(screen.queryByLabelText('Reference')).not.toBeInTheDocument();
+    expect(screen.queryByLabelText('Time step')).not.toBeInTheDocument();
+
+    await user.click(screen.getByRole('radio', { name: 'Values over time' }));
+    expect(newest()).toMatchObject({ type: 'series', aggregate: 'max', place: { quantity: 'power' } });
+  });
+
+  it('picks KPIs, grouping and time step', async () => {
+    const { newest, user } = await show({ type: 'kpi' });
+    await user.click(screen.getByTestId('lotwise-kpis'));
+    await user.click(await screen.findByRole('option', { name: /^Good units/ }));
+    await user.click(screen.getByRole('option', { name: /^Energy \(kWh\)/ }));
+    await user.keyboard('{Escape}');
+    await pick(user, 'Group by', 'Reference');
+    await pick(user, 'Time step', /^Shift/);
+    expect(newest()).toMatchObject({ kpis: ['good_units', 'energy'], groupBy: 'reference', bucket: 'shift' });
+    expect(screen.getByTestId('lotwise-summary')).toHaveTextContent(
+      'Good units, Energy (kWh) by reference, per shift of the plant, everywhere.'
+    );
+    await user.click(screen.getByLabelText('Group by'));
+    expect(await screen.findByRole('option', { name: 'Lot' })).toBeInTheDocument();
+    expect(screen.queryByRole('option', { name: 'Sensor' })).not.toBeInTheDocument();
+  });
+
+  it('says when a typed time step is none', async () => {
+    const { newest, user } = await show({ type: 'series' });
+    await user.click(screen.getByLabelText('Time step'));
+    await user.keyboard('fortnight{Enter}');
+    expect(newest()?.bucket).toBe('fortnight');
+    expect(screen.getByText('Type a width such as 30s, 5m, 6h or 2d')).toBeInTheDocument();
+  });
+
+  it('picks and clears the quantity', async () => {
+    const { newest, user } = await show({ type: 'latest' });
+    await pick(user, 'Quantity', /power/);
+    expect(newest()?.place?.quantity).toBe('power');
+    await user.click(screen.getByLabelText('Quantity'));
+    await user.keyboard('{Escape}{Escape}');
+    expect(newest()?.place?.quantity).toBe('');
+  });
+
+  it('saves the limit when the field is left, within bounds', async () => {
+    const { newest, calls, user } = await show({ type: 'runs' });
+    await user.type(screen.getByLabelText('Limit'), '250000');
+    expect(calls).toEqual([]);
+    await user.tab();
+    expect(newest()?.limit).toBe(10_000);
+    await user.clear(screen.getByLabelText('Limit'));
+    await user.tab();
+    expect(newest()?.limit).toBe(0);
+  });
+
+  it('edits an annotation as a query for runs', async () => {
+    const { newest, user } = await show({}, { annotation: { name: 'Runs', enable: true, iconColor: 'red' } });
+    expect(screen.queryByRole('radio')).not.toBeInTheDocument();
+    expect(screen.queryByLabelText('Format')).not.toBeInTheDocument();
+    await pick(user, 'Reference', /Bracket 7/);
+    expect(newest()).toMatchObject({ type: 'runs', format: 'annotations', context: { references: ['R-07'] } });
+  });
+
+  it('warns about a query of a newer version and keeps its version', async () => {
+    const { newest, user } = await show({ version: 2, type: 'runs' });
+    expect(screen.getByText(/newer Lotwise/)).toBeInTheDocument();
+    await pick(user, 'Operator', /Ana/);
+    expect(newest()?.version).toBe(2);
+  });
+
+  it('labels every field', async () => {
+    await show({ type: 'series' });
+    for (const row of screen.getAllByRole('group')) {
+      for (const input of within(row).queryAllByRole('combobox')) {
+        expect(input).toHaveAccessibleName();
+      }
+    }
+  });
+});

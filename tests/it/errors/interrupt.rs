@@ -1,0 +1,129 @@
+//! Queries that take too long, and queries that nobody waits for any more.
+
+use serde_json::json;
+use sqlx::{Connection, PgConnection};
+
+use crate::support::db::{Server, TestDb};
+use crate::support::fixture;
+use crate::support::panel::{Plugin, decode, query};
+
+/// Holds the readings locked, so that every query of them waits, until closed.
+async fn locked(db: &TestDb) -> PgConnection {
+    let mut conn = PgConnection::connect(&db.url).await.expect("connect");
+    sqlx::raw_sql("BEGIN; LOCK TABLE lotwise.reading IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut conn)
+        .await
+        .expect("lock");
+    conn
+}
+
+/// Statements of the plugin that wait for the lock.
+async fn waiting(db: &TestDb) -> i64 {
+    // A connection of its own: a transaction sees the same activity until it ends.
+    let mut conn = PgConnection::connect(&db.url).await.expect("connect");
+    sqlx::query_scalar(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+         AND application_name = 'lotwise' AND wait_event_type = 'Lock'",
+    )
+    .fetch_one(&mut conn)
+    .await
+    .expect("count")
+}
+
+/// Waits until so many statements wait; gives up after the longest that a loaded machine may take.
+async fn until_waiting(db: &TestDb, count: i64) {
+    for _ in 0..1_000 {
+        if waiting(db).await == count {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("there never were {count} waiting statements");
+}
+
+#[tokio::test]
+async fn a_slow_query_is_given_up_after_the_statement_timeout() {
+    for server in [Server::Timescale, Server::Plain] {
+        let db = fixture::factory(server).await;
+        let plugin = Plugin::start(&db).await;
+        let source = plugin.source.clone().set("statementTimeoutSeconds", json!(1));
+        let plugin = plugin.rebound(source);
+        let lock = locked(&db).await;
+        let answers = plugin
+            .ask(vec![
+                query("slow", json!({"type": "kpi"})),
+                query("fast", json!({"type": "runs", "format": "annotations"})),
+            ])
+            .await;
+        let slow = &answers["slow"];
+        assert_eq!((slow.status, slow.error_source.as_str()), (504, "downstream"));
+        for part in [
+            "longer than the statement timeout",
+            "choose a shorter time range",
+            "raise the timeout",
+        ] {
+            assert!(slow.error.contains(part), "{part:?} is not in {:?}", slow.error);
+        }
+        assert_eq!(decode(&answers["fast"])[0].rows, 4);
+        assert_eq!(waiting(&db).await, 0, "the statement is gone");
+        lock.close().await.expect("unlock");
+        assert_eq!(plugin.frames(json!({"type": "latest"})).await[0].rows, 8);
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_request_cancels_its_statement() {
+    let db = fixture::factory(Server::Plain).await;
+    let plugin = Plugin::start(&db).await;
+    let source = plugin.source.clone().set("statementTimeoutSeconds", json!(3_600));
+    let plugin = plugin.rebound(source);
+    // Blocked while it is prepared the first time, and while it runs the second time.
+    for prepared in [false, true] {
+        if prepared {
+            plugin.frames(json!({"type": "latest"})).await;
+        }
+        let lock = locked(&db).await;
+        let request = plugin.request(vec![query("A", json!({"type": "latest"}))]);
+        let mut client = plugin.host.data();
+        let asked = tokio::spawn(async move { client.query_data(request).await });
+        until_waiting(&db, 1).await;
+        asked.abort();
+        until_waiting(&db, 0).await;
+        lock.close().await.expect("unlock");
+        assert_eq!(plugin.frames(json!({"type": "latest"})).await[0].rows, 8);
+    }
+}
+
+#[tokio::test]
+async fn a_cancel_never_hits_the_query_of_somebody_else() {
+    let db = fixture::factory(Server::Plain).await;
+    let plugin = Plugin::start(&db).await;
+    let source = plugin.source.clone().set("maxConnections", json!(1));
+    let plugin = plugin.rebound(source);
+    let model = json!({"type": "kpi", "groupBy": "lot", "bucket": "1m"});
+    for round in 0..80_u64 {
+        let request = plugin.request(vec![query("A", model.clone())]);
+        let mut client = plugin.host.data();
+        let asked = tokio::spawn(async move { client.query_data(request).await });
+        // Aborted at another moment each time: before, during and after the statement.
+        tokio::time::sleep(std::time::Duration::from_micros(round * 250)).await;
+        asked.abort();
+        let answers = plugin.ask(vec![query("B", json!({"type": "kpi"}))]).await;
+        assert_eq!(answers["B"].error, "", "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn a_query_that_runs_does_not_keep_a_stopped_plugin_alive() {
+    let db = fixture::factory(Server::Plain).await;
+    let plugin = Plugin::start(&db).await;
+    let lock = locked(&db).await;
+    let request = plugin.request(vec![query("A", json!({"type": "latest"}))]);
+    let mut client = plugin.host.data();
+    let asked = tokio::spawn(async move { client.query_data(request).await });
+    until_waiting(&db, 1).await;
+    let stopped = plugin.host.stop().await.expect("stop");
+    assert!(!stopped.killed && stopped.status.success(), "{stopped:?}");
+    assert!(asked.await.expect("task").is_err(), "Grafana sees that the plugin is gone");
+    lock.close().await.expect("unlock");
+}
