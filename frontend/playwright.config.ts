@@ -13,7 +13,7 @@ export default defineConfig({
     ...devices['Desktop Chrome'],
     baseURL: process.env.GRAFANA_URL ?? process.env.LOTWISE_PREVIEW_URL ?? 'http://127.0.0.1:3300',
     trace: 'retain-on-failure',
-    viewport: { width: 1600, height: 1000 },
+    viewport: { width: 1720, height: 1000 },
     locale: 'en-US',
     timezoneId: 'Europe/Madrid',
     launchOptions: {

@@ -31,7 +31,6 @@ test('the panels follow plant, line and reference', async ({ page, database, ans
     panel(page, 'Energy per good unit').getByTestId('data-testid panel content'),
     expected.energy / expected.good
   );
-  await settled(page);
 
   // What was sent has all digits.
   const total = (kpi: string) => {

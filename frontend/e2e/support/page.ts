@@ -13,16 +13,15 @@ interface Fixtures {
 
 /** A page that must not complain on the console, the database behind it, and what the queries were answered. */
 export const test = base.extend<Fixtures>({
-  // eslint-disable-next-line no-empty-pattern -- Playwright wants the pattern
   database: async ({}, use) => {
     const database = await Database.connect();
     await use(database);
     await database.close();
   },
-  // eslint-disable-next-line no-empty-pattern
   expectedErrors: async ({}, use) => use([]),
   page: async ({ page, expectedErrors }, use) => {
     const complaints: string[] = [];
+    watchTraffic(page);
     page.on('console', (message) => {
       if (message.type() === 'error') {
         complaints.push(`${message.text()} (${message.location().url})`);
@@ -85,7 +84,10 @@ export function panel(page: Page, title: string): Locator {
   return page.getByTestId(`data-testid Panel header ${title}`);
 }
 
-/** Picks one value of a dashboard variable: types its name, clicks it and leaves the picker. */
+/**
+ * Picks one value of a dashboard variable: types its name, clicks it and leaves the picker. Waits until the variables
+ * that depend on it have their new values, as a person would.
+ */
 export async function pick(page: Page, variable: string, value: string) {
   const input = page.getByLabel(variable, { exact: true });
   await input.click();
@@ -93,13 +95,30 @@ export async function pick(page: Page, variable: string, value: string) {
   await page.getByTestId('data-testid Select option').getByText(value, { exact: true }).click();
   await page.keyboard.press('Escape');
   await input.blur();
+  await settled(page);
 }
 
-/** Waits until nothing is being fetched, and the page has drawn what came. */
+/** Requests of a page that have not been answered yet, and when that changed last. */
+const traffic = new WeakMap<Page, { open: number; changed: number }>();
+
+function watchTraffic(page: Page) {
+  const state = { open: 0, changed: Date.now() };
+  traffic.set(page, state);
+  const count = (change: number) => () => {
+    state.open += change;
+    state.changed = Date.now();
+  };
+  page.on('request', count(1));
+  page.on('requestfinished', count(-1));
+  page.on('requestfailed', count(-1));
+}
+
+/** Waits until nothing has been fetched for a moment, and the page has drawn what came. */
 export async function settled(page: Page) {
-  await page.waitForLoadState('networkidle');
-  await expect(page.getByTestId('data-testid Panel loading bar')).toHaveCount(0);
-  await page.waitForTimeout(300);
+  const state = traffic.get(page)!;
+  await expect
+    .poll(() => state.open <= 0 && Date.now() - state.changed > 500, { timeout: 30_000, intervals: [100] })
+    .toBe(true);
 }
 
 const MULTIPLES: Record<string, number> = { Wh: 0.001, kWh: 1, MWh: 1_000, GWh: 1_000_000 };

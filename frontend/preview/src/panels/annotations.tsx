@@ -39,7 +39,8 @@ export function Annotations({ config, marks }: { config: UPlotConfigBuilder; mar
     config.addHook('init', (made) => {
       plot.current = made;
     });
-    config.addHook('draw', (made) => draw(made, latest.current));
+    // Under the series, which must stay readable where many runs overlap.
+    config.addHook('drawClear', (made) => draw(made, latest.current));
     config.addHook('destroy', () => {
       plot.current = null;
     });
