@@ -67,8 +67,6 @@ export function KeyPicker({
         placeholder={placeholder}
         width={width}
         isClearable
-        createCustomValue
-        customValueDescription={t('picker.custom', 'Use as typed')}
         options={(search) => searchOptions(catalog, path, filter, search)}
         value={selected}
         onChange={(options) => onChange(options.map((option) => option.value.trim()).filter((key) => key !== ''))}

@@ -25,8 +25,6 @@ export function QuantityPicker({ id, testId, catalog, filter, value, onChange }:
         placeholder={t('editor.quantity-placeholder', 'Any quantity')}
         width={24}
         isClearable
-        createCustomValue
-        customValueDescription={t('picker.custom', 'Use as typed')}
         options={(search) => searchOptions(catalog, 'quantities', filter, search)}
         value={value === '' ? null : { value, label: value }}
         onChange={(option) => onChange(option?.value.trim() ?? '')}

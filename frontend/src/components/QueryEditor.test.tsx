@@ -146,12 +146,31 @@ describe('QueryEditor', () => {
     expect(screen.queryByRole('option', { name: 'Sensor' })).not.toBeInTheDocument();
   });
 
-  it('says when a typed time step is none', async () => {
+  it('takes a typed time step, and only one that exists', async () => {
     const { newest, user } = await show({ type: 'series' });
-    await user.click(screen.getByLabelText('Time step'));
-    await user.keyboard('fortnight{Enter}');
-    expect(newest()?.bucket).toBe('fortnight');
+    const step = screen.getByLabelText('Time step');
+    await user.click(step);
+    await user.keyboard('fortnight');
+    expect(await screen.findByText('Type a width such as 30s, 5m, 6h or 2d')).toBeInTheDocument();
+    await user.clear(step);
+    await user.keyboard('30s');
+    await user.click(await screen.findByRole('option', { name: /30s/ }));
+    expect(newest()?.bucket).toBe('30s');
+  });
+
+  it('says when a saved time step is none', async () => {
+    await show({ type: 'series', bucket: 'fortnight' });
     expect(screen.getByText('Type a width such as 30s, 5m, 6h or 2d')).toBeInTheDocument();
+  });
+
+  it('offers a typed name as the key that it stands for, not as a key of its own', async () => {
+    const { newest, user } = await show({ type: 'runs' });
+    await user.type(screen.getByLabelText('Plant'), 'madrid');
+    await user.type(screen.getByLabelText('Line'), 'moulding 1');
+    const options = await screen.findAllByRole('option', { name: /moulding 1/i });
+    expect(options).toHaveLength(1);
+    await user.click(options[0]);
+    expect(newest()?.place?.lines).toEqual(['M1']);
   });
 
   it('picks and clears the quantity', async () => {

@@ -11,11 +11,11 @@ import { t } from '../i18n';
 import { filterAbove, keepExisting, placeFilter } from '../place';
 import { complete, CompleteQuery, groupings, isBucket, QUERY_TYPES, uses, withType } from '../query';
 import { summarize } from '../summary';
-import { aggregateWords, BUCKETS, bucketWords, formatWords, groupWords, kpiWords, queryTypeWords } from '../texts';
+import { aggregateWords, bucketWords, formatWords, groupWords, kpiWords, queryTypeWords } from '../texts';
 import { LotwiseOptions, LotwiseQuery } from '../types';
 import { KeyPicker } from './KeyPicker';
 import { LimitInput } from './LimitInput';
-import { variableOptions } from './options';
+import { bucketOptions } from './options';
 import { QuantityPicker } from './QuantityPicker';
 import { Row } from './Row';
 
@@ -245,9 +245,8 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
               id={`${id}-bucket`}
               data-testid="lotwise-bucket"
               width={24}
-              createCustomValue
-              customValueDescription={t('editor.bucket-custom', 'A width such as 30s, 5m, 6h or 2d')}
-              options={[...BUCKETS.map((value) => ({ value, ...bucketWords(value) })), ...variableOptions()]}
+              options={bucketOptions}
+              noOptionsMessage={t('editor.bucket-unknown', 'Type a width such as 30s, 5m, 6h or 2d')}
               value={{ value: query.bucket, label: bucketWords(query.bucket).label }}
               onChange={({ value }) => change({ ...query, bucket: value.trim() })}
             />

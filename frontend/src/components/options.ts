@@ -3,6 +3,8 @@ import { getTemplateSrv } from '@grafana/runtime';
 
 import { Catalog, CatalogFilter, CatalogItem, CatalogPath, failureText } from '../catalog';
 import { t } from '../i18n';
+import { isBucket } from '../query';
+import { BUCKETS, bucketWords } from '../texts';
 
 const PAGE = 100;
 const OFFERED = new Set(['query', 'custom', 'textbox', 'constant']);
@@ -31,22 +33,41 @@ function note(label: string): ComboboxOption {
   return { value: `note:${label}`, label, infoOption: true };
 }
 
-/** Choices for what was typed: variables first, then what the database has. */
+/** What was typed as a choice of its own, last, unless it is already among the others. */
+export function withTyped(options: ComboboxOption[], typed: string, description: string): ComboboxOption[] {
+  const text = typed.trim();
+  const same = (other?: string) => other?.toLowerCase() === text.toLowerCase();
+  const offered = options.some(({ value, label }) => value === text || same(label));
+  return text === '' || offered ? options : [...options, { value: text, label: text, description }];
+}
+
+/** Choices for what was typed: variables first, then what the database has, then the text itself. */
 export async function searchOptions(
   catalog: Catalog,
   path: CatalogPath,
   filter: CatalogFilter,
   search: string
 ): Promise<ComboboxOption[]> {
+  const asTyped = t('picker.custom', 'Use as typed');
   const variables = variableOptions(search);
   if (search.startsWith('$')) {
-    return variables;
+    return withTyped(variables, search, asTyped);
   }
   try {
     const page = await catalog.list(path, { ...filter, search, limit: PAGE });
-    const more = page.truncated ? [note(t('picker.more', 'There are more: type to narrow the list'))] : [];
-    return [...variables, ...page.items.map(itemOption), ...more];
+    const found = withTyped([...variables, ...page.items.map(itemOption)], search, asTyped);
+    return page.truncated ? [...found, note(t('picker.more', 'There are more: type to narrow the list'))] : found;
   } catch (error) {
-    return [...variables, note(failureText(error))];
+    return [...withTyped(variables, search, asTyped), note(failureText(error))];
   }
+}
+
+/** Choices of time steps for what was typed; any width that the back end knows can be typed. */
+export async function bucketOptions(search: string): Promise<ComboboxOption[]> {
+  const wanted = search.trim().toLowerCase();
+  const known = BUCKETS.map((value) => ({ value, ...bucketWords(value) })).filter(
+    ({ value, label }) => value.includes(wanted) || label.toLowerCase().includes(wanted)
+  );
+  const options = [...known, ...variableOptions(search)];
+  return isBucket(search.trim()) ? withTyped(options, search, t('picker.custom', 'Use as typed')) : options;
 }

@@ -18,6 +18,8 @@ import * as reactRouter from 'react-router-dom';
 import * as rxjs from 'rxjs';
 import * as rxjsOperators from 'rxjs/operators';
 
+import { preferredLanguage } from '../boot/preferences';
+
 /** What Grafana lends to every plugin: the externals of the scaffold's bundler, as far as a data source needs them. */
 const lent: Record<string, System.Module> = {
   '@emotion/css': emotionCss,
@@ -65,6 +67,7 @@ export function importDataSourcePlugin(meta: DataSourcePluginMeta): Promise<AnyD
 }
 
 async function load(meta: DataSourcePluginMeta): Promise<AnyDataSourcePlugin> {
+  await loadTexts(meta);
   const module = await System.import(`/${meta.module}`);
   const plugin: AnyDataSourcePlugin | undefined = module.plugin ?? module.default?.plugin;
   if (!plugin?.DataSourceClass) {
@@ -72,4 +75,13 @@ async function load(meta: DataSourcePluginMeta): Promise<AnyDataSourcePlugin> {
   }
   plugin.meta = meta;
   return plugin;
+}
+
+/** Grafana, too, loads the texts of a plugin before its code. */
+async function loadTexts(meta: DataSourcePluginMeta & { languages?: string[] }) {
+  const language = preferredLanguage();
+  if (meta.languages?.includes(language)) {
+    const texts = await fetch(`/${meta.baseUrl}/locales/${language}/${meta.id}.json`);
+    i18next.default.addResourceBundle(language, meta.id, await texts.json());
+  }
 }
