@@ -3,6 +3,9 @@
 
 pub mod progress;
 
+#[cfg(test)]
+mod tests;
+
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -31,6 +31,7 @@ pub enum TlsMode {
     Disable,
     /// TLS without checking who answers.
     #[default]
+    #[serde(alias = "")]
     Require,
     /// TLS with a certificate of a known authority.
     VerifyCa,

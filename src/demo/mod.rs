@@ -1,6 +1,6 @@
 //! `lotwise demo`: a small factory whose history and present go through the ingest API.
 //!
-//! [`factory`] simulates and is pure; `post` sends; this module decides which stretch of time is
+//! `factory` simulates and is pure; `post` sends; this module decides which stretch of time is
 //! due. Data that is there already is continued, not made again.
 
 pub mod factory;
@@ -106,4 +106,19 @@ fn parse_interval(text: &str) -> Result<i64, String> {
     seconds.filter(|seconds| (1..=3600).contains(seconds) && 3600 % seconds == 0).ok_or_else(|| {
         format!("'{text}' is not an interval that divides an hour; try 60s, 10s or 5m")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_interval;
+
+    #[test]
+    fn an_interval_divides_an_hour() {
+        for (text, seconds) in [("60s", 60), ("10", 10), ("5m", 300), ("1h", 3600)] {
+            assert_eq!(parse_interval(text), Ok(seconds));
+        }
+        for text in ["", "s", "0", "7m", "-60s", "2h", "1d", "99999999999999999999s"] {
+            assert!(parse_interval(text).is_err(), "{text}");
+        }
+    }
 }

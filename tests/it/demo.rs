@@ -5,13 +5,16 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use lotwise::demo::factory::{Reading, RunRecord, Simulation, layout::PLANTS};
+use serde_json::json;
 use sqlx::PgPool;
 
 use crate::support::command::{IngestProcess, stderr};
 use crate::support::db::{Server, TestDb};
+use crate::support::frame::Values;
+use crate::support::panel::{Plugin, decode, query};
 
-/// Tuesday, 3 November 2026, 00:00 UTC.
-const START: i64 = 1_793_664_000;
+/// Tuesday, 4 November 2025, 00:00 UTC.
+const START: i64 = 1_762_214_400;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn history_is_stored_as_simulated_on_timescale() {
@@ -32,10 +35,10 @@ async fn history_is_stored_as_simulated(server: Server) {
         stderr(&output)
     };
 
-    demo("2026-11-03T03:00:00Z");
+    demo("2025-11-04T03:00:00Z");
     same(&pool, START + 3 * 3600).await;
     // What is there is continued: the end of the first history closes, and nothing is posted twice.
-    let said = demo("2026-11-03T09:30:00Z");
+    let said = demo("2025-11-04T09:30:00Z");
     assert!(said.contains("going on from there"), "{said}");
     same(&pool, START + 19 * 1800).await;
     let open: i64 = sqlx::query_scalar("SELECT count(*) FROM run WHERE ended_at IS NULL")
@@ -45,7 +48,7 @@ async fn history_is_stored_as_simulated(server: Server) {
     assert!(open > 0, "nothing is being made at half past nine");
     // And writing all of it again changes nothing.
     let again =
-        ["demo", "--days", "0", "--seed", "21", "--until", "2026-11-03T06:00:00Z", "--rewrite"];
+        ["demo", "--days", "0", "--seed", "21", "--until", "2025-11-04T06:00:00Z", "--rewrite"];
     let output = ingest.run(&again);
     assert!(output.status.success(), "{}", stderr(&output));
     let readings: i64 =
@@ -177,4 +180,94 @@ async fn a_wrong_key_and_a_wrong_address_are_explained() {
         crate::support::command::lotwise(&["demo", "--url", &url, "--key-file", "/nowhere/key"]);
     let output = command.output().unwrap();
     assert!(stderr(&output).contains("lotwise key create"), "{}", stderr(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bars_follow_madrids_clock_over_the_start_of_summer_time() {
+    let hours =
+        ["2025-03-28T23:00Z", "2025-03-29T23:00Z", "2025-03-30T22:00Z", "2025-03-31T22:00Z"];
+    // From Saturday 22:00: a night of seven hours.
+    let shifts = [
+        "2025-03-29T21:00Z",
+        "2025-03-30T04:00Z",
+        "2025-03-30T12:00Z",
+        "2025-03-30T20:00Z",
+        "2025-03-31T04:00Z",
+    ];
+    let weeks = ["2025-03-23T23:00Z", "2025-03-30T22:00Z"];
+    bars_are_right(
+        "2025-03-31T22:00:00Z",
+        &[("day", &hours), ("shift", &shifts), ("week", &weeks)],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bars_follow_madrids_clock_over_the_end_of_summer_time() {
+    let hours =
+        ["2025-10-24T22:00Z", "2025-10-25T22:00Z", "2025-10-26T23:00Z", "2025-10-27T23:00Z"];
+    // From Saturday 22:00: a night of nine hours.
+    let shifts = [
+        "2025-10-25T20:00Z",
+        "2025-10-26T05:00Z",
+        "2025-10-26T13:00Z",
+        "2025-10-26T21:00Z",
+        "2025-10-27T05:00Z",
+    ];
+    let weeks = ["2025-10-19T22:00Z", "2025-10-26T23:00Z"];
+    bars_are_right(
+        "2025-10-27T23:00:00Z",
+        &[("day", &hours), ("shift", &shifts), ("week", &weeks)],
+    )
+    .await;
+}
+
+/// The plugin's energy per bucket is what the simulated main meter counts between the given edges.
+async fn bars_are_right(until: &str, buckets: &[(&str, &[&str])]) {
+    let db = TestDb::migrated(Server::Timescale).await;
+    let ingest = IngestProcess::start(&db);
+    let output = ingest.run(&["demo", "--days", "9", "--interval", "30m", "--until", until]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let second = |text: &str| {
+        let text = text.replace('Z', ":00Z");
+        text.parse::<DateTime<Utc>>().unwrap().timestamp()
+    };
+    let mut simulation = Simulation::new(7);
+    let meter =
+        simulation.sensors(0).iter().position(|sensor| sensor.key == "madrid-main").unwrap();
+    let plugin = Plugin::start(&db).await;
+    for (bucket, edges) in buckets {
+        let edges: Vec<i64> = edges.iter().map(|edge| second(edge)).collect();
+        let mut counted = Vec::new();
+        for edge in edges.windows(2) {
+            let readings = simulation.readings(0, edge[0] - 1, edge[1], 1800);
+            let values: Vec<f64> =
+                readings.iter().filter(|r| r.sensor == meter).map(|r| r.value).collect();
+            counted.push(
+                values
+                    .windows(2)
+                    .map(|w| if w[1] < w[0] { w[1] } else { w[1] - w[0] })
+                    .sum::<f64>(),
+            );
+        }
+        let model = json!({"type": "kpi", "place": {"plants": ["madrid"]}, "kpis": ["energy"], "bucket": bucket});
+        let mut asked = query("A", model);
+        let range = asked.time_range.as_mut().unwrap();
+        range.from_epoch_ms = edges[0] * 1000;
+        range.to_epoch_ms = edges[edges.len() - 1] * 1000;
+        let frames = decode(&plugin.ask(vec![asked]).await["A"]);
+        let [times, energy] = &frames[0].columns[..] else { panic!("{:?}", frames[0]) };
+        let starts =
+            edges[..edges.len() - 1].iter().map(|edge| Some(edge * 1_000_000_000)).collect();
+        assert_eq!(times.values, Values::Time(starts), "{bucket}");
+        let Values::Number(shown) = &energy.values else { panic!("{energy:?}") };
+        assert_eq!(shown.len(), counted.len(), "{bucket}");
+        for (shown, counted) in shown.iter().zip(&counted) {
+            let shown = shown.expect("a number");
+            assert!(
+                (shown / counted - 1.0).abs() < 1e-9,
+                "{bucket}: {shown} kWh shown, {counted} kWh counted"
+            );
+        }
+    }
 }

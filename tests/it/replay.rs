@@ -1,19 +1,14 @@
 //! `lotwise replay` with real series: nothing is lost on the way into the database.
 
 use chrono::{DateTime, Utc};
-use lotwise::answer::{self, Source};
-use lotwise::catalog;
-use lotwise::domain::TimeRange;
-use lotwise::plan::Ask;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::command::{IngestProcess, stderr, stdout};
 use crate::support::db::{Server, TestDb};
-use crate::support::source::plugin_db;
+use crate::support::frame::{Decoded, Values};
+use crate::support::panel::{Plugin, decode, query};
 
 const STEEL: &str = "tests/data/steel/Steel_industry_data.csv";
-/// The first 31 x 96 rows: the last is stamped 31/01/2018 00:00, which is the end of that day.
-const JANUARY_KWH: f64 = 126_238.29;
 const NAB: &str = "tests/data/nab/ambient_temperature_system_failure.csv";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,16 +88,61 @@ async fn the_steel_years_energy_is_stored_whole() {
             text("Asia/Seoul"),
         );
         assert_eq!(sensor, expected);
+        the_plugin_shows_the_steel_years_energy(&db).await;
+    }
+}
 
-        // What the plugin shows for the year, and for its twelve months, in the plant's clock.
-        let year = json!({"type": "kpi", "kpis": ["energy"]});
-        let shown = energy_shown(&db, year).await;
-        assert!((shown[0] / 959_636.71 - 1.0).abs() < 1e-9, "{shown:?}");
-        let months =
-            energy_shown(&db, json!({"type": "kpi", "kpis": ["energy"], "bucket": "month"})).await;
-        assert_eq!(months.len(), 12);
-        assert!((months.iter().sum::<f64>() / 959_636.71 - 1.0).abs() < 1e-9, "{months:?}");
-        assert!((months[0] / JANUARY_KWH - 1.0).abs() < 1e-9, "{months:?}");
+/// The year, its months and its days as panels ask for them, against the file added up by the dates
+/// that it writes: a quarter of an hour that ends at midnight has the date of the day that it is in.
+async fn the_plugin_shows_the_steel_years_energy(db: &TestDb) {
+    let text = std::fs::read_to_string(STEEL).unwrap();
+    let mut days: Vec<(&str, f64)> = Vec::new();
+    for line in text.lines().skip(1) {
+        let mut fields = line.split(',');
+        let day = fields.next().unwrap().split(' ').next().unwrap();
+        let kwh: f64 = fields.next().unwrap().parse().unwrap();
+        match days.last_mut() {
+            Some(last) if last.0 == day => last.1 += kwh,
+            _ => days.push((day, kwh)),
+        }
+    }
+    assert_eq!(days.len(), 365);
+    let mut months = [0.0; 12];
+    for (day, kwh) in &days {
+        months[day.split('/').nth(1).unwrap().parse::<usize>().unwrap() - 1] += kwh;
+    }
+    let days: Vec<f64> = days.iter().map(|(_, kwh)| *kwh).collect();
+
+    let plugin = Plugin::start(db).await;
+    for (bucket, expected) in
+        [("whole", vec![959_636.71]), ("month", months.to_vec()), ("day", days)]
+    {
+        let model = json!({"type": "kpi", "place": {"plants": ["steel"]}, "kpis": ["energy"], "bucket": bucket});
+        let mut asked = query("A", model);
+        let range = asked.time_range.as_mut().unwrap();
+        range.from_epoch_ms =
+            "2017-12-31T15:00:00Z".parse::<DateTime<Utc>>().unwrap().timestamp_millis();
+        range.to_epoch_ms =
+            "2018-12-31T15:00:00Z".parse::<DateTime<Utc>>().unwrap().timestamp_millis();
+        let frames = decode(&plugin.ask(vec![asked]).await["A"]);
+        let shown = energy(&frames[0]);
+        assert_eq!(shown.len(), expected.len(), "{bucket}");
+        for (shown, expected) in shown.iter().zip(&expected) {
+            assert!(
+                (shown / expected - 1.0).abs() < 1e-9,
+                "{bucket}: {shown} kWh, the file has {expected}"
+            );
+        }
+    }
+}
+
+/// Column `energy` of a table, or the values of a time series.
+fn energy(frame: &Decoded) -> Vec<f64> {
+    let column =
+        frame.columns.iter().find(|column| matches!(column.name.as_str(), "energy" | "value"));
+    match &column.expect("a column with energy").values {
+        Values::Number(numbers) => numbers.iter().map(|number| number.expect("a number")).collect(),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -202,23 +242,4 @@ async fn rejected_rows_are_named_by_line_and_the_others_stored() {
         .await
         .unwrap();
     assert_eq!(values, [1.5, 3.5]);
-}
-
-/// The energy that the plugin answers for the year 2018 of Seoul, one value a bucket.
-async fn energy_shown(db: &TestDb, query: Value) -> Vec<f64> {
-    let plugin = plugin_db(&db.url);
-    let catalog = catalog::load(&plugin, &[], &[]).await.unwrap();
-    let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
-    let ask = Ask {
-        range: TimeRange::new(time("2018-01-01T00:00:00+09:00"), time("2019-01-01T00:00:00+09:00"))
-            .unwrap(),
-        interval_s: 3600.0,
-        max_data_points: 1000,
-        max_points: 1_000_000,
-        now: time("2026-01-01T00:00:00Z"),
-    };
-    let source = Source { db: &plugin, catalog: &catalog };
-    let frames = answer::answer(&source, query.to_string().as_bytes(), &ask).await.unwrap();
-    let values = frames[0].numbers("energy").or(frames[0].numbers("value")).unwrap();
-    values.iter().map(|v| v.expect("every bucket has data")).collect()
 }

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use super::{Settings, SettingsError};
+use super::{Settings, SettingsError, TlsMode};
 
 fn parse(port: &str) -> Result<Settings, SettingsError> {
     let json =
@@ -23,4 +23,17 @@ fn refuses_what_is_no_port() {
     for port in ["70000", "-1", r#""abc""#, "[]"] {
         assert!(parse(port).is_err(), "{port}");
     }
+}
+
+#[test]
+fn takes_libpqs_words_for_tls_and_an_unset_variable_for_the_default() {
+    let parse = |mode: &str| {
+        let json =
+            format!(r#"{{"host": "db", "database": "d", "user": "u", "tlsMode": "{mode}"}}"#);
+        Settings::parse(json.as_bytes(), &HashMap::new()).map(|s| s.tls)
+    };
+    assert_eq!(parse("").unwrap(), TlsMode::Require);
+    assert_eq!(parse("verify-full").unwrap(), TlsMode::VerifyFull);
+    assert_eq!(parse("disable").unwrap(), TlsMode::Disable);
+    assert!(parse("prefer").is_err());
 }
