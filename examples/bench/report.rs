@@ -39,7 +39,7 @@ impl Report {
     /// Prints the table as Markdown, and writes the JSON if a file is named.
     pub fn publish(&self, json: Option<&Path>) -> anyhow::Result<()> {
         let number = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.2}"));
-        println!("| measured | | unit | floor | ratio |\n|---|---|---|---|---|");
+        println!("| name | measured | unit | floor | ratio |\n|---|---|---|---|---|");
         for figure in &self.results {
             let Figure { name, measured, unit, floor, ratio } = figure;
             println!(
