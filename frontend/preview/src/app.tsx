@@ -1,11 +1,11 @@
 import { createTheme, ThemeContext } from '@grafana/data';
 import { config, locationService, LocationServiceProvider } from '@grafana/runtime';
 import { GlobalStyles } from '@grafana/ui';
-import { ReactNode, useLayoutEffect, useState } from 'react';
+import { ReactNode, useLayoutEffect, useMemo, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { NavigationType, Route, Router, Routes } from 'react-router-dom';
 
-import { preferredTheme, rememberTheme } from './boot/preferences';
+import { preferredTheme, rememberTheme, ThemeName } from './boot/preferences';
 import { texts } from './boot/texts';
 import { installServices } from './host/services';
 import { Alerts } from './pages/Alerts';
@@ -23,11 +23,7 @@ export async function mount(root: HTMLElement) {
 
 function App() {
   const [name, setName] = useState(preferredTheme);
-  const theme = createTheme({ colors: { mode: name } });
-  // Code outside React (panels' values, the plugin) reads the theme from here.
-  config.theme2 = theme;
-  document.body.classList.toggle('theme-light', name === 'light');
-  document.body.classList.toggle('theme-dark', name === 'dark');
+  const theme = useMemo(() => applyTheme(name), [name]);
   const toggleTheme = () => {
     const next = name === 'dark' ? 'light' : 'dark';
     rememberTheme(next);
@@ -50,6 +46,15 @@ function App() {
       </GrafanaRouter>
     </ThemeContext.Provider>
   );
+}
+
+/** Makes the theme, and sets it where code outside React (panels' values, the plugin) reads it. */
+function applyTheme(name: ThemeName) {
+  const theme = createTheme({ colors: { mode: name } });
+  config.theme2 = theme;
+  document.body.classList.toggle('theme-light', name === 'light');
+  document.body.classList.toggle('theme-dark', name === 'dark');
+  return theme;
 }
 
 /** A router on the history of Grafana's location service, so that scenes and links see the same address. */

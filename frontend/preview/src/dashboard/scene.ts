@@ -119,6 +119,8 @@ function panelData(panel: PanelJson): SceneDataTransformer {
       maxDataPoints: panel.maxDataPoints ?? undefined,
       minInterval: panel.interval ?? undefined,
       maxDataPointsFromWidth: !panel.maxDataPoints,
+      // For annotations that are meant for some panels only.
+      dataLayerFilter: { panelId: panel.id },
     }),
     transformations: panel.transformations ?? [],
   });

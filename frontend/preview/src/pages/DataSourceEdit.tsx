@@ -1,6 +1,6 @@
 import { css } from '@emotion/css';
 import { DataSourceApi, DataSourceSettings, GrafanaTheme2 } from '@grafana/data';
-import { getBackendSrv, getDataSourceSrv, HealthCheckError, isFetchError } from '@grafana/runtime';
+import { getBackendSrv, getDataSourceSrv, isFetchError } from '@grafana/runtime';
 import { Alert, Button, useStyles2 } from '@grafana/ui';
 import { useCallback, useState } from 'react';
 import { useParams } from 'react-router-dom';
@@ -96,14 +96,15 @@ async function test(datasource: DataSourceApi): Promise<Outcome> {
   return { status: status === 'success' ? 'success' : 'error', message };
 }
 
+/** The health check fails with an object that has a message; HTTP with one that has the answer; the rest with errors. */
 function describe(error: unknown): string {
-  if (error instanceof HealthCheckError) {
-    return error.message;
-  }
   if (isFetchError(error)) {
     return error.data?.message ?? error.statusText ?? '';
   }
-  return error instanceof Error ? error.message : String(error);
+  if (typeof error === 'object' && error !== null && 'message' in error) {
+    return String(error.message);
+  }
+  return String(error);
 }
 
 const getStyles = (theme: GrafanaTheme2) =>

@@ -11,7 +11,7 @@ import {
   PanelProps,
 } from '@grafana/data';
 import { LegendDisplayMode, StackingMode, VizLegendOptions } from '@grafana/schema';
-import { useTheme2, VizLayout, VizLegend } from '@grafana/ui';
+import { measureText, useTheme2, VizLayout, VizLegend } from '@grafana/ui';
 
 import { colorBySeries, customOptions } from './fieldOptions';
 import { Message } from './Message';
@@ -30,6 +30,8 @@ interface Series {
   label: string;
   color: string;
 }
+
+const FONT_SIZE = 12;
 
 interface Bars {
   categories: string[];
@@ -89,24 +91,31 @@ function Chart({
   const totals = categories.map((_, row) => series.map((at) => value(at, row)));
   const reach = totals.map((values) => (stacked ? values.reduce((sum, next) => sum + next, 0) : Math.max(...values)));
   const low = Math.min(0, ...totals.flat());
-  const ticks = niceTicks(low, Math.max(...reach, low + 1e-9), (horizontal ? width : height) / 60);
+  const [least, most] = [low, Math.max(...reach, low + 1e-9)];
+  const widestName = Math.min(width * 0.45, Math.max(0, ...categories.map(textWidth)));
+  const roomForTick = horizontal ? textWidth(format(most)) + 24 : 40;
+  const ticks = niceTicks(least, most, (horizontal ? width - widestName : height) / roomForTick);
   const [min, max] = [ticks[0], ticks[ticks.length - 1]];
 
-  const longest = Math.max(0, ...categories.map((name) => name.length));
-  const widestTick = Math.max(...ticks.map((tick) => format(tick).length));
+  const widestTick = Math.max(...ticks.map((tick) => textWidth(format(tick))));
   const margin = horizontal
-    ? { left: Math.min(width / 3, 12 + longest * 7), right: 30, top: 4, bottom: 22 }
-    : { left: 14 + widestTick * 7, right: 8, top: 18, bottom: 22 };
+    ? { left: 12 + widestName, right: 8 + widestTick / 2, top: 4, bottom: 22 }
+    : { left: 12 + widestTick, right: 8, top: 18, bottom: 22 };
   const plot = { width: width - margin.left - margin.right, height: height - margin.top - margin.bottom };
   const length = horizontal ? plot.width : plot.height;
   const along = (amount: number) => ((amount - min) / (max - min)) * length;
   const slot = (horizontal ? plot.height : plot.width) / categories.length;
   const bandwidth = slot * 0.7;
   const thickness = stacked ? bandwidth : bandwidth / series.length;
-  const everyNth = Math.max(1, Math.ceil(horizontal ? 14 / slot : (longest * 7 + 8) / slot));
+  const everyNth = Math.max(1, Math.ceil((horizontal ? 14 : widestName + 8) / slot));
 
   return (
-    <svg width={width} height={height} className={css({ fontSize: 12, fill: theme.colors.text.primary })} role="img">
+    <svg
+      width={width}
+      height={height}
+      className={css({ fontSize: FONT_SIZE, fill: theme.colors.text.primary })}
+      role="img"
+    >
       <g transform={`translate(${margin.left} ${margin.top})`}>
         {ticks.map((tick) => {
           const at = along(tick);
@@ -145,7 +154,7 @@ function Chart({
                 const box = horizontal
                   ? { x: Math.min(from, to), y: across, width: size, height: thickness }
                   : { x: across, y: plot.height - Math.max(from, to), width: thickness, height: size };
-                const fits = horizontal ? thickness >= 12 : thickness >= label.length * 7;
+                const fits = horizontal ? thickness >= 12 : thickness >= textWidth(label);
                 const shown = options.showValue !== 'never' && !stacked && (fits || options.showValue === 'always');
                 return (
                   <g key={index}>
@@ -154,7 +163,11 @@ function Chart({
                     </rect>
                     {shown && (
                       <text
-                        x={horizontal ? Math.min(to + 4, plot.width - label.length * 6) : across + thickness / 2}
+                        x={
+                          horizontal
+                            ? Math.min(to + 4, plot.width + margin.right - textWidth(label))
+                            : across + thickness / 2
+                        }
                         y={horizontal ? across + thickness / 2 + 4 : plot.height - to - 4}
                         textAnchor={horizontal ? 'start' : 'middle'}
                       >
@@ -170,7 +183,7 @@ function Chart({
                   y={horizontal ? middle + 4 : plot.height + 16}
                   textAnchor={horizontal ? 'end' : 'middle'}
                 >
-                  {name}
+                  {shortened(name, widestName)}
                 </text>
               )}
             </g>
@@ -179,6 +192,20 @@ function Chart({
       </g>
     </svg>
   );
+}
+
+const textWidth = (text: string) => measureText(text, FONT_SIZE).width;
+
+/** The text, or as much of it as fits into `room` pixels. */
+function shortened(text: string, room: number): string {
+  if (textWidth(text) <= room) {
+    return text;
+  }
+  let length = text.length;
+  while (length > 1 && textWidth(`${text.slice(0, length)}…`) > room) {
+    length--;
+  }
+  return `${text.slice(0, length)}…`;
 }
 
 function isShownNumber(field: Field) {

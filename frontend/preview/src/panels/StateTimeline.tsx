@@ -9,7 +9,7 @@ import {
   PanelProps,
 } from '@grafana/data';
 import { LegendDisplayMode, VizLegendOptions } from '@grafana/schema';
-import { useTheme2, VizLayout, VizLegend } from '@grafana/ui';
+import { measureText, useTheme2, VizLayout, VizLegend } from '@grafana/ui';
 
 import { colorBySeries, customOptions } from './fieldOptions';
 import { Message } from './Message';
@@ -33,7 +33,11 @@ interface Row {
   spans: Span[];
 }
 
+/** Height of the time axis. */
 const AXIS = 22;
+const FONT_SIZE = 12;
+
+const textWidth = (text: string) => measureText(text, FONT_SIZE).width;
 
 function StateTimelinePanel(props: PanelProps<Options>) {
   const theme = useTheme2();
@@ -72,14 +76,14 @@ function StateTimelinePanel(props: PanelProps<Options>) {
 function Timeline({ rows, options, width, height, timeRange, timeZone }: PanelProps<Options> & { rows: Row[] }) {
   const theme = useTheme2();
   const [from, to] = [timeRange.from.valueOf(), timeRange.to.valueOf()];
-  const left = Math.min(width / 3, 14 + 7 * Math.max(...rows.map(({ label }) => label.length)));
+  const left = Math.min(width / 3, 14 + Math.max(...rows.map(({ label }) => textWidth(label))));
   const x = (time: number) => left + ((Math.min(to, Math.max(from, time)) - from) / (to - from)) * (width - left - 8);
   const slot = (height - AXIS) / rows.length;
   const bar = slot * (options.rowHeight ?? 0.9);
   const tickCount = Math.max(2, Math.floor((width - left) / 120));
   const ticks = Array.from({ length: tickCount }, (_, index) => from + ((to - from) * (index + 0.5)) / tickCount);
   return (
-    <svg width={width} height={height} fontSize={12} fill={theme.colors.text.primary} role="img">
+    <svg width={width} height={height} fontSize={FONT_SIZE} fill={theme.colors.text.primary} role="img">
       {rows.map((row, index) => {
         const top = index * slot + (slot - bar) / 2;
         return (
@@ -89,7 +93,7 @@ function Timeline({ rows, options, width, height, timeRange, timeZone }: PanelPr
             </text>
             {row.spans.map((span, at) => {
               const [start, size] = [x(span.from), x(span.to) - x(span.from)];
-              const labelled = options.showValue !== 'never' && size > span.text.length * 7 + 6 && bar > 12;
+              const labelled = options.showValue !== 'never' && size > textWidth(span.text) + 8 && bar > 12;
               return (
                 <g key={at}>
                   <rect x={start} y={top} width={Math.max(1, size)} height={bar} fill={span.color} fillOpacity={0.7}>

@@ -1,4 +1,4 @@
-import { FieldType, getFrameDisplayName, PanelPlugin, PanelProps } from '@grafana/data';
+import { cacheFieldDisplayNames, FieldType, getFrameDisplayName, PanelPlugin, PanelProps } from '@grafana/data';
 import { TableCellDisplayMode, TableCellHeight } from '@grafana/schema';
 import { Combobox, TableSortByFieldState } from '@grafana/ui';
 import { TableNG } from '@grafana/ui/unstable';
@@ -23,6 +23,8 @@ function TablePanel(props: PanelProps<Options>) {
   if (frames.length === 0) {
     return <Message>No data</Message>;
   }
+  // TableNG shows the names that are cached in the fields, and does not make them.
+  cacheFieldDisplayNames(data.series);
   const index = Math.min(options.frameIndex ?? 0, frames.length - 1);
   const several = frames.length > 1;
   return (

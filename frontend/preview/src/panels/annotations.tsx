@@ -39,7 +39,8 @@ export function Annotations({ config, marks }: { config: UPlotConfigBuilder; mar
     config.addHook('init', (made) => {
       plot.current = made;
     });
-    config.addHook('draw', (made) => draw(made, latest.current));
+    // Under the series, which must stay readable where many runs overlap.
+    config.addHook('drawClear', (made) => draw(made, latest.current));
     config.addHook('destroy', () => {
       plot.current = null;
     });
@@ -59,7 +60,7 @@ function draw(plot: uPlot, marks: Mark[]) {
   for (const { from, to, title, color } of marks) {
     const left = plot.valToPos(from, 'x', true);
     const right = to === undefined ? left : plot.valToPos(to, 'x', true);
-    ctx.strokeStyle = color;
+    ctx.strokeStyle = right > left ? colorManipulator.alpha(color, 0.4) : color;
     ctx.lineWidth = pixels;
     ctx.setLineDash([4 * pixels, 3 * pixels]);
     for (const x of new Set([left, right])) {

@@ -1,0 +1,75 @@
+import { expect } from '@playwright/test';
+
+import { expectShown, panel, pick, picture, settled, test } from './support/page';
+
+const PLANT = { key: 'madrid', name: 'Madrid' };
+const LINE = { key: 'M1', name: 'Injection moulding' };
+
+test('the panels follow plant, line and reference', async ({ page, database, answers }) => {
+  const range = await database.fiveDays();
+  const reference = await database.busiestReference(PLANT.key, LINE.key, range);
+  const expected = await database.ofReference(PLANT.key, LINE.key, reference.key, range);
+  expect(expected.runs).toBeGreaterThan(0);
+
+  await page.goto(`/d/lotwise-plant-overview?from=${range.from}&to=${range.to}`);
+  const energy = panel(page, 'Energy').getByTestId('data-testid panel content');
+  await expect(energy).toContainText('Wh');
+  await settled(page);
+  const everywhere = await energy.innerText();
+  await picture(page, 'dashboard');
+
+  await pick(page, 'Plant', PLANT.name);
+  await pick(page, 'Line', LINE.name);
+  const ofLine = await database.energyOfLine(PLANT.key, LINE.key, range);
+  await expectShown(energy, ofLine);
+  expect(await energy.innerText()).not.toBe(everywhere);
+
+  await pick(page, 'Reference', reference.name);
+  await expectShown(energy, expected.energy);
+  await expectShown(panel(page, 'Good units').getByTestId('data-testid panel content'), expected.good);
+  await expectShown(
+    panel(page, 'Energy per good unit').getByTestId('data-testid panel content'),
+    expected.energy / expected.good
+  );
+
+  // What was sent has all digits.
+  const total = (kpi: string) => {
+    const values = answers.field(
+      kpi,
+      (query) =>
+        query.groupBy === 'none' && query.kpis?.join() === kpi && query.context?.references?.join() === reference.key
+    );
+    expect(values, kpi).toHaveLength(1);
+    return Number(values![0]);
+  };
+  expect(Math.abs(total('energy') / expected.energy - 1)).toBeLessThan(1e-9);
+  expect(Math.abs(total('good_units') / expected.good - 1)).toBeLessThan(1e-9);
+  expect(Math.abs(total('energy_per_good_unit') / (expected.energy / expected.good) - 1)).toBeLessThan(1e-9);
+
+  // The list of runs is that of the reference, on this line.
+  const runs = panel(page, 'Runs');
+  await expect(runs.getByRole('row')).toHaveCount(expected.runs + 1);
+  await picture(page, 'dashboard-reference');
+});
+
+test('the address keeps what was picked', async ({ page, database }) => {
+  const range = await database.fiveDays();
+  await page.goto(`/d/lotwise-plant-overview?from=${range.from}&to=${range.to}`);
+  await expect(panel(page, 'Energy')).toContainText('Wh');
+  await pick(page, 'Plant', PLANT.name);
+  await expect(page).toHaveURL(/var-plant=madrid/);
+  await page.reload();
+  await expect(
+    page.getByTestId('data-testid Dashboard template variables Variable Value DropDown value link text madrid')
+  ).toBeVisible();
+  await expect(panel(page, 'Energy')).toContainText('Wh');
+});
+
+test('light theme and Spanish', async ({ page }) => {
+  await page.goto('/d/lotwise-plant-overview?theme=light&lang=es');
+  await expect(page.getByRole('link', { name: 'Tableros' })).toBeVisible();
+  await expect(page.getByText('Vista previa de Lotwise (no es Grafana)')).toBeVisible();
+  await expect(panel(page, 'Energy')).toContainText('Wh');
+  await expect(page.locator('body')).toHaveClass(/theme-light/);
+  await settled(page);
+});
