@@ -29,7 +29,9 @@ RUSTFLAGS="-C target-feature=+crt-static" logged "$CACHE/log/package-cargo.log" 
 STAGE=$(mktemp -d "$CACHE/package.XXXXXX")
 at_exit() { rm -rf "$STAGE"; }
 cp -rL frontend/dist "$STAGE/$PLUGIN"
-cp README.md CHANGELOG.md LICENSE "$STAGE/$PLUGIN/"
+for file in module.js plugin.json README.md CHANGELOG.md LICENSE; do
+    [ -s "$STAGE/$PLUGIN/$file" ] || die "the front end's build has no $file"
+done
 sed -i "s/\"updated\": \"[^\"]*\"/\"updated\": \"$(date -u -d "@$EPOCH" +%F)\"/" "$STAGE/$PLUGIN/plugin.json"
 cp "${CARGO_TARGET_DIR:-target}/$TARGET/release/gpx_lotwise" "$STAGE/$PLUGIN/gpx_lotwise_linux_amd64"
 find "$STAGE/$PLUGIN" -type d -exec chmod 755 {} + -o -type f -exec chmod 644 {} +

@@ -11,7 +11,7 @@ test('save and test tells what it found', async ({ page }) => {
   await save(page);
   await expect(outcome(page)).toContainText('Connected');
   await settled(page);
-  await picture(page, 'data-source');
+  await picture(page, 'data-source', 'full page');
 });
 
 test('a wrong port says what to do, and a secret never comes back', async ({ page, expectedErrors }) => {

@@ -197,9 +197,9 @@ fn key_of(
     let place = |name: &'static str, spot: Option<&crate::catalog::Spot>| {
         (name, spot.map(|s| s.key.clone()).unwrap_or_default())
     };
-    let named = |spot: Option<&crate::catalog::Spot>| {
-        spot.map_or_else(|| "(whole plant)".to_owned(), |s| s.name.clone())
-    };
+    let whole_plant = || format!("{} (whole plant)", plant.map_or("", |p| &p.name));
+    let named =
+        |spot: Option<&crate::catalog::Spot>| spot.map_or_else(whole_plant, |s| s.name.clone());
     let name = match (group, run) {
         (GroupBy::Plant, _) => plant.map(|p| p.name.clone()).unwrap_or_default(),
         (GroupBy::Line, _) => {
@@ -209,7 +209,7 @@ fn key_of(
         (GroupBy::Machine, _) => {
             labels.push(place("line", line));
             labels.push(place("machine", machine));
-            machine.or(line).map_or_else(|| "(whole plant)".to_owned(), |s| s.name.clone())
+            named(machine.or(line))
         }
         (GroupBy::Reference, Some(run)) => {
             labels.push(("reference", run.reference.clone()));

@@ -137,11 +137,12 @@ export async function expectShown(shown: Locator, expected: number) {
   }).toPass({ timeout: 20_000 });
 }
 
-/** Writes a picture for the README, when blessing. */
-export async function picture(page: Page, name: string) {
+/** Writes a picture for the README, when blessing: of what is on the screen, or of the full page. */
+export async function picture(page: Page, name: string, extent: 'screen' | 'full page' = 'screen') {
   if (process.env.LOTWISE_BLESS === '1') {
     const folder = path.join(__dirname, '../../../docs/img');
     await mkdir(folder, { recursive: true });
-    await page.screenshot({ path: path.join(folder, `${name}.png`), animations: 'disabled' });
+    const fullPage = extent === 'full page';
+    await page.screenshot({ path: path.join(folder, `${name}.png`), animations: 'disabled', fullPage });
   }
 }
