@@ -331,6 +331,11 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         self.stdout.abort();
+        // A plugin that is killed cannot take its socket with it; its folder goes if that was all.
+        if let Address::Unix(socket) = &self.handshake.address {
+            let _ = std::fs::remove_file(socket);
+            let _ = socket.parent().map(std::fs::remove_dir);
+        }
     }
 }
 
