@@ -1,4 +1,4 @@
-//! Plants, lines and machines.
+//! Plants and machines.
 
 use chrono_tz::Tz;
 use serde::Deserialize;
@@ -60,46 +60,6 @@ impl Resource for Plant {
         .bind(zone.name())
         .bind(&self.currency)
         .bind(self.locale.as_ref().map(Name::as_str))
-        .execute(conn)
-        .await?;
-        Ok(())
-    }
-}
-
-/// A production line.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Line {
-    /// Its plant.
-    #[schema(value_type = String, example = "madrid")]
-    plant: Key,
-    /// Its key.
-    #[schema(value_type = String, example = "M1")]
-    key: Key,
-    /// Its name.
-    #[schema(value_type = String, example = "Line 1")]
-    name: Name,
-}
-
-impl Resource for Line {
-    const NAME: &'static str = "lines";
-    const LIST: &'static str = "SELECT row_to_json(x)::text FROM (
-        SELECT p.key AS plant, l.key, l.name FROM lotwise.line l JOIN lotwise.plant p ON p.id = l.plant_id
-        WHERE $1::text[] IS NULL OR p.key = ANY($1) ORDER BY 1, 2 LIMIT $2) x";
-
-    fn plant(&self) -> &Key {
-        &self.plant
-    }
-
-    async fn upsert(&self, conn: &mut PgConnection) -> Result<(), ItemError> {
-        let plant_id = lookup::plant(conn, &self.plant).await?;
-        sqlx::query(
-            "INSERT INTO lotwise.line (plant_id, key, name) VALUES ($1, $2, $3)
-             ON CONFLICT (plant_id, key) DO UPDATE SET name = excluded.name",
-        )
-        .bind(plant_id)
-        .bind(self.key.as_str())
-        .bind(self.name.as_str())
         .execute(conn)
         .await?;
         Ok(())

@@ -17,7 +17,7 @@ use crate::domain::Key;
 use crate::ingest::auth::Grant;
 use crate::ingest::context::run::{self, Run, RunChange};
 use crate::ingest::context::{
-    self, ItemError, Resource, lot::Lot, named::Operator, named::Reference, place::Line,
+    self, ItemError, Resource, lot::Lot, named::Line, named::Operator, named::Reference,
     place::Machine, place::Plant, sensor::Sensor, shift::Shift, state::State as MachineState,
 };
 use crate::ingest::keys::Scope;

@@ -18,7 +18,7 @@ use super::readings::{ItemProblem, Outcome, ReadingItem, ReadingsBody, TimeItem}
 use super::write::{LineProblem, WriteError};
 use super::{context, health, readings, write};
 use crate::ingest::context::{
-    Resource, lot::Lot, named::Operator, named::Reference, place::Line, place::Machine,
+    Resource, lot::Lot, named::Line, named::Operator, named::Reference, place::Machine,
     place::Plant, run::Run, run::RunChange, sensor::Sensor, shift::Shift, state::State,
 };
 
