@@ -1,5 +1,7 @@
 use super::*;
+use arrow::array::{Array, TimestampNanosecondArray};
 use arrow::ipc::reader::FileReader;
+use chrono::{DateTime, Utc};
 use std::io::Cursor;
 
 fn decode(frame: &Frame) -> (arrow::datatypes::SchemaRef, Vec<RecordBatch>) {

@@ -1,5 +1,7 @@
 //! Plans of KPI queries: which meters and thermometers over which intervals make up each group.
 
+mod labels;
+
 use chrono::{DateTime, Utc};
 
 use super::{
@@ -9,6 +11,7 @@ use super::{
 use crate::catalog::{Catalog, Sensor};
 use crate::domain::{Bucket, TimeRange};
 use crate::model::{GroupBy, Kpi, Query};
+use labels::{describe, describe_place};
 
 /// What a window counts towards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -275,52 +278,4 @@ fn thermometers(catalog: &Catalog, node: Node) -> Vec<&Sensor> {
         .collect();
     let near: Vec<&Sensor> = all.iter().filter(|s| s.line.is_some()).copied().collect();
     if near.is_empty() { all } else { near }
-}
-
-type Described = (Vec<(&'static str, String)>, String);
-
-fn describe(group_by: GroupBy, catalog: &Catalog, node: Node, run: &Run) -> Described {
-    let plant = catalog.plant(run.plant).map(|p| p.key.clone()).unwrap_or_default();
-    match group_by {
-        GroupBy::Reference => (
-            vec![("plant", plant), ("reference", run.reference.clone())],
-            run.reference_name.clone(),
-        ),
-        GroupBy::Lot => (vec![("plant", plant), ("lot", run.lot.clone())], run.lot.clone()),
-        GroupBy::Operator => {
-            let (key, name) =
-                run.operator.clone().unwrap_or_else(|| (String::new(), "(no operator)".to_owned()));
-            (vec![("plant", plant), ("operator", key)], name)
-        }
-        GroupBy::Line => describe_place(group_by, catalog, Node::Line(run.line)),
-        GroupBy::Plant => describe_place(group_by, catalog, Node::Plant(run.plant)),
-        _ => describe_place(group_by, catalog, node),
-    }
-}
-
-fn describe_place(group_by: GroupBy, catalog: &Catalog, node: Node) -> Described {
-    let plant_of = |id| catalog.plant(id).map(|p| p.key.clone()).unwrap_or_default();
-    let (plant, spot) = match node {
-        Node::Plant(id) => (id, None),
-        Node::Line(id) => (catalog.line(id).map_or(0, |l| l.plant), catalog.line(id)),
-        Node::Machine(id) => (catalog.machine(id).map_or(0, |m| m.plant), catalog.machine(id)),
-    };
-    match (group_by, spot) {
-        (GroupBy::None, _) => (vec![], "Total".to_owned()),
-        (GroupBy::Line, Some(line)) => {
-            (vec![("plant", plant_of(plant)), ("line", line.key.clone())], line.name.clone())
-        }
-        (GroupBy::Machine, Some(machine)) => (
-            vec![
-                ("plant", plant_of(plant)),
-                ("line", catalog.line(machine.line).map(|l| l.key.clone()).unwrap_or_default()),
-                ("machine", machine.key.clone()),
-            ],
-            machine.name.clone(),
-        ),
-        _ => (
-            vec![("plant", plant_of(plant))],
-            catalog.plant(plant).map(|p| p.name.clone()).unwrap_or_default(),
-        ),
-    }
 }

@@ -76,47 +76,48 @@ pub async fn sensor(conn: &mut PgConnection, plant_id: i32, plant: &Key, key: &K
         .ok_or_else(|| unknown("sensor", plant, key))
 }
 
+/// Statements that make and find a row of a table that has just key and name.
+struct Named {
+    insert: &'static str,
+    select: &'static str,
+}
+
+macro_rules! named {
+    ($table:literal) => {
+        Named {
+            insert: concat!(
+                "INSERT INTO lotwise.",
+                $table,
+                " (plant_id, key, name) VALUES ($1, $2, $2)
+                 ON CONFLICT (plant_id, key) DO NOTHING RETURNING id"
+            ),
+            select: concat!("SELECT id FROM lotwise.", $table, " WHERE plant_id = $1 AND key = $2"),
+        }
+    };
+}
+
 /// The reference's id; created, with its key as name, when it is new.
 pub async fn or_create_reference(conn: &mut PgConnection, plant_id: i32, key: &Key) -> Found<i32> {
-    let made: Option<i32> = sqlx::query_scalar(
-        "INSERT INTO lotwise.reference (plant_id, key, name) VALUES ($1, $2, $2)
-         ON CONFLICT (plant_id, key) DO NOTHING RETURNING id",
-    )
-    .bind(plant_id)
-    .bind(key.as_str())
-    .fetch_optional(&mut *conn)
-    .await?;
-    match made {
-        Some(id) => Ok(id),
-        None => Ok(sqlx::query_scalar(
-            "SELECT id FROM lotwise.reference WHERE plant_id = $1 AND key = $2",
-        )
-        .bind(plant_id)
-        .bind(key.as_str())
-        .fetch_one(conn)
-        .await?),
-    }
+    or_create(named!("reference"), conn, plant_id, key).await
 }
 
 /// The operator's id; created, with its key as name, when it is new.
 pub async fn or_create_operator(conn: &mut PgConnection, plant_id: i32, key: &Key) -> Found<i32> {
-    let made: Option<i32> = sqlx::query_scalar(
-        "INSERT INTO lotwise.operator (plant_id, key, name) VALUES ($1, $2, $2)
-         ON CONFLICT (plant_id, key) DO NOTHING RETURNING id",
-    )
-    .bind(plant_id)
-    .bind(key.as_str())
-    .fetch_optional(&mut *conn)
-    .await?;
-    match made {
-        Some(id) => Ok(id),
-        None => Ok(sqlx::query_scalar(
-            "SELECT id FROM lotwise.operator WHERE plant_id = $1 AND key = $2",
-        )
+    or_create(named!("operator"), conn, plant_id, key).await
+}
+
+async fn or_create(table: Named, conn: &mut PgConnection, plant_id: i32, key: &Key) -> Found<i32> {
+    let made: Option<i32> = sqlx::query_scalar(table.insert)
         .bind(plant_id)
         .bind(key.as_str())
-        .fetch_one(conn)
-        .await?),
+        .fetch_optional(&mut *conn)
+        .await?;
+    match made {
+        Some(id) => Ok(id),
+        None => {
+            let found = sqlx::query_scalar(table.select).bind(plant_id).bind(key.as_str());
+            Ok(found.fetch_one(conn).await?)
+        }
     }
 }
 

@@ -1,0 +1,164 @@
+//! One column of a frame, with name, labels and config.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, StringArray, TimestampNanosecondArray};
+use arrow::datatypes::{DataType, Field as ArrowField, TimeUnit};
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+/// The values of one field, one entry a row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Column {
+    /// Instants.
+    Time(Vec<Option<DateTime<Utc>>>),
+    /// Numbers; `None` is a gap.
+    Number(Vec<Option<f64>>),
+    /// Texts.
+    Text(Vec<Option<String>>),
+    /// Yes or no.
+    Bool(Vec<Option<bool>>),
+}
+
+/// A named column with what Grafana needs to show it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Field {
+    name: String,
+    labels: BTreeMap<String, String>,
+    config: serde_json::Map<String, Value>,
+    column: Column,
+}
+
+impl Field {
+    /// A field of instants.
+    pub fn time(name: &str, values: impl IntoIterator<Item = Option<DateTime<Utc>>>) -> Self {
+        Self::new(name, Column::Time(values.into_iter().collect()))
+    }
+
+    /// A field of numbers.
+    pub fn number(name: &str, values: impl IntoIterator<Item = Option<f64>>) -> Self {
+        // Grafana's alerting cannot compare infinities; nothing we compute means one.
+        let finite = values.into_iter().map(|v| v.filter(|v| v.is_finite()));
+        Self::new(name, Column::Number(finite.collect()))
+    }
+
+    /// A field of texts.
+    pub fn text(name: &str, values: impl IntoIterator<Item = Option<String>>) -> Self {
+        Self::new(name, Column::Text(values.into_iter().collect()))
+    }
+
+    /// A field of yes and no.
+    pub fn bool(name: &str, values: impl IntoIterator<Item = Option<bool>>) -> Self {
+        Self::new(name, Column::Bool(values.into_iter().collect()))
+    }
+
+    /// Name of the field.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Values of the field.
+    pub fn column(&self) -> &Column {
+        &self.column
+    }
+
+    /// Value of a label.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.labels.get(name).map(String::as_str)
+    }
+
+    fn new(name: &str, column: Column) -> Self {
+        Self {
+            name: name.to_owned(),
+            labels: BTreeMap::new(),
+            config: serde_json::Map::new(),
+            column,
+        }
+    }
+
+    /// Adds labels.
+    #[must_use]
+    pub fn labels<'a>(mut self, labels: impl IntoIterator<Item = (&'a str, String)>) -> Self {
+        self.labels.extend(labels.into_iter().map(|(k, v)| (k.to_owned(), v)));
+        self
+    }
+
+    /// Sets the unit, by its own name such as `kWh`.
+    #[must_use]
+    pub fn unit(self, unit: &str) -> Self {
+        match grafana_unit(unit) {
+            None => self,
+            Some(id) => self.config("unit", json!(id)),
+        }
+    }
+
+    /// Sets the name shown in legends and headings.
+    #[must_use]
+    pub fn display_name(self, name: &str) -> Self {
+        self.config("displayNameFromDS", json!(name))
+    }
+
+    /// Sets what Grafana shows as the field's description.
+    #[must_use]
+    pub fn description(self, text: &str) -> Self {
+        self.config("description", json!(text))
+    }
+
+    fn config(mut self, key: &str, value: Value) -> Self {
+        self.config.insert(key.to_owned(), value);
+        self
+    }
+
+    pub(super) fn arrow(&self) -> (ArrowField, ArrayRef) {
+        let (kind, array): (DataType, ArrayRef) = match &self.column {
+            Column::Time(v) => {
+                let nanos = v.iter().map(|t| t.and_then(|t| t.timestamp_nanos_opt()));
+                let array: TimestampNanosecondArray = nanos.collect();
+                (DataType::Timestamp(TimeUnit::Nanosecond, None), Arc::new(array))
+            }
+            Column::Number(v) => {
+                (DataType::Float64, Arc::new(v.iter().copied().collect::<Float64Array>()))
+            }
+            Column::Text(v) => {
+                (DataType::Utf8, Arc::new(v.iter().map(Option::as_deref).collect::<StringArray>()))
+            }
+            Column::Bool(v) => {
+                (DataType::Boolean, Arc::new(v.iter().copied().collect::<BooleanArray>()))
+            }
+        };
+        let mut metadata = HashMap::from([("name".to_owned(), self.name.clone())]);
+        if !self.labels.is_empty() {
+            metadata.insert("labels".to_owned(), json!(self.labels).to_string());
+        }
+        if !self.config.is_empty() {
+            metadata.insert("config".to_owned(), Value::Object(self.config.clone()).to_string());
+        }
+        (ArrowField::new(&self.name, kind, true).with_metadata(metadata), array)
+    }
+}
+
+/// Grafana's id of a unit; `None` for a bare number.
+fn grafana_unit(unit: &str) -> Option<String> {
+    let id = match unit {
+        "" | "unit" | "units" => return None,
+        "°C" => "celsius",
+        "°F" => "fahrenheit",
+        "K" => "kelvin",
+        "kWh" => "kwatth",
+        "Wh" => "watth",
+        "kW" => "kwatt",
+        "W" => "watt",
+        "MW" => "megwatt",
+        "%" => "percent",
+        "ratio" => "percentunit",
+        "s" => "s",
+        "bar" => "pressurebar",
+        "Pa" => "pressurepa",
+        "V" => "volt",
+        "A" => "amp",
+        "Hz" => "hertz",
+        other => return Some(format!("suffix: {other}")),
+    };
+    Some(id.to_owned())
+}
