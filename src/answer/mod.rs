@@ -3,6 +3,7 @@
 //! parse -> resolve places -> resolve runs -> plan -> SQL -> figures -> frames. Knows nothing of
 //! gRPC; the same function answers panels, alert rules, Explore and resource calls.
 
+pub mod choices;
 mod error;
 mod kpi;
 mod latest;

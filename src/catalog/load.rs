@@ -23,7 +23,7 @@ const SHIFTS: &str =
 /// [`DbError`], whose text says what to do.
 pub async fn load(db: &Db, plants: &[String], lines: &[String]) -> Result<Catalog, DbError> {
     let in_scope = |scope: &[String], key: &str| scope.is_empty() || scope.iter().any(|s| s == key);
-    let mut catalog = Catalog::default();
+    let mut catalog = Catalog { lines_only: !lines.is_empty(), ..Catalog::default() };
     for row in db.fetch(PLANTS).await? {
         let key: String = column(&row, 1)?;
         let zone: String = column(&row, 3)?;
@@ -66,7 +66,7 @@ pub async fn load(db: &Db, plants: &[String], lines: &[String]) -> Result<Catalo
         let sensor = sensor(&row)?;
         let visible = match sensor.line {
             Some(line) => catalog.line(line).is_some(),
-            None => lines.is_empty() && catalog.plant(sensor.plant).is_some(),
+            None => !catalog.lines_only && catalog.plant(sensor.plant).is_some(),
         };
         if visible {
             catalog.sensors.push(sensor);

@@ -81,6 +81,8 @@ pub struct Catalog {
     pub machines: Vec<Spot>,
     /// Sensors by key order.
     pub sensors: Vec<Sensor>,
+    /// True when the scope names lines, so that there may be others which must not show.
+    pub lines_only: bool,
 }
 
 impl Catalog {

@@ -9,18 +9,13 @@ use tonic::{Request, Response, Status, async_trait};
 
 use super::Plugin;
 use super::instance::Instance;
-use crate::answer::AnswerError;
+use crate::answer::choices::{UnknownSubject, Wanted, choices};
+use crate::answer::{AnswerError, Source};
 use crate::model::{Filter, Place};
-use crate::plan::{PlanError, Selection, select};
-use crate::sql::picker::{self, Choice, Restrict, Subject};
 
 /// Choices when the request names no limit, and at most.
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1_000;
-
-/// What can be picked: the paths of this resource.
-const SUBJECTS: [&str; 8] =
-    ["plants", "lines", "machines", "sensors", "quantities", "references", "lots", "operators"];
 
 #[async_trait]
 impl pb::resource_server::Resource for Plugin {
@@ -54,8 +49,8 @@ impl pb::resource_server::Resource for Plugin {
 /// A resource call without an answer.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
-    #[error("no resource {0:?}: there are {list}", list = SUBJECTS.join(", "))]
-    NotFound(String),
+    #[error(transparent)]
+    NotFound(#[from] UnknownSubject),
     #[error("only GET is answered here")]
     Method,
     #[error("parameter {0}: {1}")]
@@ -124,118 +119,25 @@ async fn answer(
     if request.method != "GET" {
         return Err(Refusal::Method);
     }
-    let subject = request.path.trim_matches('/');
-    if !SUBJECTS.contains(&subject) {
-        return Err(Refusal::NotFound(subject.to_owned()));
-    }
+    let subject = request.path.trim_matches('/').parse()?;
     let parameters = Parameters::parse(request);
-    let limit = parameters.limit()?;
-    let search = parameters.one("search").unwrap_or_default().to_lowercase();
-    let catalog = instance.catalog().await.map_err(AnswerError::from)?;
     let filter = |name| Filter::from_list(parameters.list(name));
-    // A picker offers what lies inside the choices above it, and not inside itself or below.
-    let depth = match subject {
-        "plants" => 0,
-        "lines" | "references" | "lots" | "operators" => 1,
-        "machines" => 2,
-        _ => 3,
-    };
-    let below = |level, name| if depth >= level { filter(name) } else { Filter::All };
-    let place = Place {
-        plants: below(1, "plant"),
-        lines: if depth >= 2 || matches!(subject, "references" | "lots" | "operators") {
-            filter("line")
-        } else {
-            Filter::All
+    let wanted = Wanted {
+        subject,
+        place: Place {
+            plants: filter("plant"),
+            lines: filter("line"),
+            machines: filter("machine"),
+            sensors: Filter::All,
+            quantity: parameters.one("quantity").filter(|q| *q != "*").map(str::to_owned),
         },
-        machines: below(3, "machine"),
-        sensors: Filter::All,
-        quantity: None,
-    };
-    // A choice further up that has gone (a variable's old value) offers nothing, which is no error.
-    let selection = match select(&place, &catalog) {
-        Ok(selection) => selection,
-        Err(PlanError::Unknown { .. }) => return Ok(json!({"items": [], "truncated": false})),
-        Err(e) => return Err(AnswerError::from(e).into()),
-    };
-    let plant = |id| catalog.plant(id).map(|p| p.name.clone()).unwrap_or_default();
-    let choice = |value: &str, label: &str, description: String| Choice {
-        value: value.to_owned(),
-        label: label.to_owned(),
-        description,
-    };
-    let quantity = parameters.one("quantity").filter(|q| *q != "*");
-    let choices: Vec<Choice> = match subject {
-        "plants" => {
-            selection.plants.iter().map(|p| choice(&p.key, &p.name, p.zone().to_string())).collect()
-        }
-        "lines" => {
-            selection.lines.iter().map(|l| choice(&l.key, &l.name, plant(l.plant))).collect()
-        }
-        "machines" => {
-            selection.machines.iter().map(|m| choice(&m.key, &m.name, plant(m.plant))).collect()
-        }
-        "sensors" => selection
-            .sensors
-            .iter()
-            .filter(|s| quantity.is_none_or(|q| q == s.quantity))
-            .map(|s| choice(&s.key, &s.name, format!("{}, {}", s.quantity, s.unit)))
-            .collect(),
-        "quantities" => {
-            let mut seen: Vec<(&str, &str)> =
-                selection.sensors.iter().map(|s| (s.quantity.as_str(), s.unit.as_str())).collect();
-            seen.sort_unstable();
-            seen.dedup_by_key(|q| q.0);
-            seen.into_iter().map(|(q, unit)| choice(q, q, unit.to_owned())).collect()
-        }
-        "references" | "lots" | "operators" => {
-            return context(instance, subject, &selection, &parameters, limit).await;
-        }
-        other => return Err(Refusal::NotFound(other.to_owned())),
-    };
-    let mut choices: Vec<Choice> = choices
-        .into_iter()
-        .filter(|c| {
-            c.value.to_lowercase().contains(&search) || c.label.to_lowercase().contains(&search)
-        })
-        .collect();
-    // Lines of the same key in two plants are one choice: the query filters by key.
-    choices.dedup_by(|a, b| a.value == b.value);
-    Ok(listing(choices, limit))
-}
-
-async fn context(
-    instance: &Instance,
-    subject: &str,
-    selection: &Selection<'_>,
-    parameters: &Parameters,
-    limit: usize,
-) -> Result<serde_json::Value, Refusal> {
-    let scoped = !instance.settings.lines.is_empty();
-    let by_line = scoped || Filter::from_list(parameters.list("line")) != Filter::All;
-    let restrict = Restrict {
-        plants: selection.plants.iter().map(|p| p.id).collect(),
-        lines: by_line.then(|| selection.lines.iter().map(|l| l.id).collect()),
-        references: Filter::from_list(parameters.list("reference")).keys().map(<[_]>::to_vec),
+        references: filter("reference"),
         from: parameters.time("from")?,
         to: parameters.time("to")?,
         search: parameters.one("search").unwrap_or_default().to_owned(),
-        limit,
+        limit: parameters.limit()?,
     };
-    let subject = match subject {
-        "references" => Subject::References,
-        "lots" => Subject::Lots,
-        _ => Subject::Operators,
-    };
-    let statement = picker::statement(subject, &restrict);
-    let rows =
-        instance.db.query(&statement.sql, statement.params).await.map_err(AnswerError::from)?;
-    let choices = rows.iter().map(picker::read).collect::<Result<Vec<_>, _>>();
-    Ok(listing(choices.map_err(AnswerError::from)?, limit))
-}
-
-fn listing(mut choices: Vec<Choice>, limit: usize) -> serde_json::Value {
-    let truncated = choices.len() > limit;
-    choices.truncate(limit);
-    json!({"items": choices, "truncated": truncated})
+    let catalog = instance.catalog().await.map_err(AnswerError::from)?;
+    let source = Source { db: &instance.db, catalog: &catalog };
+    Ok(json!(choices(&source, &wanted).await?))
 }
