@@ -60,6 +60,9 @@ pub enum Denied {
     /// Revoked.
     #[error("API key {0:?} was revoked")]
     Revoked(String),
+    /// An old secret of a key that was rotated, past its time.
+    #[error("this secret of API key {0:?} was replaced by `lotwise key rotate`: use the new one")]
+    Replaced(String),
     /// The database could not be asked.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -123,6 +126,9 @@ fn usable(key: StoredKey) -> Result<Grant, Denied> {
     }
     if key.expires_at.is_some_and(|at| at <= Utc::now()) {
         return Err(Denied::Expired(key.name));
+    }
+    if key.old_secret_until.is_some_and(|at| at <= Utc::now()) {
+        return Err(Denied::Replaced(key.name));
     }
     let plants = key.plants.map(BTreeSet::from_iter);
     Ok(Grant { key: key.name, scopes: key.scopes, plants })

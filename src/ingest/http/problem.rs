@@ -105,6 +105,7 @@ impl From<Denied> for Problem {
             Denied::Unknown => "key_unknown",
             Denied::Expired(_) => "key_expired",
             Denied::Revoked(_) => "key_revoked",
+            Denied::Replaced(_) => "key_replaced",
         };
         Self::new(StatusCode::UNAUTHORIZED, code, denied.to_string())
     }

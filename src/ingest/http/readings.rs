@@ -1,10 +1,11 @@
 //! `POST /v1/readings`.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::App;
 use super::problem::Problem;
@@ -55,10 +56,20 @@ pub enum TimeItem {
     Millis(i64),
 }
 
-/// What became of a batch. What is counted as accepted is committed.
+/// How a batch is taken.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+#[derive(Default)]
+pub struct Parameters {
+    /// `true`: check every row and store none.
+    dry_run: bool,
+}
+
+/// What became of a batch. What is counted as accepted is committed, unless it was a dry run.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Outcome {
-    /// Rows that are stored now (or were before).
+    /// Rows that are stored now (or were before); of a dry run, rows that would be.
     pub accepted: usize,
     /// Rows that are not.
     pub rejected: usize,
@@ -87,21 +98,30 @@ impl From<&RowError> for ItemProblem {
 
 /// Store readings from JSON
 ///
-/// A bad row never stops the good ones: they are stored, and the answer lists the others.
-#[utoipa::path(post, path = "/v1/readings", operation_id = "write_readings", tag = "readings", request_body = ReadingsBody,
+/// A bad row never stops the good ones: they are stored, and the answer lists the others. With
+/// `dry_run=true` nothing is stored, and the answer says what would have been.
+#[utoipa::path(post, path = "/v1/readings", operation_id = "write_readings", tag = "readings", params(Parameters), request_body = ReadingsBody,
     security(("key" = [])),
     responses((status = 200, description = "Good rows are stored", body = Outcome)))]
 pub async fn post(
     State(app): State<App>,
+    query: Result<Query<Parameters>, QueryRejection>,
     grant: Grant,
     Body(body): Body,
 ) -> Result<Json<Outcome>, Problem> {
     grant.require(Scope::Readings)?;
+    let Query(parameters) =
+        query.map_err(|e| Problem::new(StatusCode::BAD_REQUEST, "parameter", e.body_text()))?;
     let parsed = json::parse(&body).map_err(|e| {
         let detail = format!("the body is no batch of readings: {e}");
         Problem::new(StatusCode::BAD_REQUEST, "body_malformed", detail)
     })?;
-    let (accepted, errors) = store(&app, &grant, parsed, None, "json").await?;
+    let (accepted, errors) = if parameters.dry_run {
+        let checked = validate(parsed, None, &grant, &app.directory).await?;
+        (checked.readings.len(), checked.errors)
+    } else {
+        store(&app, &grant, parsed, None, "json").await?
+    };
     let errors: Vec<_> = errors.iter().map(ItemProblem::from).collect();
     Ok(Json(Outcome { accepted, rejected: errors.len(), errors }))
 }

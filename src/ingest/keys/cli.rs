@@ -1,4 +1,4 @@
-//! `lotwise key create|list|revoke`, run by the owner role.
+//! `lotwise key create|list|rotate|revoke`, run by the owner role.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -14,7 +14,7 @@ use sqlx::postgres::PgConnection;
 use super::store::{self, NewKey, StoredKey};
 use super::{Scope, Secret};
 
-/// Create, list and revoke the API keys of the ingest service.
+/// Create, list, rotate and revoke the API keys of the ingest service.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     /// postgres://OWNER:PASSWORD@HOST:5432/DATABASE
@@ -30,6 +30,8 @@ enum Command {
     Create(Create),
     /// Show the keys, without their secrets
     List,
+    /// Give a key a new secret; the old one goes on working for a while
+    Rotate(Rotate),
     /// Make a key stop working
     Revoke {
         /// Name of the key
@@ -59,6 +61,18 @@ struct Create {
     if_absent: bool,
 }
 
+#[derive(Debug, ClapArgs)]
+struct Rotate {
+    /// Name of the key
+    name: String,
+    /// How long the old secret works: 24h, 90m, 30s, 7d; 0: no longer
+    #[arg(long, default_value = "24h", value_parser = parse_keep)]
+    keep: Keep,
+    /// Write the new secret to this file (mode 600) instead of printing it
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
 /// Runs the subcommand.
 ///
 /// # Errors
@@ -77,6 +91,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             }
             Ok(())
         }
+        Command::Rotate(rotate) => self::rotate(&mut conn, &rotate).await,
         Command::Revoke { name } => {
             if !store::revoke(&mut conn, &name).await? {
                 bail!("there is no key {name:?} that works; `lotwise key list` shows them");
@@ -122,6 +137,42 @@ async fn create(conn: &mut PgConnection, create: &Create) -> anyhow::Result<()> 
     Ok(())
 }
 
+async fn rotate(conn: &mut PgConnection, rotate: &Rotate) -> anyhow::Result<()> {
+    let name = rotate.name.as_str();
+    let secret = Secret::generate().context("the system gives no random numbers")?;
+    // The file is ready before the key changes, so that a full disk costs nobody the secret.
+    let file = rotate
+        .out
+        .as_ref()
+        .map(|path| {
+            NewFile::write(path, &secret)
+                .with_context(|| format!("cannot write {}", path.display()))
+        })
+        .transpose()?;
+    let until = store::rotate(conn, name, &secret.hash(), rotate.keep.seconds)
+        .await
+        .context("the key could not be changed; is the schema up to date? run `lotwise migrate`")?
+        .with_context(|| {
+            format!("there is no key {name:?} that works; `lotwise key list` shows them")
+        })?;
+    match file {
+        None => println!("{}", secret.reveal()),
+        Some(file) => {
+            let path = file.path.display().to_string();
+            file.put_in_place().with_context(|| {
+                format!("the key has a new secret, but {path} cannot be replaced: rotate again")
+            })?;
+            println!("key {name:?}: new secret written to {path}");
+        }
+    }
+    // Not on standard output, where a script takes the secret from.
+    match rotate.keep.seconds {
+        0 => eprintln!("the old secret works no longer"),
+        _ => eprintln!("the old secret works until {}", in_words(until)),
+    }
+    Ok(())
+}
+
 /// Whether the file holds the secret of a working key of this name.
 async fn file_has_key(conn: &mut PgConnection, create: &Create) -> anyhow::Result<bool> {
     let Some(text) = create.out.as_ref().and_then(|path| fs::read_to_string(path).ok()) else {
@@ -135,34 +186,86 @@ async fn file_has_key(conn: &mut PgConnection, create: &Create) -> anyhow::Resul
 
 /// Written beside and renamed, so that nobody reads half a secret.
 fn write_secret(path: &Path, secret: &Secret) -> std::io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.new", std::process::id()));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    writeln!(file, "{}", secret.reveal())?;
-    file.sync_all()?;
-    fs::rename(&beside, path)
+    NewFile::write(path, secret)?.put_in_place()
+}
+
+/// A secret beside the file that it is for; removed again unless it is put in place.
+struct NewFile {
+    path: PathBuf,
+    beside: PathBuf,
+}
+
+impl NewFile {
+    fn write(path: &Path, secret: &Secret) -> std::io::Result<Self> {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(format!(".{}.new", std::process::id()));
+        let beside = PathBuf::from(beside);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        let new = Self { path: path.to_owned(), beside };
+        writeln!(file, "{}", secret.reveal())?;
+        file.sync_all()?;
+        Ok(new)
+    }
+
+    fn put_in_place(self) -> std::io::Result<()> {
+        fs::rename(&self.beside, &self.path)
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        // After the rename there is nothing to remove.
+        let _ = fs::remove_file(&self.beside);
+    }
 }
 
 fn state(key: &StoredKey, now: DateTime<Utc>) -> &'static str {
     match key {
         StoredKey { revoked_at: Some(_), .. } => "revoked",
         StoredKey { expires_at: Some(at), .. } if *at <= now => "expired",
+        StoredKey { old_secret_until: Some(at), .. } if *at <= now => "replaced",
         _ => "active",
     }
 }
 
 fn line(key: &StoredKey, now: DateTime<Utc>) -> String {
-    let time = |t: DateTime<Utc>| t.to_rfc3339_opts(SecondsFormat::Secs, true);
     let scopes: Vec<_> = key.scopes.iter().map(|s| s.as_str()).collect();
     format!(
-        "{:<24} {:<8} scopes {:<18} plants {:<16} created {}  expires {}",
+        "{:<24} {:<8} scopes {:<18} plants {:<16} created {}  expires {}{}",
         key.name,
         state(key, now),
         scopes.join(","),
         key.plants.as_ref().map_or("all".to_owned(), |p| p.join(",")),
-        time(key.created_at),
-        key.expires_at.map_or("never".to_owned(), time),
+        in_words(key.created_at),
+        key.expires_at.map_or("never".to_owned(), in_words),
+        key.old_secret_until
+            .map_or(String::new(), |at| format!("  old secret until {}", in_words(at))),
     )
+}
+
+fn in_words(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// How long an old secret works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Keep {
+    seconds: u32,
+}
+
+fn parse_keep(text: &str) -> Result<Keep, String> {
+    let units = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
+    let found = units.iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, *seconds)));
+    let seconds = match found {
+        Some((number, unit)) => number.parse::<u32>().ok().and_then(|n| n.checked_mul(unit)),
+        None => (text == "0").then_some(0),
+    };
+    // Longer than this it is a second key, which deserves a name and an expiry of its own.
+    let year = 366 * 86_400;
+    seconds
+        .filter(|seconds| *seconds <= year)
+        .map(|seconds| Keep { seconds })
+        .ok_or_else(|| "neither 0 nor a time up to a year, such as 30s, 90m, 24h or 7d".to_owned())
 }
 
 fn parse_expiry(text: &str) -> Result<DateTime<Utc>, String> {
@@ -179,7 +282,17 @@ fn parse_expiry(text: &str) -> Result<DateTime<Utc>, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_expiry;
+    use super::{Keep, parse_expiry, parse_keep};
+
+    #[test]
+    fn reads_how_long_an_old_secret_works() {
+        for (text, seconds) in [("0", 0), ("0s", 0), ("30s", 30), ("90m", 5_400), ("7d", 604_800)] {
+            assert_eq!(parse_keep(text), Ok(Keep { seconds }), "{text}");
+        }
+        for text in ["", "24", "h", "-1h", "1.5h", "24 h", "367d", "99999999999s"] {
+            assert!(parse_keep(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn reads_times_dates_and_days() {

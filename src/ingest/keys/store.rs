@@ -1,7 +1,8 @@
 //! The table `api_key`.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgExecutor;
+use sqlx::postgres::PgConnection;
+use sqlx::{Connection, PgExecutor};
 
 use super::{Scope, SecretHash};
 
@@ -20,6 +21,9 @@ pub struct StoredKey {
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// Found by a secret from before a rotation: when that one stops working. In a list: when the
+    /// last of them does.
+    pub old_secret_until: Option<DateTime<Utc>>,
 }
 
 /// A key to be made.
@@ -42,14 +46,16 @@ type Row = (
     DateTime<Utc>,
     Option<DateTime<Utc>>,
     Option<DateTime<Utc>>,
+    Option<DateTime<Utc>>,
 );
 
-fn stored((name, scopes, plants, created_at, expires_at, revoked_at): Row) -> StoredKey {
+fn stored(row: Row) -> StoredKey {
+    let (name, scopes, plants, created_at, expires_at, revoked_at, old_secret_until) = row;
     let scopes = scopes.iter().filter_map(|s| Scope::parse(s)).collect();
-    StoredKey { name, scopes, plants, created_at, expires_at, revoked_at }
+    StoredKey { name, scopes, plants, created_at, expires_at, revoked_at, old_secret_until }
 }
 
-/// The key with this secret, whether it works or not.
+/// The key with this secret, be it the present or an old one, whether it works or not.
 ///
 /// # Errors
 /// The database's.
@@ -58,7 +64,12 @@ pub async fn by_hash(
     hash: &SecretHash,
 ) -> sqlx::Result<Option<StoredKey>> {
     let row: Option<Row> = sqlx::query_as(
-        "SELECT name, scopes, plants, created_at, expires_at, revoked_at FROM lotwise.api_key WHERE hash = $1",
+        "SELECT name, scopes, plants, created_at, expires_at, revoked_at, NULL::timestamptz
+         FROM lotwise.api_key WHERE hash = $1
+         UNION ALL
+         SELECT name, scopes, plants, created_at, expires_at, revoked_at, works_until
+         FROM lotwise.api_key_old_secret old JOIN lotwise.api_key k ON k.id = old.api_key_id
+         WHERE old.hash = $1",
     )
     .bind(&hash[..])
     .fetch_optional(db)
@@ -72,7 +83,10 @@ pub async fn by_hash(
 /// The database's.
 pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<StoredKey>> {
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT name, scopes, plants, created_at, expires_at, revoked_at FROM lotwise.api_key ORDER BY name",
+        "SELECT name, scopes, plants, created_at, expires_at, revoked_at,
+             (SELECT max(works_until) FROM lotwise.api_key_old_secret old
+              WHERE old.api_key_id = k.id AND works_until > now())
+         FROM lotwise.api_key k ORDER BY name",
     )
     .fetch_all(db)
     .await?;
@@ -121,7 +135,53 @@ pub async fn replace_secret(
     Ok(done.rows_affected() == 1)
 }
 
-/// Revokes a key; false when there is no key of this name that works.
+/// Gives a working key a new secret. The old one works for `keep_s` seconds more, and so, at most,
+/// does every older one. Gives the time when they stop; none: there is no key of this name that
+/// works.
+///
+/// # Errors
+/// The database's.
+pub async fn rotate(
+    conn: &mut PgConnection,
+    name: &str,
+    hash: &SecretHash,
+    keep_s: u32,
+) -> sqlx::Result<Option<DateTime<Utc>>> {
+    let mut change = conn.begin().await?;
+    let key: Option<(i32, Vec<u8>, DateTime<Utc>)> = sqlx::query_as(
+        "SELECT id, hash, now() + make_interval(secs => $2) FROM lotwise.api_key
+         WHERE name = $1 AND revoked_at IS NULL AND coalesce(expires_at > now(), true) FOR UPDATE",
+    )
+    .bind(name)
+    .bind(f64::from(keep_s))
+    .fetch_optional(&mut *change)
+    .await?;
+    let Some((id, old, until)) = key else { return Ok(None) };
+    sqlx::query(
+        "UPDATE lotwise.api_key_old_secret SET works_until = $2 WHERE api_key_id = $1 AND works_until > $2",
+    )
+    .bind(id)
+    .bind(until)
+    .execute(&mut *change)
+    .await?;
+    sqlx::query(
+        "INSERT INTO lotwise.api_key_old_secret (api_key_id, hash, works_until) VALUES ($1, $2, $3)",
+    )
+    .bind(id)
+    .bind(old)
+    .bind(until)
+    .execute(&mut *change)
+    .await?;
+    sqlx::query("UPDATE lotwise.api_key SET hash = $2 WHERE id = $1")
+        .bind(id)
+        .bind(&hash[..])
+        .execute(&mut *change)
+        .await?;
+    change.commit().await?;
+    Ok(Some(until))
+}
+
+/// Revokes a key with all its secrets; false when there is no key of this name that works.
 ///
 /// # Errors
 /// The database's.

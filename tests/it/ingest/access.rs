@@ -1,12 +1,14 @@
 //! API keys.
 
 use chrono::{Days, Utc};
-use lotwise::ingest::keys::{Scope, store};
+use lotwise::ingest::keys::{Scope, Secret, store};
 use reqwest::Method;
 use serde_json::json;
 
 use crate::support::db::Server;
 use crate::support::ingest::{Answer, Ingest, answer};
+
+super::on_both!(an_old_secret_works_for_a_while_after_a_rotation);
 
 async fn post(ingest: &Ingest, path: &str, authorization: Option<&str>) -> Answer {
     let mut request = ingest.anonymous(Method::POST, path).body(match path {
@@ -95,6 +97,59 @@ async fn a_key_works_within_its_scopes_and_plants() {
     let plants = list("/v1/plants").await.body;
     assert_eq!(plants["items"].as_array().map(Vec::len), Some(1), "{plants}");
     assert_eq!(list("/v1/lines?plant=porto").await.status, 403);
+}
+
+async fn an_old_secret_works_for_a_while_after_a_rotation(server: Server) {
+    let ingest = Ingest::with_plants(server).await;
+    let first = ingest.new_key("gateway", &[Scope::Readings], &["madrid"], None).await;
+    let rotate = async |keep_s| {
+        let secret = Secret::generate().expect("random numbers");
+        let mut conn = ingest.pool.acquire().await.expect("connection");
+        let until = store::rotate(&mut conn, "gateway", &secret.hash(), keep_s).await;
+        (secret.reveal().to_owned(), until.expect("rotate").expect("a key that works"))
+    };
+    let status = async |secret: &str| {
+        let answer = post(&ingest, "/api/v2/write", Some(&format!("Token {secret}"))).await;
+        // The second line is for another plant: every secret has the key's plants.
+        assert!(answer.status == 401 || answer.body["errors"][0]["code"] == "plant_not_allowed");
+        answer.status
+    };
+    let replaced = async |secret: &str| {
+        let answer = post(&ingest, "/v1/readings", Some(&format!("Bearer {secret}"))).await;
+        assert_eq!(
+            (answer.status, &answer.body["code"]),
+            (401, &json!("key_replaced")),
+            "{}",
+            answer.text
+        );
+    };
+
+    let (second, _) = rotate(3_600).await;
+    assert_eq!((status(&first).await, status(&second).await), (400, 400));
+    // A later rotation with a shorter time ends the older ones with the last one.
+    let (third, until) = rotate(2).await;
+    assert_eq!(
+        (status(&first).await, status(&second).await, status(&third).await),
+        (400, 400, 400)
+    );
+    let left = until - Utc::now() + chrono::TimeDelta::milliseconds(50);
+    tokio::time::sleep(left.to_std().unwrap_or_default()).await;
+    replaced(&first).await;
+    replaced(&second).await;
+    assert_eq!(status(&third).await, 400);
+    let (fourth, _) = rotate(0).await;
+    replaced(&third).await;
+    assert_eq!(status(&fourth).await, 400);
+
+    // Revoking ends them all; a key that does not work is not rotated.
+    rotate(3_600).await;
+    assert!(store::revoke(&ingest.pool, "gateway").await.expect("revoke"));
+    assert_eq!(status(&fourth).await, 401);
+    let mut conn = ingest.pool.acquire().await.expect("connection");
+    for name in ["gateway", "nobody"] {
+        let done = store::rotate(&mut conn, name, &[0; 32], 0).await.expect("rotate");
+        assert_eq!(done, None, "{name}");
+    }
 }
 
 async fn answer_of(request: reqwest::RequestBuilder) -> Answer {

@@ -102,3 +102,41 @@ async fn set_up_can_ask_for_a_key_again_and_again() {
         "no half-written files"
     );
 }
+
+#[tokio::test]
+async fn a_key_is_rotated() {
+    let db = TestDb::migrated(Server::Plain).await;
+    let pool = db.pool().await;
+    let key = async |secret: &str| {
+        let hash = Secret::presented(secret.trim()).hash();
+        store::by_hash(&pool, &hash).await.expect("ask").expect("the key")
+    };
+    let (done, first) = lotwise(
+        &db,
+        &["key", "create", "--name", "mes", "--scope", "context", "--expires", "2099-01-01"],
+    );
+    assert!(done, "{first}");
+    let (done, said) = lotwise(&db, &["key", "rotate", "mes"]);
+    let (second, rest) = said.split_once('\n').expect("lines");
+    assert!(done && second.starts_with("lw_") && rest.contains("works until"), "{rest}");
+    assert!(lotwise(&db, &["key", "list"]).1.contains("old secret until"));
+    let (old, new) = (key(&first).await, key(second).await);
+    let hours = (old.old_secret_until.expect("a time") - chrono::Utc::now()).num_minutes();
+    assert!((24 * 60 - 5..=24 * 60).contains(&hours), "{hours} minutes");
+    assert_eq!(new.old_secret_until, None);
+    assert_eq!((&old.scopes, old.expires_at), (&new.scopes, new.expires_at));
+
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("key");
+    let out = path.to_str().expect("path");
+    let (done, said) = lotwise(&db, &["key", "rotate", "mes", "--keep", "0", "--out", out]);
+    assert!(done && said.contains("no longer") && !said.contains("lw_"), "{said}");
+    assert_eq!(std::fs::metadata(&path).expect("file").permissions().mode() & 0o777, 0o600);
+    assert_eq!(key(&std::fs::read_to_string(&path).expect("file")).await.old_secret_until, None);
+    assert!(!lotwise(&db, &["key", "list"]).1.contains("old secret"));
+
+    let (done, said) = lotwise(&db, &["key", "rotate", "nobody", "--out", out]);
+    assert!(!done && said.contains("no key \"nobody\""), "{said}");
+    let files = std::fs::read_dir(folder.path()).expect("folder").count();
+    assert_eq!(files, 1, "no secrets left behind");
+}

@@ -16,6 +16,7 @@ on_both!(
     any_order_ends_in_the_same_state,
     a_new_sensor_works_at_once,
     gzip_is_taken,
+    a_dry_run_checks_and_stores_nothing,
     one_batch_may_span_centuries,
 );
 
@@ -148,6 +149,21 @@ async fn a_new_sensor_works_at_once(server: Server) {
         .create("sensors", json!([{"plant": "madrid", "key": "T2", "name": "T2", "quantity": "temperature", "unit": "°C", "kind": "gauge"}]))
         .await;
     assert_eq!(ingest.write("T2 value=1 60").await.status, 204);
+}
+
+async fn a_dry_run_checks_and_stores_nothing(server: Server) {
+    let ingest = Ingest::with_plants(server).await;
+    let body = json!({"plant": "madrid", "readings": [
+        {"sensor": "T1", "time": 60_000, "value": 1},
+        {"sensor": "T9", "time": 60_000, "value": 1}]});
+    let dry = ingest.post("/v1/readings?dry_run=true", &body).await;
+    assert_eq!(dry.status, 200, "{}", dry.text);
+    assert!(ingest.stored().await.is_empty());
+    let real = ingest.post("/v1/readings?dry_run=false", &body).await;
+    assert_eq!(dry.body, real.body, "a dry run says what the real one will");
+    assert_eq!(ingest.stored().await, ["madrid/T1 60 1"]);
+    let odd = ingest.post("/v1/readings?dry_run=perhaps", &body).await;
+    assert_eq!((odd.status, &odd.body["code"]), (400, &json!("parameter")));
 }
 
 async fn gzip_is_taken(server: Server) {
