@@ -38,7 +38,7 @@ pub enum Found {
     /// No such plant.
     NoPlant,
     /// The plant has no such sensor.
-    NoSensor,
+    NoSensor(PlantId),
     /// The sensor.
     Sensor(PlantId, SensorId),
 }
@@ -49,7 +49,7 @@ impl Known {
         match self.plants.get(plant) {
             None => Found::NoPlant,
             Some(plant) => match plant.sensors.get(sensor) {
-                None => Found::NoSensor,
+                None => Found::NoSensor(plant.id),
                 Some(id) => Found::Sensor(plant.id, *id),
             },
         }

@@ -14,6 +14,7 @@ pub mod auth;
 pub mod keys;
 
 pub mod payload;
+pub mod quarantine;
 pub mod reading;
 pub mod validate;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::serve::ListenerExt;
+use sqlx::postgres::PgPool;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -13,7 +14,7 @@ use crate::ingest::directory::Directory;
 use crate::ingest::http::{self, App};
 use crate::ingest::telemetry::{self, LogFormat};
 use crate::ingest::writer::Writer;
-use crate::ingest::{copy_pool, database};
+use crate::ingest::{copy_pool, database, quarantine};
 
 /// Take readings and production context over HTTP and store them.
 #[derive(Debug, Clone, clap::Args)]
@@ -69,7 +70,7 @@ pub async fn serve(
     let app = app(args)?;
     telemetry::metrics();
     let tidy = tokio::spawn(telemetry::tidy_metrics());
-    let prepare = tokio::spawn(prepare_weeks(app.writer.clone()));
+    let prepare = tokio::spawn(keep_house(app.writer.clone(), app.pool.clone()));
     tracing::info!(http.address = %listener.local_addr()?, "listening");
     let (stopping, mut stopped) = tokio::sync::watch::channel(false);
     // Without Nagle's delay: answers are small and clients wait for them.
@@ -99,13 +100,22 @@ pub async fn serve(
     Ok(())
 }
 
-/// Keeps the partitions of the coming days ready; never returns.
-async fn prepare_weeks(writer: Writer) {
+/// Keeps the partitions of the coming days ready and the quarantine small; never returns.
+async fn keep_house(writer: Writer, pool: PgPool) {
     let mut hours = tokio::time::interval(Duration::from_secs(3_600));
     loop {
         hours.tick().await;
         if let Err(error) = writer.prepare_weeks().await {
             tracing::warn!(error.message = %error, error.source = %error.source, "partitions not prepared");
+        }
+        match quarantine::forget_old(&pool).await {
+            Ok(0) => {}
+            Ok(count) => {
+                tracing::info!(reading.count = count, "dropped from quarantine after 30 days")
+            }
+            Err(error) => {
+                tracing::warn!(error.message = %error, error.source = %error.source, "quarantine not tidied");
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::ingest::auth::Grant;
 use crate::ingest::database::Unavailable;
 use crate::ingest::directory::{Directory, Found, Known};
 use crate::ingest::payload::{Candidate, Parsed, Reason, RowError};
+use crate::ingest::quarantine::Held;
 use crate::ingest::reading::Reading;
 
 /// A batch after validation: each row is in one of the two lists (a line with several fields may
@@ -17,6 +18,8 @@ pub struct Validated {
     pub readings: Vec<Reading>,
     /// What cannot, in the order of the rows.
     pub errors: Vec<RowError>,
+    /// Those of them that wait for their sensor to be registered.
+    pub held: Vec<Held>,
 }
 
 /// Finds each row's sensor, and checks that the key's holder may write to its plant.
@@ -37,14 +40,29 @@ pub async fn validate(
     directory.learn(wanted).await?;
     let known = directory.read();
     let mut readings = Vec::with_capacity(rows.len());
+    let mut held = Vec::new();
     for row in &rows {
         match resolve(row, default_plant, grant, &known) {
             Ok(reading) => readings.push(reading),
-            Err(reason) => errors.push(RowError { position: row.position, reason }),
+            Err(reason) => {
+                held.extend(waits(row, &reason, &known));
+                errors.push(RowError { position: row.position, reason });
+            }
         }
     }
     errors.sort_by_key(|e| e.position);
-    Ok(Validated { readings, errors })
+    Ok(Validated { readings, errors, held })
+}
+
+/// The reading as it waits for its sensor; `None` where another reason refuses it.
+fn waits(row: &Candidate<'_>, reason: &Reason, known: &Known) -> Option<Held> {
+    let Reason::UnknownSensor { plant, sensor } = reason else { return None };
+    match known.find(plant, sensor) {
+        Found::NoSensor(plant) => {
+            Some(Held { plant, sensor: sensor.clone(), time: row.time, value: row.value })
+        }
+        _ => None,
+    }
 }
 
 fn plant_of<'a>(row: &'a Candidate<'_>, default: Option<&'a str>) -> Result<&'a str, Reason> {

@@ -5,6 +5,7 @@ mod command;
 mod context;
 mod documented;
 mod faults;
+mod quarantine;
 mod readings;
 mod runs;
 

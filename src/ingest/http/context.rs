@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::App;
 use super::problem::Problem;
 use super::readings::{ItemProblem, Outcome};
-use super::request::Body;
+use super::request::{Body, plants_asked};
 use crate::domain::Key;
 use crate::ingest::auth::Grant;
 use crate::ingest::context::run::{self, Run, RunChange};
@@ -103,16 +103,7 @@ async fn list<R: Resource>(
     grant.require(Scope::Context)?;
     let Query(ListParameters { plant, limit }) =
         query.map_err(|e| Problem::new(StatusCode::BAD_REQUEST, "parameter", e.body_text()))?;
-    let plants = match plant {
-        Some(plant) => {
-            grant.require_plant(&plant)?;
-            // No plant has such a key, and PostgreSQL might choke on it.
-            Key::parse(&plant)
-                .map_err(|e| Problem::new(StatusCode::BAD_REQUEST, "parameter", e.to_string()))?;
-            Some(vec![plant])
-        }
-        None => grant.plants(),
-    };
+    let plants = plants_asked(&grant, plant)?;
     let limit = limit.unwrap_or(1_000).clamp(1, 10_000);
     let mut items = context::list::<R>(&app.pool, plants, limit + 1).await?;
     let most = usize::try_from(limit).unwrap_or(usize::MAX);

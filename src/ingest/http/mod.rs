@@ -4,6 +4,7 @@ pub mod context;
 pub mod health;
 pub mod openapi;
 pub mod problem;
+pub mod quarantine;
 pub mod readings;
 pub mod request;
 pub mod write;
@@ -46,6 +47,8 @@ pub fn router(app: App) -> Router {
     Router::new()
         .route("/v1/readings", post(readings::post))
         .route("/api/v2/write", post(write::post))
+        .route("/v1/quarantine", get(quarantine::list))
+        .route("/v1/quarantine/replay", post(quarantine::replay))
         .merge(context::routes())
         .route("/v1/runs/{plant}/{key}", patch(context::patch_run).delete(context::delete_run))
         .route("/health", get(health::health))

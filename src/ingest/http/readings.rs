@@ -15,6 +15,7 @@ use crate::ingest::batch::Batch;
 use crate::ingest::database::Unavailable;
 use crate::ingest::keys::Scope;
 use crate::ingest::payload::{Parsed, RowError, json};
+use crate::ingest::quarantine;
 use crate::ingest::telemetry;
 use crate::ingest::validate::{Validated, validate};
 
@@ -134,9 +135,11 @@ pub(super) async fn store(
     plant: Option<&str>,
     protocol: &'static str,
 ) -> Result<(usize, Vec<RowError>), Unavailable> {
-    let Validated { readings, errors } = validate(parsed, plant, grant, &app.directory).await?;
+    let Validated { readings, errors, held } =
+        validate(parsed, plant, grant, &app.directory).await?;
     let accepted = readings.len();
     app.writer.store(Batch::new(readings)).await?;
+    quarantine::hold(&app.pool, &held).await?;
     metrics::counter!(telemetry::READINGS_ACCEPTED, "protocol" => protocol)
         .increment(accepted as u64);
     for error in &errors {

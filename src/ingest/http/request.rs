@@ -8,6 +8,7 @@ use axum::http::{StatusCode, header};
 
 use super::App;
 use super::problem::Problem;
+use crate::domain::Key;
 use crate::ingest::auth::Grant;
 use crate::ingest::keys::Scope;
 
@@ -38,6 +39,19 @@ impl Grant {
         let detail = format!("API key {:?} is not for plant {plant:?}", self.key);
         Err(Problem::new(StatusCode::FORBIDDEN, "plant_not_allowed", detail))
     }
+}
+
+/// The plants that a listing is for: the one asked for, else those of the key (`None`: all).
+pub(super) fn plants_asked(
+    grant: &Grant,
+    plant: Option<String>,
+) -> Result<Option<Vec<String>>, Problem> {
+    let Some(plant) = plant else { return Ok(grant.plants()) };
+    grant.require_plant(&plant)?;
+    // No plant has such a key, and PostgreSQL might choke on it.
+    Key::parse(&plant)
+        .map_err(|e| Problem::new(StatusCode::BAD_REQUEST, "parameter", e.to_string()))?;
+    Ok(Some(vec![plant]))
 }
 
 /// The body, decompressed and within the limit.

@@ -32,7 +32,8 @@ async fn the_documented_commands_work() {
             "demo/oven-T 1772344800 181.5",
             "demo/oven-T 1772344860 182",
             "demo/oven-T 1772344920 183.25",
-            "demo/oven-T 1772344980 183.5"
+            "demo/oven-T 1772344980 183.5",
+            "demo/oven-X 1772344860 182"
         ]
     );
 }
