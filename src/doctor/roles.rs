@@ -12,7 +12,7 @@ type Row = (String, bool, bool, Vec<String>, Vec<String>);
 /// As the migrations grant them. Rights are given as the end of a GRANT statement.
 const RIGHTS: &str = "
     WITH tables (name) AS (SELECT unnest(ARRAY['plant', 'line', 'machine', 'sensor', 'shift', 'reference',
-            'operator', 'lot', 'run', 'state', 'reading'])),
+            'operator', 'lot', 'run', 'state', 'reading', 'quarantine'])),
     writes (name) AS (SELECT unnest(ARRAY['INSERT', 'UPDATE', 'DELETE'])),
     rights (role, kind, object, privilege, wanted) AS (
         SELECT role, 'table', tables.name, 'SELECT', true
