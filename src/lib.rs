@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod client;
 pub mod db;
 pub mod demo;
+pub mod doctor;
 pub mod domain;
 pub mod figures;
 pub mod frame;

@@ -114,7 +114,11 @@ pub async fn version(conn: &mut PgConnection) -> Result<Option<i64>, sqlx::Error
     sqlx::query_scalar(VERSION_SQL).fetch_one(conn).await
 }
 
-async fn connect(url: &str) -> Result<PgConnection, SchemaError> {
+/// A connection for an administrator's command; errors never show the password.
+///
+/// # Errors
+/// With the address that was tried.
+pub async fn connect(url: &str) -> Result<PgConnection, SchemaError> {
     let options = PgConnectOptions::from_str(url).map_err(SchemaError::Url)?;
     options.connect().await.map_err(|source| SchemaError::Connect {
         host: options.get_host().to_owned(),

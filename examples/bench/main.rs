@@ -3,6 +3,7 @@
 //! A development tool, never shipped: `cargo run --release --example lotwise-bench -- latency`.
 //! Reads the arguments and dispatches; what a measurement means is in docs/performance.md.
 
+mod ingest;
 mod latency;
 mod report;
 mod sample;
@@ -20,6 +21,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Ingest(ingest::Args),
     Latency(latency::Args),
 }
 
@@ -27,6 +29,7 @@ enum Command {
 async fn main() -> anyhow::Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     match Cli::parse().command {
+        Command::Ingest(args) => ingest::run(args).await,
         Command::Latency(args) => latency::run(args).await,
     }
 }

@@ -5,6 +5,7 @@
 mod answers;
 mod conformance;
 mod demo;
+mod doctor;
 mod errors;
 mod ingest;
 mod oracle;

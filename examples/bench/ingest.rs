@@ -1,0 +1,161 @@
+//! Readings in: Lotwise beside `psql`'s binary COPY of the same rows, and beside multi-row INSERT.
+//!
+//! A round writes the same rows to the empty table first by COPY, the floor, and then through the
+//! service, so that whatever else the machine does falls on both. Each way is measured in several
+//! rounds; the medians count, so that one disturbed round does not.
+
+mod client;
+mod rows;
+mod service;
+mod target;
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use lotwise::schema::TimescaleChoice;
+
+use crate::report::{Figure, Report};
+use crate::sample::Sample;
+use crate::support::db::TestDb;
+use service::Service;
+use target::Target;
+
+/// Readings in: the rate, the time to the acknowledgement, and the service's memory.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Superuser's URL of a server's maintenance database; a database is made there, and dropped
+    #[arg(long, env = "LOTWISE_BENCH_DATABASE_URL", hide_env_values = true)]
+    database_url: String,
+    /// The service's executable
+    #[arg(long, default_value = "target/release/lotwise")]
+    lotwise: PathBuf,
+    /// Times that each way of writing is measured
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// Write the figures to this file
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+/// Readings of a certain batch size over so many connections.
+struct Shape {
+    name: &'static str,
+    batch: usize,
+    connections: usize,
+    /// Readings of a round, a multiple of the batch: some seconds each.
+    readings: usize,
+}
+
+const SHAPES: [Shape; 3] = [
+    Shape { name: "batch_5000", batch: 5_000, connections: 1, readings: 400_000 },
+    Shape { name: "batch_100_x50", batch: 100, connections: 50, readings: 200_000 },
+    Shape { name: "single_x200", batch: 1, connections: 200, readings: 10_000 },
+];
+
+const INSERTED: usize = 200_000;
+
+/// Bodies just under the service's limit of 16 MiB, all at once: what memory is worst at.
+const LARGEST: Shape =
+    Shape { name: "largest bodies", batch: 330_000, connections: 4, readings: 1_320_000 };
+
+/// Measures and prints.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let db = TestDb::migrated_at(&args.database_url, TimescaleChoice::Auto).await;
+    let target = Target::prepare(&db).await?;
+    let service = Service::start(&args.lotwise, &db.url).await?;
+    let mut results = Vec::new();
+    for shape in &SHAPES {
+        results.extend(measure(shape, args.rounds, &service, &target).await?);
+    }
+    results.extend(inserts(args.rounds, &target).await?);
+    let named = service.peak_rss_mb()?;
+    target.empty().await?;
+    through(&LARGEST, &service, &target).await.context(LARGEST.name)?;
+    results.push(Figure::new("peak_rss_mb".to_owned(), service.peak_rss_mb()?, "MB", None));
+    results.push(Figure::new("peak_rss_mb, without largest".to_owned(), named, "MB", None));
+    Report { results }.publish(args.json.as_deref())
+}
+
+async fn measure(
+    shape: &Shape,
+    rounds: u16,
+    service: &Service,
+    target: &Target,
+) -> anyhow::Result<[Figure; 3]> {
+    let (mut measured, mut floor) = (Rates::default(), Rates::default());
+    let mut acknowledged = Vec::new();
+    for _ in 0..rounds {
+        floor.add(shape.readings, copied(0..shape.readings, target).await?);
+        target.empty().await?;
+        let load = through(shape, service, target).await.context(shape.name)?;
+        measured.add(shape.readings, load.took);
+        acknowledged.extend(load.acknowledged);
+    }
+    Ok(figures(shape.name, &measured, &floor, acknowledged))
+}
+
+async fn inserts(rounds: u16, target: &Target) -> anyhow::Result<[Figure; 3]> {
+    let (mut measured, mut floor) = (Rates::default(), Rates::default());
+    let mut committed = Vec::new();
+    for _ in 0..rounds {
+        floor.add(INSERTED, copied(0..INSERTED, target).await?);
+        target.empty().await?;
+        let took = target.insert(0..INSERTED).await?;
+        target.check(INSERTED).await?;
+        measured.add(INSERTED, took.iter().sum());
+        committed.extend(took);
+    }
+    Ok(figures("telegraf_insert", &measured, &floor, committed))
+}
+
+async fn copied(rows: Range<usize>, target: &Target) -> anyhow::Result<Duration> {
+    target.empty().await?;
+    let count = rows.len();
+    let took = target.copy(rows).await?;
+    target.check(count).await?;
+    Ok(took)
+}
+
+async fn through(
+    shape: &Shape,
+    service: &Service,
+    target: &Target,
+) -> anyhow::Result<client::Load> {
+    let requests = (0..shape.readings)
+        .step_by(shape.batch)
+        .map(|first| client::request(&target.key, &rows::lines(first..first + shape.batch)))
+        .collect();
+    let load = client::send(service.address, requests, shape.connections).await?;
+    target.check(shape.readings).await?;
+    Ok(load)
+}
+
+fn figures(name: &str, measured: &Rates, floor: &Rates, calls: Vec<Duration>) -> [Figure; 3] {
+    let calls = Sample::new(calls);
+    let call = |label: &str, share| {
+        Figure::new(format!("{name}, {label}"), calls.quantile(share), "ms", None)
+    };
+    [
+        Figure::new(name.to_owned(), measured.median(), "readings/s", Some(floor.median())),
+        call("p50", 0.50),
+        call("p99", 0.99),
+    ]
+}
+
+/// Readings per second of several rounds.
+#[derive(Default)]
+struct Rates(Vec<f64>);
+
+impl Rates {
+    fn add(&mut self, readings: usize, took: Duration) {
+        self.0.push(readings as f64 / took.as_secs_f64());
+    }
+
+    fn median(&self) -> f64 {
+        let mut rates = self.0.clone();
+        rates.sort_by(f64::total_cmp);
+        rates.get(rates.len() / 2).copied().unwrap_or(f64::NAN)
+    }
+}
