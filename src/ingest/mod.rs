@@ -2,9 +2,10 @@
 //! when the answer is a 2xx.
 //!
 //! A posted batch passes, in this order: [`http`] (key, body limit, gzip), [`payload`] (text to
-//! candidate rows), [`validate`] with the [`directory`] of sensors (candidates to readings that
-//! cannot fail any more), [`batch`] (sorted, one value per sensor and instant), [`writer`] (COPY,
-//! upsert, commit). Context items pass [`http`] and [`context`]. Knows nothing of Grafana.
+//! candidate rows), and [`intake`], which takes it through [`validate`] with the [`directory`] of
+//! sensors (candidates to readings that cannot fail any more), [`batch`] (sorted, one value per
+//! sensor and instant) and [`writer`] (COPY, upsert, commit). Context items pass [`http`] and
+//! [`context`]. Knows nothing of Grafana.
 
 pub mod service;
 
@@ -23,5 +24,6 @@ pub mod context;
 pub mod copy_pool;
 pub mod database;
 pub mod directory;
+pub mod intake;
 pub mod telemetry;
 pub mod writer;

@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::ingest::auth::Keys;
 use crate::ingest::directory::Directory;
 use crate::ingest::http::{self, App};
+use crate::ingest::intake::Intake;
 use crate::ingest::telemetry::{self, LogFormat};
 use crate::ingest::writer::Writer;
 use crate::ingest::{copy_pool, database, quarantine};
@@ -67,10 +68,10 @@ pub async fn serve(
     args: &Args,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let app = app(args)?;
+    let (app, writer) = app(args)?;
     telemetry::metrics();
     let tidy = tokio::spawn(telemetry::tidy_metrics());
-    let prepare = tokio::spawn(keep_house(app.writer.clone(), app.pool.clone()));
+    let prepare = tokio::spawn(keep_house(writer, app.pool.clone()));
     tracing::info!(http.address = %listener.local_addr()?, "listening");
     let (stopping, mut stopped) = tokio::sync::watch::channel(false);
     // Without Nagle's delay: answers are small and clients wait for them.
@@ -120,17 +121,18 @@ async fn keep_house(writer: Writer, pool: PgPool) {
     }
 }
 
-fn app(args: &Args) -> anyhow::Result<App> {
+fn app(args: &Args) -> anyhow::Result<(App, Writer)> {
     let pool = database::pool(&args.database_url, CONTEXT_CONNECTIONS).context(
         "--database-url is not valid; it looks like postgres://USER:PASSWORD@HOST:5432/DATABASE",
     )?;
-    Ok(App {
+    let writer = Writer::new(copy_pool::pool(&args.database_url, args.writers)?);
+    let app = App {
         keys: Keys::new(pool.clone(), Duration::from_secs(args.key_cache_seconds)),
-        directory: Directory::new(pool.clone()),
-        writer: Writer::new(copy_pool::pool(&args.database_url, args.writers)?),
+        intake: Intake::new(pool.clone(), Directory::new(pool.clone()), writer.clone()),
         max_body_bytes: args.max_body_bytes,
         pool,
-    })
+    };
+    Ok((app, writer))
 }
 
 fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {

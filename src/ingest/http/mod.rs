@@ -21,9 +21,8 @@ use sqlx::postgres::PgPool;
 use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::ingest::auth::Keys;
-use crate::ingest::directory::Directory;
+use crate::ingest::intake::Intake;
 use crate::ingest::telemetry;
-use crate::ingest::writer::Writer;
 use problem::Problem;
 
 /// What the routes share.
@@ -33,10 +32,8 @@ pub struct App {
     pub pool: PgPool,
     /// API keys.
     pub keys: Keys,
-    /// Sensors.
-    pub directory: Directory,
     /// The way of readings into the database.
-    pub writer: Writer,
+    pub intake: Intake,
     /// Largest body after decompression.
     pub max_body_bytes: usize,
 }

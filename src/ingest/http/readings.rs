@@ -11,13 +11,9 @@ use super::App;
 use super::problem::Problem;
 use super::request::Body;
 use crate::ingest::auth::Grant;
-use crate::ingest::batch::Batch;
-use crate::ingest::database::Unavailable;
+use crate::ingest::intake::{Source, Taken};
 use crate::ingest::keys::Scope;
-use crate::ingest::payload::{Parsed, RowError, json};
-use crate::ingest::quarantine;
-use crate::ingest::telemetry;
-use crate::ingest::validate::{Validated, validate};
+use crate::ingest::payload::{RowError, json};
 
 /// A batch of readings.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -117,34 +113,12 @@ pub async fn post(
         let detail = format!("the body is no batch of readings: {e}");
         Problem::new(StatusCode::BAD_REQUEST, "body_malformed", detail)
     })?;
-    let (accepted, errors) = if parameters.dry_run {
-        let checked = validate(parsed, None, &grant, &app.directory).await?;
-        (checked.readings.len(), checked.errors)
+    let source = Source { protocol: "json", plant: None };
+    let Taken { accepted, errors } = if parameters.dry_run {
+        app.intake.check(&grant, parsed, source).await?
     } else {
-        store(&app, &grant, parsed, None, "json").await?
+        app.intake.take(&grant, parsed, source).await?
     };
     let errors: Vec<_> = errors.iter().map(ItemProblem::from).collect();
     Ok(Json(Outcome { accepted, rejected: errors.len(), errors }))
-}
-
-/// The way of every batch after parsing: validate, sort, store, count.
-pub(super) async fn store(
-    app: &App,
-    grant: &Grant,
-    parsed: Parsed<'_>,
-    plant: Option<&str>,
-    protocol: &'static str,
-) -> Result<(usize, Vec<RowError>), Unavailable> {
-    let Validated { readings, errors, held } =
-        validate(parsed, plant, grant, &app.directory).await?;
-    let accepted = readings.len();
-    app.writer.store(Batch::new(readings)).await?;
-    quarantine::hold(&app.pool, &held).await?;
-    metrics::counter!(telemetry::READINGS_ACCEPTED, "protocol" => protocol)
-        .increment(accepted as u64);
-    for error in &errors {
-        metrics::counter!(telemetry::READINGS_REJECTED, "reason" => error.reason.code())
-            .increment(1);
-    }
-    Ok((accepted, errors))
 }

@@ -13,9 +13,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::App;
 use super::problem::Problem;
-use super::readings::store;
 use super::request::Body;
 use crate::ingest::auth::Grant;
+use crate::ingest::intake::Source;
 use crate::ingest::keys::Scope;
 use crate::ingest::payload::RowError;
 use crate::ingest::payload::line_protocol::{Precision, parse};
@@ -110,8 +110,8 @@ async fn write(
         .map_err(|e| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "clock", e.to_string()))?;
     let Body(body) = body?;
     let parsed = parse(&body, precision, now);
-    let (_, errors) = store(app, &grant, parsed, plant, "line_protocol").await?;
-    Ok(errors)
+    let source = Source { protocol: "line_protocol", plant };
+    Ok(app.intake.take(&grant, parsed, source).await?.errors)
 }
 
 fn partial(errors: &[RowError]) -> WriteError {
