@@ -13,3 +13,4 @@ mod replay;
 mod schema;
 #[allow(dead_code, reason = "the modules that use the rest follow")]
 mod support;
+mod trust;

@@ -1,0 +1,3 @@
+//! Nothing acknowledged is ever lost: faults of every kind while clients send what they know.
+
+mod soak;
