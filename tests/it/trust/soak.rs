@@ -7,7 +7,7 @@
 
 mod disk;
 mod faults;
-mod ledger;
+pub mod ledger;
 mod process;
 mod proxy;
 mod sender;
@@ -33,6 +33,7 @@ use self::wire::{Form, PLANT};
 use crate::support::cluster::Cluster;
 use crate::support::command::lotwise;
 use crate::support::db::Server;
+use crate::trust::telegraf::client::{Metric, Telegraf};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_on_timescale() {
@@ -60,6 +61,7 @@ async fn soak(server: Server) {
         .zip(seed..)
         .map(|(habit, seed)| tokio::spawn(field.clone().run(habit, seed)))
         .collect();
+    let telegraf = tokio::spawn(telegraf(field.clone()));
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     victims.stop.store(true, Ordering::Relaxed);
     hurting.await.expect("the faults");
@@ -69,6 +71,7 @@ async fn soak(server: Server) {
     for sender in senders {
         sender.await.expect("a sender");
     }
+    telegraf.await.expect("Telegraf");
 
     assert!(
         victims.process.stop(),
@@ -142,16 +145,8 @@ async fn set_up(server: Server) -> (Victims, Arc<Field>) {
     let mut database = url::Url::parse(&cluster.role_url("ingest")).expect("URL");
     let back = Proxy::start(address(&database), Rest::Delivered).await;
     database.set_port(Some(back.address.port())).expect("port");
-    let folder = disk.path().to_owned();
-    let process = tokio::task::spawn_blocking(move || {
-        // The log of the service is not to be hurt by the full disk.
-        let log =
-            tempfile::Builder::new().prefix("lotwise-soak-").tempdir().expect("folder").keep();
-        let _ = folder;
-        Process::start(database.as_str(), &log, &[])
-    })
-    .await
-    .expect("a service");
+    let process = tokio::task::spawn_blocking(move || Process::start(database.as_str(), &[])).await;
+    let process = process.expect("a service");
     let front = Proxy::start(process.address, Rest::Dropped).await;
     let field = Arc::new(Field::new(format!("http://{}", front.address), key));
     register(&field).await;
@@ -166,6 +161,44 @@ fn command(arguments: &[&str], database_url: &str) {
     let output =
         lotwise(arguments).env("LOTWISE_DATABASE_URL", database_url).output().expect("lotwise");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A Telegraf that flushes each second, as long as the others send and then until its buffer is
+/// empty: nothing of its metrics may be dropped.
+async fn telegraf(field: Arc<Field>) {
+    let mut telegraf =
+        Telegraf::new(&field.url, &field.key, PLANT, 1_000).with_ledger(&field.ledger);
+    let start = chrono::Utc::now().timestamp_millis();
+    let (mut second, mut value) = (0, TELEGRAF_VALUES);
+    let mut after = 0;
+    while !field.stop.load(Ordering::Relaxed) || telegraf.waiting() > 0 {
+        if !field.stop.load(Ordering::Relaxed) {
+            // The newest seconds come again, with newer values.
+            for time in (second - 5).max(0)..=second {
+                for sensor in &telegraf_sensors() {
+                    value += 1;
+                    telegraf.add(Metric::new((sensor.clone(), start + time * 1_000), value));
+                }
+            }
+            second += 1;
+        } else {
+            after += 1;
+            assert!(after < 60, "not everything arrives: {:?}", telegraf.log);
+        }
+        telegraf.flush().await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    println!("Telegraf: {} metrics arrived", value - TELEGRAF_VALUES);
+    assert_eq!((telegraf.log.dropped, telegraf.log.overflowed), (0, 0));
+    let allowed = [0, 204, 429, 503];
+    assert!(telegraf.log.answers.iter().all(|s| allowed.contains(s)), "{:?}", telegraf.log);
+}
+
+/// Far above the values of the other senders.
+const TELEGRAF_VALUES: u64 = 1 << 40;
+
+fn telegraf_sensors() -> Vec<String> {
+    (0..20).map(|number| format!("agent-{number}")).collect()
 }
 
 /// Eight senders of all forms. The last two share their sensors.
@@ -196,6 +229,7 @@ async fn register(field: &Field) {
     };
     post("plants", json!([{"key": PLANT, "name": "Soak", "time_zone": "Europe/Madrid"}])).await;
     let mut sensors: Vec<String> = habits().into_iter().flat_map(|habit| habit.sensors).collect();
+    sensors.extend(telegraf_sensors());
     sensors.sort();
     sensors.dedup();
     let sensors: Vec<Value> = sensors

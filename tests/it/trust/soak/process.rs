@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
 
 use crate::support::command::lotwise;
 
@@ -15,20 +17,21 @@ pub struct Process {
     pub address: SocketAddr,
     database_url: String,
     arguments: Vec<String>,
-    log: PathBuf,
+    /// For its log, which the full disk is not to hurt.
+    folder: TempDir,
     child: Mutex<Option<Child>>,
 }
 
 impl Process {
-    /// Starts it. `folder` gets its log; `arguments` follow `lotwise ingest`.
-    pub fn start(database_url: &str, folder: &Path, arguments: &[&str]) -> Self {
+    /// Starts it; `arguments` follow `lotwise ingest`.
+    pub fn start(database_url: &str, arguments: &[&str]) -> Self {
         // The port is free again at once, and nobody else asks for this one soon.
         let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
         let process = Self {
             address: address.expect("a free port"),
             database_url: database_url.to_owned(),
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
-            log: folder.join("ingest.log"),
+            folder: tempfile::tempdir().expect("folder"),
             child: Mutex::default(),
         };
         process.launch();
@@ -41,7 +44,7 @@ impl Process {
         if child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None))) {
             return;
         }
-        let log = File::options().append(true).create(true).open(&self.log).expect("log");
+        let log = File::options().append(true).create(true).open(self.log()).expect("log");
         let started = lotwise(&["ingest", "--listen", &self.address.to_string()])
             .args(&self.arguments)
             .env("LOTWISE_DATABASE_URL", &self.database_url)
@@ -78,15 +81,19 @@ impl Process {
 
     /// Panics in its log: there must be none, whatever comes.
     pub fn panics(&self) -> Vec<String> {
-        let log = std::fs::read_to_string(&self.log).expect("log");
+        let log = std::fs::read_to_string(self.log()).expect("log");
         log.lines().filter(|line| line.contains("panicked")).map(str::to_owned).collect()
     }
 
     /// The last lines of its log.
     pub fn end_of_log(&self) -> String {
-        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let log = std::fs::read_to_string(self.log()).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("ingest.log")
     }
 
     fn child(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
