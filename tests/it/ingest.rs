@@ -3,6 +3,7 @@
 mod access;
 mod command;
 mod context;
+mod csv;
 mod documented;
 mod faults;
 mod quarantine;

@@ -13,11 +13,12 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, Required};
 use utoipa::{IntoParams, Modify, OpenApi as _};
 
 use super::context::{ListParameters, Listed};
+use super::csv::{CellProblem, FileOutcome};
 use super::problem::Problem;
 use super::quarantine::{HeldReading, HeldReadings, Replayed};
 use super::readings::{ItemProblem, Outcome, ReadingItem, ReadingsBody, TimeItem};
 use super::write::{LineProblem, WriteError};
-use super::{context, health, quarantine, readings, write};
+use super::{context, csv, health, quarantine, readings, write};
 use crate::ingest::context::{
     Resource, lot::Lot, named::Line, named::Operator, named::Reference, place::Machine,
     place::Plant, run::Run, run::RunChange, sensor::Sensor, shift::Shift, state::State,
@@ -30,13 +31,13 @@ use crate::ingest::context::{
         description = "Readings and production context. A 2xx means committed; errors are RFC 9457 problems."
     ),
     paths(
-        readings::post, write::post, quarantine::list, quarantine::replay, context::patch_run, context::delete_run,
+        readings::post, csv::post, write::post, quarantine::list, quarantine::replay, context::patch_run, context::delete_run,
         health::health, health::ready, health::metrics
     ),
     components(schemas(
         Plant, Line, Machine, Sensor, Shift, Reference, Operator, Lot, Run, RunChange, State,
         ReadingsBody, ReadingItem, TimeItem, Outcome, ItemProblem, Listed, Problem, WriteError, LineProblem,
-        HeldReading, HeldReadings, Replayed
+        HeldReading, HeldReadings, Replayed, FileOutcome, CellProblem
     )),
     tags(
         (name = "readings", description = "Values of sensors"),
