@@ -60,7 +60,7 @@ fn shown(body: &[u8], dialect: &Dialect, most: usize) -> Vec<String> {
 }
 
 fn refused(body: &[u8], dialect: &Dialect) -> FileError {
-    File::open(body, dialect).err().expect("no header")
+    File::open(body, dialect).expect_err("no header")
 }
 
 #[test]
