@@ -6,8 +6,11 @@ mod context;
 mod documented;
 mod faults;
 mod quarantine;
+mod rates;
 mod readings;
+mod registration;
 mod runs;
+mod windows;
 
 /// One test on both kinds of database.
 macro_rules! on_both {

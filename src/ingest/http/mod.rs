@@ -7,6 +7,7 @@ pub mod problem;
 pub mod quarantine;
 pub mod readings;
 pub mod request;
+pub mod sensors;
 pub mod write;
 
 use std::time::Instant;
@@ -46,6 +47,7 @@ pub fn router(app: App) -> Router {
         .route("/api/v2/write", post(write::post))
         .route("/v1/quarantine", get(quarantine::list))
         .route("/v1/quarantine/replay", post(quarantine::replay))
+        .route("/v1/sensors/incomplete", get(sensors::incomplete))
         .merge(context::routes())
         .route("/v1/runs/{plant}/{key}", patch(context::patch_run).delete(context::delete_run))
         .route("/health", get(health::health))
