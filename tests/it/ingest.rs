@@ -11,6 +11,7 @@ mod readings;
 mod registration;
 mod runs;
 mod windows;
+mod writing;
 
 /// One test on both kinds of database.
 macro_rules! on_both {
