@@ -3,6 +3,7 @@
 mod access;
 mod command;
 mod context;
+mod costs;
 mod documented;
 mod faults;
 mod quarantine;

@@ -17,11 +17,23 @@ use super::problem::Problem;
 use super::quarantine::{HeldReading, HeldReadings, Replayed};
 use super::readings::{ItemProblem, Outcome, ReadingItem, ReadingsBody, TimeItem};
 use super::sensors::{IncompleteSensor, IncompleteSensors};
+use super::single::Deleted;
 use super::write::{LineProblem, WriteError};
-use super::{context, health, quarantine, readings, sensors, write};
+use super::{health, quarantine, readings, sensors, single, write};
+use crate::domain::tariff::{DayKind, Period, Rule};
 use crate::ingest::context::{
-    Resource, lot::Lot, named::Line, named::Operator, named::Reference, place::Machine,
-    place::Plant, run::Run, run::RunChange, sensor::Sensor, shift::Shift, state::State,
+    Resource,
+    count::Count,
+    factor::{Factor, FactorKind},
+    lot::Lot,
+    named::{Line, Operator, Reference},
+    place::{Machine, Plant},
+    run::{Run, RunChange},
+    sensor::Sensor,
+    shift::Shift,
+    state::State,
+    target::Target,
+    tariff::Tariff,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -31,11 +43,13 @@ use crate::ingest::context::{
         description = "Readings and production context. A 2xx means committed; errors are RFC 9457 problems."
     ),
     paths(
-        readings::post, write::post, quarantine::list, quarantine::replay, sensors::incomplete, context::patch_run, context::delete_run,
+        readings::post, write::post, quarantine::list, quarantine::replay, sensors::incomplete, single::patch_run, single::delete_run,
+        single::delete_counts, single::delete_tariff, single::delete_factor, single::delete_target,
         health::health, health::ready, health::metrics
     ),
     components(schemas(
         Plant, Line, Machine, Sensor, Shift, Reference, Operator, Lot, Run, RunChange, State,
+        Count, Tariff, Period, Rule, DayKind, Factor, FactorKind, Target, Deleted,
         ReadingsBody, ReadingItem, TimeItem, Outcome, ItemProblem, Listed, Problem, WriteError, LineProblem,
         HeldReading, HeldReadings, Replayed, IncompleteSensor, IncompleteSensors
     )),
@@ -85,6 +99,10 @@ impl Modify for Rest {
         items::<Lot>(api, "Lot", "lots");
         items::<Run>(api, "Run", "runs");
         items::<State>(api, "State", "states of machines");
+        items::<Count>(api, "Count", "production counts");
+        items::<Tariff>(api, "Tariff", "tariffs");
+        items::<Factor>(api, "Factor", "emission factors");
+        items::<Target>(api, "Target", "targets of energy per unit");
         for (path, item) in &mut api.paths.paths {
             let error = if path == "/api/v2/write" { "WriteError" } else { "Problem" };
             if let Some(operation) = &mut item.get {
