@@ -8,8 +8,11 @@ mod csv;
 mod documented;
 mod faults;
 mod quarantine;
+mod rates;
 mod readings;
+mod registration;
 mod runs;
+mod windows;
 mod writing;
 
 /// One test on both kinds of database.
