@@ -76,15 +76,15 @@ CREATE TABLE rollup_run (
 CREATE INDEX rollup_run_run ON rollup_run (run_id);
 CREATE INDEX rollup_run_depends ON rollup_run USING gist (plant_id, sensor_id, depends_on);
 
--- Runs whose sensors were gone through, and for which place and interval. Not complete: some sensor
--- has no next reading yet, and is tried again.
+-- Runs that were gone through, and for which place and interval.
 CREATE TABLE rollup_run_done (
     run_id     bigint PRIMARY KEY,
     line_id    int NOT NULL,
     machine_id int,
     started_at timestamptz NOT NULL,
     ended_at   timestamptz NOT NULL,
-    complete   bool NOT NULL
+    complete   bool NOT NULL,                -- no sensor of it waits for a next reading
+    again      bool NOT NULL DEFAULT false   -- to be gone through again
 );
 
 -- Marks the hours of changed readings, those that rollups may already hold. To be called last in

@@ -35,7 +35,7 @@ const FORGET_DEPENDING: &str = "
         USING unnest($1::int4[], $2::int4[], $3::timestamptz[], $4::timestamptz[]) AS t (plant_id, sensor_id, lo, hi)
         WHERE w.plant_id = t.plant_id AND w.sensor_id = t.sensor_id AND w.depends_on && tstzrange(t.lo, t.hi)
         RETURNING w.run_id)
-    DELETE FROM rollup_run_done d USING (SELECT DISTINCT run_id FROM gone) g WHERE d.run_id = g.run_id";
+    UPDATE rollup_run_done d SET again = true FROM (SELECT DISTINCT run_id FROM gone) g WHERE d.run_id = g.run_id";
 
 /// Deletes what depends on the hours; those runs are gone through again.
 pub(super) async fn forget_depending(conn: &mut PgConnection, spans: &[Span]) -> sqlx::Result<()> {
@@ -46,8 +46,8 @@ pub(super) async fn forget_depending(conn: &mut PgConnection, spans: &[Span]) ->
 }
 
 /// After a month without a next reading, a run's sensor is left to the readings.
-const RETRY: &str = "DELETE FROM rollup_run_done d USING rollup_state m
-    WHERE NOT d.complete AND d.ended_at > m.mark_until - interval '30 days'";
+const RETRY: &str = "UPDATE rollup_run_done d SET again = true FROM rollup_state m
+    WHERE NOT d.complete AND NOT d.again AND d.ended_at > m.mark_until - interval '30 days'";
 
 /// Lets incomplete runs be gone through again, now that more hours are made.
 pub(super) async fn retry(conn: &mut PgConnection) -> sqlx::Result<()> {
@@ -57,7 +57,7 @@ pub(super) async fn retry(conn: &mut PgConnection) -> sqlx::Result<()> {
 
 const TODO: &str = "SELECT r.id, r.line_id, r.machine_id, r.started_at, r.ended_at
     FROM run r JOIN rollup_state m ON r.ended_at < m.mark_until
-    WHERE NOT EXISTS (SELECT FROM rollup_run_done d WHERE d.run_id = r.id)
+    WHERE NOT EXISTS (SELECT FROM rollup_run_done d WHERE d.run_id = r.id AND NOT d.again)
     ORDER BY r.ended_at DESC, r.id LIMIT 200";
 
 /// A closed run that is to be gone through.
@@ -165,7 +165,7 @@ static STORE: LazyLock<String> = LazyLock::new(|| {
 
 const DONE: &str = "INSERT INTO rollup_run_done (run_id, line_id, machine_id, started_at, ended_at, complete)
     SELECT * FROM unnest($1::int8[], $2::int4[], $3::int4[], $4::timestamptz[], $5::timestamptz[], $6::bool[])
-    ON CONFLICT (run_id) DO NOTHING";
+    ON CONFLICT (run_id) DO UPDATE SET complete = excluded.complete, again = false";
 
 /// Goes through a bounded part of the closed runs; how many sums were made, none when no run is left.
 pub(super) async fn build(conn: &mut PgConnection) -> sqlx::Result<Option<u64>> {

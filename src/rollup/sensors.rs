@@ -15,7 +15,8 @@ const ADOPT: &str = "
         WHERE m.mark_until IS NOT NULL
             AND NOT EXISTS (SELECT FROM rollup_sensor x WHERE x.plant_id = s.plant_id AND x.sensor_id = s.id)
         RETURNING sensor_id)
-    DELETE FROM rollup_run_done d USING adopted a JOIN sensor s ON s.id = a.sensor_id WHERE d.line_id = s.line_id";
+    UPDATE rollup_run_done d SET again = true FROM adopted a JOIN sensor s ON s.id = a.sensor_id
+    WHERE d.line_id = s.line_id";
 
 /// Sensors whose rules changed: all that was made by the old ones is made again.
 const CHANGE: &str = "
@@ -33,7 +34,7 @@ const CHANGE: &str = "
     gone AS (
         DELETE FROM rollup_run w USING changed c
         WHERE w.plant_id = c.plant_id AND w.sensor_id = c.sensor_id RETURNING w.run_id)
-    DELETE FROM rollup_run_done d USING (SELECT DISTINCT run_id FROM gone) g WHERE d.run_id = g.run_id";
+    UPDATE rollup_run_done d SET again = true FROM (SELECT DISTINCT run_id FROM gone) g WHERE d.run_id = g.run_id";
 
 /// Takes over new sensors and new rules from the table of sensors.
 pub(super) async fn follow(conn: &mut PgConnection) -> sqlx::Result<()> {
