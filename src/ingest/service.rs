@@ -71,7 +71,7 @@ pub async fn serve(
     let (app, writer) = app(args)?;
     telemetry::metrics();
     let tidy = tokio::spawn(telemetry::tidy_metrics());
-    let prepare = tokio::spawn(keep_house(writer, app.pool.clone()));
+    let prepare = tokio::spawn(keep_house(writer.clone(), app.pool.clone()));
     tracing::info!(http.address = %listener.local_addr()?, "listening");
     let (stopping, mut stopped) = tokio::sync::watch::channel(false);
     // Without Nagle's delay: answers are small and clients wait for them.
@@ -94,6 +94,10 @@ pub async fn serve(
     tokio::select! {
         served = async { server.await } => served?,
         () = too_late => tracing::warn!(drain_s = DRAIN.as_secs(), "some requests did not finish"),
+    }
+    // Also what was queued by clients that hung up.
+    if tokio::time::timeout(DRAIN, writer.drained()).await.is_err() {
+        tracing::warn!(drain_s = DRAIN.as_secs(), "some readings were not written");
     }
     tidy.abort();
     prepare.abort();
