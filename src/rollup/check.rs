@@ -1,8 +1,8 @@
 //! Compares the rollups with the readings.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::postgres::PgConnection;
 use sqlx::FromRow;
+use sqlx::postgres::PgConnection;
 
 use super::hours::{Span, todo_and_fresh};
 use super::{BUDGET, cost_of_hour, runs};

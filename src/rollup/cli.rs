@@ -77,7 +77,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         Command::Check(which) => {
             let checked = check(&mut conn, &which.into()).await.context(OUTDATED)?;
             if let Some(difference) = checked.difference {
-                bail!("rollups differ from the readings: {difference}\n`lotwise rollup rebuild` makes them again");
+                bail!(
+                    "rollups differ from the readings: {difference}\n`lotwise rollup rebuild` makes them again"
+                );
             }
             println!(
                 "rollups agree with the readings: {} sensors, {} hours, {} sums of runs",

@@ -100,7 +100,8 @@ const STORE: &str = concat!(
             excluded.rest_sum, excluded.rest_min, excluded.rest_max, excluded.covered_s, excluded.total)"
 );
 
-const DUE: &str = "SELECT x.plant_id, x.sensor_id, x.built_until AS lo, m.mark_until AS hi, x.interval_s
+const DUE: &str =
+    "SELECT x.plant_id, x.sensor_id, x.built_until AS lo, m.mark_until AS hi, x.interval_s
     FROM rollup_sensor x, rollup_state m WHERE x.built_until < m.mark_until
     ORDER BY x.built_until, x.plant_id, x.sensor_id LIMIT 1000";
 
@@ -162,7 +163,8 @@ fn hours_in(lo: DateTime<Utc>, hi: DateTime<Utc>) -> u64 {
 }
 
 /// Marks in an order in which neighbouring hours of a sensor follow each other.
-const MARKS: &str = "SELECT d.ctid::text AS id, d.plant_id, d.sensor_id, d.hour, x.interval_s, x.built_until
+const MARKS: &str =
+    "SELECT d.ctid::text AS id, d.plant_id, d.sensor_id, d.hour, x.interval_s, x.built_until
     FROM rollup_dirty d LEFT JOIN rollup_sensor x USING (plant_id, sensor_id)
     ORDER BY d.plant_id, d.sensor_id, d.hour LIMIT 5000";
 
@@ -244,7 +246,8 @@ mod tests {
 
     #[test]
     fn neighbouring_marks_are_one_span() {
-        let marks = [(1, 5), (1, 5), (1, 6), (1, 8), (2, 9), (2, 100)].map(|(s, n)| mark(s, n, 60.0));
+        let marks =
+            [(1, 5), (1, 5), (1, 6), (1, 8), (2, 9), (2, 100)].map(|(s, n)| mark(s, n, 60.0));
         let span = |sensor, lo, hi| Span { plant: 1, sensor, lo: hour(lo), hi: hour(hi) };
         assert_eq!(spans(&marks), [span(1, 5, 7), span(1, 8, 9), span(2, 9, 10)]);
     }

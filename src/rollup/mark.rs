@@ -13,7 +13,8 @@ const NEXT: &str = "SELECT date_bin('1 hour', t.until, 'epoch')
 /// meanwhile. Writers hold the lock only while they commit.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtext('lotwise.rollup_mark'))";
 
-const MOVE: &str = "UPDATE rollup_state SET mark_until = $1 WHERE mark_until IS NULL OR mark_until < $1";
+const MOVE: &str =
+    "UPDATE rollup_state SET mark_until = $1 WHERE mark_until IS NULL OR mark_until < $1";
 
 /// Moves the time on to the last full hour before `until` (now, without it); says whether it moved.
 /// It never moves back.

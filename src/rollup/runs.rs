@@ -224,7 +224,8 @@ fn first_affordable<'a>(runs: &'a [Run], windows: &[RunSensor]) -> &'a [Run] {
     &runs[..end.unwrap_or(runs.len()).max(1).min(runs.len())]
 }
 
-const KEPT: &str = "SELECT w.run_id, x.plant_id, x.sensor_id, x.kind, x.interval_s, x.max_gap_s, x.rollover,
+const KEPT: &str =
+    "SELECT w.run_id, x.plant_id, x.sensor_id, x.kind, x.interval_s, x.max_gap_s, x.rollover,
         w.started_at, w.ended_at
     FROM rollup_run w JOIN rollup_sensor x USING (plant_id, sensor_id)
     WHERE w.plant_id = $1 AND w.sensor_id = $2 AND w.started_at >= $3 AND w.ended_at <= $4

@@ -89,7 +89,12 @@ impl Worker {
         };
         let Refreshed { built, settled, runs } = refresh(conn, None).await?;
         if built + settled + runs > 0 {
-            tracing::debug!(rollup.built = built, rollup.settled = settled, rollup.runs = runs, "rollups");
+            tracing::debug!(
+                rollup.built = built,
+                rollup.settled = settled,
+                rollup.runs = runs,
+                "rollups"
+            );
         }
         metrics::counter!(HOURS).increment(built + settled);
         let status = status(conn).await?;
@@ -100,7 +105,13 @@ impl Worker {
 }
 
 fn describe_metrics() {
-    metrics::describe_gauge!(DIRTY, "Marks of hours whose rollups wait to be made again, at most 100,000");
-    metrics::describe_gauge!(LAG, "Seconds since the end of the last hour that is rolled up for all sensors");
+    metrics::describe_gauge!(
+        DIRTY,
+        "Marks of hours whose rollups wait to be made again, at most 100,000"
+    );
+    metrics::describe_gauge!(
+        LAG,
+        "Seconds since the end of the last hour that is rolled up for all sensors"
+    );
     metrics::describe_counter!(HOURS, "Hours of sensors rolled up, again or for the first time");
 }

@@ -4,3 +4,4 @@
 mod command;
 mod factory;
 mod random;
+mod service;

@@ -18,18 +18,28 @@ async fn says_what_it_did_and_finds_what_was_changed_by_hand(server: Server) {
     run(&pool, "a", START + HOUR / 2, START + 5 * HOUR).await;
     assert!(stdout(&rollup(&db, &["status"])).contains("never"));
     let refreshed = rollup(&db, &["refresh", "--until", "2026-03-29T00:00:00Z"]);
-    assert!(refreshed.status.success() && stdout(&refreshed).contains("120 hours"), "{}", stdout(&refreshed));
+    assert!(
+        refreshed.status.success() && stdout(&refreshed).contains("120 hours"),
+        "{}",
+        stdout(&refreshed)
+    );
     assert!(stdout(&rollup(&db, &["status"])).contains("2026-03-29T00:00:00Z"));
     let checked = rollup(&db, &["check"]);
-    assert!(checked.status.success() && stdout(&checked).contains("5 sensors"), "{}", stderr(&checked));
+    assert!(
+        checked.status.success() && stdout(&checked).contains("5 sensors"),
+        "{}",
+        stderr(&checked)
+    );
 
     // Readings behind the back of the marks.
-    sqlx::query("UPDATE reading SET value = value + 1 WHERE sensor_id = 4 AND time >= $1 AND time < $2")
-        .bind(at(START + 3 * HOUR))
-        .bind(at(START + 4 * HOUR))
-        .execute(&pool)
-        .await
-        .expect("change by hand");
+    sqlx::query(
+        "UPDATE reading SET value = value + 1 WHERE sensor_id = 4 AND time >= $1 AND time < $2",
+    )
+    .bind(at(START + 3 * HOUR))
+    .bind(at(START + 4 * HOUR))
+    .execute(&pool)
+    .await
+    .expect("change by hand");
     let checked = rollup(&db, &["check", "--plant", "p"]);
     let said = stderr(&checked);
     assert_eq!(checked.status.code(), Some(1), "{said}");
@@ -41,7 +51,11 @@ async fn says_what_it_did_and_finds_what_was_changed_by_hand(server: Server) {
 
     let hour = ["--sensor", "s4", "--from", "2026-03-28T03:10:00Z", "--to", "2026-03-28T03:50:00Z"];
     let rebuilt = rollup(&db, &[&["rebuild"], &hour[..]].concat());
-    assert!(stdout(&rebuilt).contains("1 hours of sensors to be made again"), "{}", stdout(&rebuilt));
+    assert!(
+        stdout(&rebuilt).contains("1 hours of sensors to be made again"),
+        "{}",
+        stdout(&rebuilt)
+    );
     assert!(rollup(&db, &["check"]).status.success());
     assert!(rollup(&db, &["rebuild"]).status.success());
     assert!(rollup(&db, &["check"]).status.success());

@@ -6,7 +6,9 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
-use super::factory::{HOUR, Row, START, at, database, keeper, readings, rollups, run, store};
+use super::factory::{
+    HOUR, Row, START, at, database, keeper, mark, readings, rollups, run, store, write,
+};
 use crate::support::db::Server;
 
 const RUNS: [(&str, i64, i64); 5] =
@@ -123,11 +125,12 @@ async fn wild_values_stop_nothing(server: Server) {
     run(&pool, "a", START, START + 7 * HOUR).await;
     let done = refresh(&mut conn, Some(at(START + 40 * HOUR))).await.expect("refresh");
     assert!(done.built > 0 && done.runs > 0, "{done:?}");
-    let total: f64 = sqlx::query_scalar("SELECT total FROM rollup_hour WHERE sensor_id = 2 AND hour = $1")
-        .bind(at(START + 3 * HOUR))
-        .fetch_one(&pool)
-        .await
-        .expect("the hour");
+    let total: f64 =
+        sqlx::query_scalar("SELECT total FROM rollup_hour WHERE sensor_id = 2 AND hour = $1")
+            .bind(at(START + 3 * HOUR))
+            .fetch_one(&pool)
+            .await
+            .expect("the hour");
     assert_eq!(total, 2.0);
     let checked = check(&mut conn, &Scope::default()).await.expect("check");
     assert_eq!(checked.difference, None);
@@ -166,6 +169,44 @@ async fn writers_race_with_the_keeper(server: Server) {
     assert_eq!(checked.difference, None);
 }
 
+/// The mark moves on only when every writer that saw the old one has ended.
+async fn the_mark_waits_for_open_writers(server: Server) {
+    let (db, pool) = database(server).await;
+    let mut conn = keeper(&db).await;
+    refresh(&mut conn, Some(at(START))).await.expect("refresh");
+    let rows = [(1, START + HOUR, 5.0), (1, START + HOUR + 60_000_000, 7.0)];
+    let mut open = pool.begin().await.expect("begin");
+    write(&mut open, &rows).await;
+    mark(&mut open, &rows).await;
+    let refreshed = tokio::spawn(async move {
+        refresh(&mut conn, Some(at(START + 9 * HOUR))).await.expect("refresh");
+        conn
+    });
+    let waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    while sqlx::query_scalar::<_, i64>(waits).fetch_one(&pool).await.expect("locks") == 0 {
+        assert!(!refreshed.is_finished(), "it did not wait");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    open.commit().await.expect("commit");
+    let mut conn = refreshed.await.expect("refresh");
+    let n: i32 =
+        sqlx::query_scalar("SELECT n FROM rollup_hour").fetch_one(&pool).await.expect("the hour");
+    assert_eq!(n, 2);
+    assert_eq!(marks(&pool).await, 0, "in order: nothing to mark");
+    // Now the same hour is late.
+    store(&pool, &[(1, START + HOUR + 1, 6.0)]).await;
+    assert_eq!(marks(&pool).await, 1);
+    refresh(&mut conn, None).await.expect("refresh");
+    let n: i32 =
+        sqlx::query_scalar("SELECT n FROM rollup_hour").fetch_one(&pool).await.expect("the hour");
+    assert_eq!((n, marks(&pool).await), (3, 0));
+}
+
+async fn marks(pool: &sqlx::PgPool) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM rollup_dirty").fetch_one(pool).await.expect("marks")
+}
+
 macro_rules! on {
     ($module:ident, $server:expr) => {
         mod $module {
@@ -184,6 +225,11 @@ macro_rules! on {
             #[tokio::test]
             async fn wild_values_stop_nothing() {
                 super::wild_values_stop_nothing($server).await;
+            }
+
+            #[tokio::test]
+            async fn the_mark_waits_for_open_writers() {
+                super::the_mark_waits_for_open_writers($server).await;
             }
 
             #[tokio::test]

@@ -53,6 +53,7 @@ impl Ingest {
             max_body_bytes: 100_000,
             writers: 2,
             key_cache_seconds: 0,
+            rollup_seconds: 0,
             log_format: LogFormat::Text,
         };
         let (stop, stopped) = oneshot::channel();
