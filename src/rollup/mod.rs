@@ -19,7 +19,7 @@
 //!
 //! **Why the invariant holds.** Readings change in transactions that end with `rollup_mark` (SQL):
 //! it takes the mark lock, shared, reads `mark_until`, and marks the changed hours before it. One
-//! process at a time maintains rollups ([`lock`]).
+//! process at a time maintains rollups ([`try_lock`]).
 //! 1. *Moving `mark_until` to T* takes the mark lock alone, so every writer that saw an older
 //!    `mark_until` has ended. Hours before T are then computed in later transactions, which see
 //!    all that those writers stored; writers after them mark.
@@ -91,7 +91,7 @@ pub async fn connect(url: &str) -> sqlx::Result<PgConnection> {
 }
 
 /// Makes everything that is due: hours before `until` (without it: before the start of the last full
-/// hour), marked hours, runs. In bounded transactions; needs the [`lock`].
+/// hour), marked hours, runs. In bounded transactions; needs the lock ([`try_lock`]).
 ///
 /// # Errors
 /// The database does not answer. What was committed stays; another refresh goes on from there.

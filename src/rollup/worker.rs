@@ -6,7 +6,7 @@ use sqlx::postgres::PgConnection;
 
 use super::{Refreshed, connect, refresh, try_lock};
 
-/// Hours of sensors that are marked and not recomputed yet, at most [`COUNTED`].
+/// Hours of sensors that are marked and not recomputed yet, at most 100,000.
 pub const DIRTY: &str = "lotwise_rollup_dirty_hours";
 /// Seconds since the end of the last hour that is made of all sensors.
 pub const LAG: &str = "lotwise_rollup_lag_seconds";
