@@ -6,6 +6,7 @@ mod context;
 mod costs;
 mod documented;
 mod faults;
+mod idempotency;
 mod quarantine;
 mod readings;
 mod runs;

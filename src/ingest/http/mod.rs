@@ -2,6 +2,7 @@
 
 pub mod context;
 pub mod health;
+pub mod idempotency;
 pub mod openapi;
 pub mod problem;
 pub mod quarantine;
