@@ -7,6 +7,7 @@ pub mod bucket;
 pub mod database_kind;
 pub mod key;
 pub mod sensor;
+pub mod span;
 pub mod tariff;
 pub mod time;
 

@@ -8,8 +8,11 @@ mod documented;
 mod faults;
 mod idempotency;
 mod quarantine;
+mod rates;
 mod readings;
+mod registration;
 mod runs;
+mod windows;
 mod writing;
 
 /// One test on both kinds of database.

@@ -8,6 +8,7 @@ pub mod problem;
 pub mod quarantine;
 pub mod readings;
 pub mod request;
+pub mod sensors;
 pub mod single;
 pub mod write;
 
@@ -48,6 +49,7 @@ pub fn router(app: App) -> Router {
         .route("/api/v2/write", post(write::post))
         .route("/v1/quarantine", get(quarantine::list))
         .route("/v1/quarantine/replay", post(quarantine::replay))
+        .route("/v1/sensors/incomplete", get(sensors::incomplete))
         .merge(context::routes())
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))

@@ -18,9 +18,10 @@ use super::context::{ListParameters, Listed};
 use super::problem::Problem;
 use super::quarantine::{HeldReading, HeldReadings, Replayed};
 use super::readings::{ItemProblem, Outcome, ReadingItem, ReadingsBody, TimeItem};
+use super::sensors::{IncompleteSensor, IncompleteSensors};
 use super::single::Deleted;
 use super::write::{LineProblem, WriteError};
-use super::{health, quarantine, readings, single, write};
+use super::{health, quarantine, readings, sensors, single, write};
 use crate::domain::tariff::{DayKind, Period, Rule};
 use crate::ingest::context::{
     Resource,
@@ -44,7 +45,7 @@ use crate::ingest::context::{
         description = "Readings and production context. A 2xx means committed; errors are RFC 9457 problems."
     ),
     paths(
-        readings::post, write::post, quarantine::list, quarantine::replay, single::patch_run, single::delete_run,
+        readings::post, write::post, quarantine::list, quarantine::replay, sensors::incomplete, single::patch_run, single::delete_run,
         single::delete_counts, single::delete_tariff, single::delete_factor, single::delete_target,
         health::health, health::ready, health::metrics
     ),
@@ -52,7 +53,7 @@ use crate::ingest::context::{
         Plant, Line, Machine, Sensor, Shift, Reference, Operator, Lot, Run, RunChange, State,
         Count, Tariff, Period, Rule, DayKind, Factor, FactorKind, Target, Deleted,
         ReadingsBody, ReadingItem, TimeItem, Outcome, ItemProblem, Listed, Problem, WriteError, LineProblem,
-        HeldReading, HeldReadings, Replayed
+        HeldReading, HeldReadings, Replayed, IncompleteSensor, IncompleteSensors
     )),
     tags(
         (name = "readings", description = "Values of sensors"),
@@ -106,11 +107,15 @@ impl Modify for Rest {
         items::<Target>(api, "Target", "targets of energy per unit");
         for (path, item) in &mut api.paths.paths {
             let error = if path == "/api/v2/write" { "WriteError" } else { "Problem" };
-            for operation in [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete]
-                .into_iter()
-                .flatten()
+            if let Some(operation) = &mut item.get {
+                shared_answers(operation, error);
+            }
+            for operation in
+                [&mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten()
             {
                 shared_answers(operation, error);
+                let description = "The API key's rate is used up: retry after Retry-After";
+                add_answer(operation, "429", description, error);
             }
             let changes = [&mut item.post, &mut item.patch, &mut item.delete];
             for operation in changes.into_iter().flatten() {
@@ -197,14 +202,19 @@ fn shared_answers(operation: &mut Operation, schema: &str) {
         (secured, "503", "The database cannot take or give anything now: retry after Retry-After"),
     ];
     let is_ready = operation.operation_id.as_deref() == Some("ready");
-    let content_type =
-        if schema == "Problem" { "application/problem+json" } else { "application/json" };
     for (applies, status, description) in answers {
         if applies || (is_ready && status == "503") {
-            let response = answer(description, schema, content_type).build();
-            operation.responses.responses.entry(status.to_owned()).or_insert(response.into());
+            add_answer(operation, status, description, schema);
         }
     }
+}
+
+/// Unless the operation describes it itself.
+fn add_answer(operation: &mut Operation, status: &str, description: &str, schema: &str) {
+    let content_type =
+        if schema == "Problem" { "application/problem+json" } else { "application/json" };
+    let response = answer(description, schema, content_type).build();
+    operation.responses.responses.entry(status.to_owned()).or_insert(response.into());
 }
 
 #[cfg(test)]
