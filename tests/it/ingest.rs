@@ -4,6 +4,7 @@ mod access;
 mod command;
 mod context;
 mod costs;
+mod csv;
 mod documented;
 mod faults;
 mod idempotency;

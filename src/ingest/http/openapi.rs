@@ -15,13 +15,14 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, Required};
 use utoipa::{IntoParams, Modify, OpenApi as _};
 
 use super::context::{ListParameters, Listed};
+use super::csv::{CellProblem, FileOutcome};
 use super::problem::Problem;
 use super::quarantine::{HeldReading, HeldReadings, Replayed};
 use super::readings::{ItemProblem, Outcome, ReadingItem, ReadingsBody, TimeItem};
 use super::sensors::{IncompleteSensor, IncompleteSensors};
 use super::single::Deleted;
 use super::write::{LineProblem, WriteError};
-use super::{health, quarantine, readings, sensors, single, write};
+use super::{csv, health, quarantine, readings, sensors, single, write};
 use crate::domain::tariff::{DayKind, Period, Rule};
 use crate::ingest::context::{
     Resource,
@@ -45,7 +46,8 @@ use crate::ingest::context::{
         description = "Readings and production context. A 2xx means committed; errors are RFC 9457 problems."
     ),
     paths(
-        readings::post, write::post, quarantine::list, quarantine::replay, sensors::incomplete, single::patch_run, single::delete_run,
+        readings::post, csv::post, write::post, quarantine::list, quarantine::replay, sensors::incomplete,
+        single::patch_run, single::delete_run,
         single::delete_counts, single::delete_tariff, single::delete_factor, single::delete_target,
         health::health, health::ready, health::metrics
     ),
@@ -53,7 +55,8 @@ use crate::ingest::context::{
         Plant, Line, Machine, Sensor, Shift, Reference, Operator, Lot, Run, RunChange, State,
         Count, Tariff, Period, Rule, DayKind, Factor, FactorKind, Target, Deleted,
         ReadingsBody, ReadingItem, TimeItem, Outcome, ItemProblem, Listed, Problem, WriteError, LineProblem,
-        HeldReading, HeldReadings, Replayed, IncompleteSensor, IncompleteSensors
+        HeldReading, HeldReadings, Replayed, IncompleteSensor, IncompleteSensors,
+        FileOutcome, CellProblem
     )),
     tags(
         (name = "readings", description = "Values of sensors"),
