@@ -21,3 +21,4 @@ pub mod rollup;
 pub mod schema;
 pub mod sql;
 pub mod tls;
+pub mod written;
