@@ -11,13 +11,14 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::ingest::auth::Keys;
 use crate::ingest::directory::Directory;
-use crate::ingest::http::{self, App};
+use crate::ingest::http::{self, App, idempotency};
 use crate::ingest::intake::Intake;
 use crate::ingest::keys::cli::rules::parse_burst;
 use crate::ingest::keys::rules::{Limits, Rate, Window};
 use crate::ingest::telemetry::{self, LogFormat};
 use crate::ingest::writer::Writer;
 use crate::ingest::{copy_pool, database, quarantine};
+use crate::rollup;
 
 /// Take readings and production context over HTTP and store them.
 #[derive(Debug, Clone, clap::Args)]
@@ -40,6 +41,9 @@ pub struct Args {
     /// What holds for keys that have no rule of their own.
     #[command(flatten)]
     pub limits: LimitArgs,
+    /// How often rollups are brought up to date, in seconds; 0: not by this process
+    #[arg(long, env = "LOTWISE_ROLLUP_SECONDS", default_value_t = 10)]
+    pub rollup_seconds: u64,
     /// Form of the log on standard error
     #[arg(long, env = "LOTWISE_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
@@ -120,6 +124,10 @@ pub async fn serve(
     telemetry::metrics();
     let tidy = tokio::spawn(telemetry::tidy_metrics());
     let prepare = tokio::spawn(keep_house(writer.clone(), app.pool.clone()));
+    let rollups = (args.rollup_seconds > 0).then(|| {
+        let every = Duration::from_secs(args.rollup_seconds);
+        tokio::spawn(rollup::worker::keep(args.database_url.clone(), every))
+    });
     tracing::info!(http.address = %listener.local_addr()?, "listening");
     let (stopping, mut stopped) = tokio::sync::watch::channel(false);
     // Without Nagle's delay: answers are small and clients wait for them.
@@ -147,19 +155,24 @@ pub async fn serve(
     if tokio::time::timeout(DRAIN, writer.drained()).await.is_err() {
         tracing::warn!(drain_s = DRAIN.as_secs(), "some readings were not written");
     }
+    rollups.inspect(tokio::task::JoinHandle::abort);
     tidy.abort();
     prepare.abort();
     pool.close().await;
     Ok(())
 }
 
-/// Keeps the partitions of the coming days ready and the quarantine small; never returns.
+/// Keeps the partitions of the coming days ready, and quarantine and idempotency keys few; never
+/// returns.
 async fn keep_house(writer: Writer, pool: PgPool) {
     let mut hours = tokio::time::interval(Duration::from_secs(3_600));
     loop {
         hours.tick().await;
         if let Err(error) = writer.prepare_weeks().await {
             tracing::warn!(error.message = %error, error.source = %error.source, "partitions not prepared");
+        }
+        if let Err(error) = idempotency::forget_old(&pool).await {
+            tracing::warn!(error.message = %error, error.source = %error.source, "idempotency keys not tidied");
         }
         match quarantine::forget_old(&pool).await {
             Ok(0) => {}

@@ -7,6 +7,7 @@ mod costs;
 mod csv;
 mod documented;
 mod faults;
+mod idempotency;
 mod quarantine;
 mod rates;
 mod readings;

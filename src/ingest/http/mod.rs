@@ -3,6 +3,7 @@
 pub mod context;
 pub mod csv;
 pub mod health;
+pub mod idempotency;
 pub mod openapi;
 pub mod problem;
 pub mod quarantine;

@@ -4,10 +4,12 @@ use std::sync::OnceLock;
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder};
+use utoipa::openapi::path::{
+    HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn,
+};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, Required};
 use utoipa::{IntoParams, Modify, OpenApi as _};
@@ -118,6 +120,13 @@ impl Modify for Rest {
                 let description = "The API key's rate is used up: retry after Retry-After";
                 add_answer(operation, "429", description, error);
             }
+            let changes = [&mut item.post, &mut item.patch, &mut item.delete];
+            for operation in changes.into_iter().flatten() {
+                if operation.tags.as_deref().is_some_and(|tags| tags.iter().any(|t| t == "context"))
+                {
+                    idempotency_key(operation);
+                }
+            }
         }
     }
 }
@@ -156,6 +165,31 @@ fn items<R: Resource>(api: &mut OpenApi, schema: &str, title: &str) {
 fn answer(description: &str, schema: &str, content_type: &str) -> ResponseBuilder {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
     ResponseBuilder::new().description(description).content(content_type, content)
+}
+
+/// The header that makes a repeat harmless, and its refusals.
+fn idempotency_key(operation: &mut Operation) {
+    let header = ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .description(Some(
+            "A text of the sender's own for this change, such as a UUID. Within 24 hours a repeat gets \
+             the first answer, with the header Idempotency-Replayed, and changes nothing.",
+        ))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255))))
+        .example(Some("8e03978e-40d5-43dd-bc93-6894a57f9324".into()))
+        .build();
+    operation.parameters.get_or_insert_default().push(header.into());
+    for (status, description) in [
+        ("409", "A request with this Idempotency-Key is still at work"),
+        (
+            "422",
+            "The Idempotency-Key was used for another request, or the answer is too long to be kept",
+        ),
+    ] {
+        let response = answer(description, "Problem", "application/problem+json").build();
+        operation.responses.responses.entry(status.to_owned()).or_insert(response.into());
+    }
 }
 
 /// The errors that any route with a key can answer, and `/ready` with its 503.
