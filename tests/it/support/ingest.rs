@@ -7,6 +7,7 @@ use lotwise::ingest::keys::store::{self, NewKey};
 use lotwise::ingest::keys::{Scope, Secret};
 use lotwise::ingest::service::{self, Args, LimitArgs};
 use lotwise::ingest::telemetry::LogFormat;
+use lotwise::ingest::tls::TlsArgs;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::postgres::PgPool;
@@ -55,6 +56,8 @@ impl Ingest {
             writers: 2,
             key_cache_seconds: 0,
             limits: LimitArgs::default(),
+            tls: TlsArgs::default(),
+            metrics_listen: None,
             log_format: LogFormat::Text,
         };
         let (stop, stopped) = oneshot::channel();
