@@ -20,3 +20,4 @@ pub mod replay;
 pub mod schema;
 pub mod sql;
 pub mod tls;
+pub mod written;

@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::ingest::auth::Keys;
 use crate::ingest::directory::Directory;
-use crate::ingest::http::{self, App};
+use crate::ingest::http::{self, App, idempotency};
 use crate::ingest::intake::Intake;
 use crate::ingest::keys::cli::rules::parse_burst;
 use crate::ingest::keys::rules::{Limits, Rate, Window};
@@ -201,13 +201,17 @@ async fn bind(address: &str) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("cannot listen on {address}: is another process there?"))
 }
 
-/// Keeps the partitions of the coming days ready and the quarantine small; never returns.
+/// Keeps the partitions of the coming days ready, and quarantine and idempotency keys few; never
+/// returns.
 async fn keep_house(writer: Writer, pool: PgPool) {
     let mut hours = tokio::time::interval(Duration::from_secs(3_600));
     loop {
         hours.tick().await;
         if let Err(error) = writer.prepare_weeks().await {
             tracing::warn!(error.message = %error, error.source = %error.source, "partitions not prepared");
+        }
+        if let Err(error) = idempotency::forget_old(&pool).await {
+            tracing::warn!(error.message = %error, error.source = %error.source, "idempotency keys not tidied");
         }
         match quarantine::forget_old(&pool).await {
             Ok(0) => {}

@@ -4,13 +4,16 @@ mod access;
 mod command;
 mod context;
 mod costs;
+mod csv;
 mod documented;
 mod faults;
+mod idempotency;
 mod quarantine;
 mod rates;
 mod readings;
 mod registration;
 mod runs;
+mod tls;
 mod windows;
 mod writing;
 
