@@ -180,25 +180,17 @@ async fn a_request_that_is_under_way_is_finished(server: Server) {
     let (first, second) = ("T1 value=1 60\n", "T1 value=2 120\n");
     let head = format!(
         "POST /api/v2/write?bucket=madrid&precision=s HTTP/1.1\r\nHost: localhost\r\n\
-         Authorization: Token {}\r\nContent-Length: {}\r\n\r\n{first}",
+         Authorization: Token {}\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n{first}",
         ingest.key,
         first.len() + second.len()
     );
     stream.write_all(head.as_bytes()).await.expect("send");
-    // The service has begun with it when the key's first use is in its metrics.
-    let started = Instant::now();
-    loop {
-        let metrics = answer(ingest.anonymous(Method::GET, "/metrics")).await.text;
-        // This one and the metrics' own.
-        if metrics.lines().any(|l| {
-            l.strip_prefix("lotwise_ingest_requests_open ")
-                .is_some_and(|n| n.parse::<f64>().is_ok_and(|n| n >= 2.0))
-        }) {
-            break;
-        }
-        assert!(started.elapsed() < Duration::from_secs(10), "{metrics}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    // The service says so when it begins to read the body.
+    let mut begun = Vec::new();
+    while !begun.ends_with(b"\r\n\r\n") {
+        begun.push(stream.read_u8().await.expect("an interim answer"));
     }
+    assert!(begun.starts_with(b"HTTP/1.1 100"), "{}", String::from_utf8_lossy(&begun));
     let pool = ingest.pool.clone();
     let finish = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
