@@ -20,6 +20,7 @@ use crate::ingest::telemetry::{self, LogFormat};
 use crate::ingest::tls::{Tls, TlsArgs, TlsListener};
 use crate::ingest::writer::Writer;
 use crate::ingest::{copy_pool, database, quarantine};
+use crate::rollup;
 
 /// Take readings and production context over HTTP and store them.
 #[derive(Debug, Clone, clap::Args)]
@@ -48,6 +49,9 @@ pub struct Args {
     /// Serve /metrics (which names plants, sensors and keys) at this address only, without TLS
     #[arg(long, env = "LOTWISE_METRICS_LISTEN", value_name = "ADDRESS")]
     pub metrics_listen: Option<String>,
+    /// How often rollups are brought up to date, in seconds; 0: not by this process
+    #[arg(long, env = "LOTWISE_ROLLUP_SECONDS", default_value_t = 10)]
+    pub rollup_seconds: u64,
     /// Form of the log on standard error
     #[arg(long, env = "LOTWISE_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
@@ -126,6 +130,10 @@ pub async fn serve(
     telemetry::metrics();
     let tidy = tokio::spawn(telemetry::tidy_metrics());
     let prepare = tokio::spawn(keep_house(writer.clone(), app.pool.clone()));
+    let rollups = (args.rollup_seconds > 0).then(|| {
+        let every = Duration::from_secs(args.rollup_seconds);
+        tokio::spawn(rollup::worker::keep(args.database_url.clone(), every))
+    });
     let pool = app.pool.clone();
     let metrics = match &args.metrics_listen {
         Some(address) => Some(tokio::spawn(serve_metrics(bind(address).await?, app.clone()))),
@@ -142,6 +150,7 @@ pub async fn serve(
     if tokio::time::timeout(DRAIN, writer.drained()).await.is_err() {
         tracing::warn!(drain_s = DRAIN.as_secs(), "some readings were not written");
     }
+    rollups.inspect(tokio::task::JoinHandle::abort);
     tidy.abort();
     prepare.abort();
     if let Some(metrics) = metrics {

@@ -70,6 +70,7 @@ impl Ingest {
             limits: LimitArgs::default(),
             tls: TlsArgs::default(),
             metrics_listen: None,
+            rollup_seconds: 0,
             log_format: LogFormat::Text,
         };
         change(&mut args);
