@@ -30,4 +30,4 @@ macro_rules! on_both {
         )* }
     };
 }
-use on_both;
+pub(crate) use on_both;
