@@ -19,6 +19,7 @@ use crate::ingest::mapping::store::Mappings;
 use crate::ingest::telemetry::{self, LogFormat};
 use crate::ingest::writer::Writer;
 use crate::ingest::{copy_pool, database, quarantine};
+use crate::rollup;
 
 /// Take readings and production context over HTTP and store them.
 #[derive(Debug, Clone, clap::Args)]
@@ -41,6 +42,9 @@ pub struct Args {
     /// What holds for keys that have no rule of their own.
     #[command(flatten)]
     pub limits: LimitArgs,
+    /// How often rollups are brought up to date, in seconds; 0: not by this process
+    #[arg(long, env = "LOTWISE_ROLLUP_SECONDS", default_value_t = 10)]
+    pub rollup_seconds: u64,
     /// Form of the log on standard error
     #[arg(long, env = "LOTWISE_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
@@ -121,6 +125,10 @@ pub async fn serve(
     telemetry::metrics();
     let tidy = tokio::spawn(telemetry::tidy_metrics());
     let prepare = tokio::spawn(keep_house(writer.clone(), app.pool.clone()));
+    let rollups = (args.rollup_seconds > 0).then(|| {
+        let every = Duration::from_secs(args.rollup_seconds);
+        tokio::spawn(rollup::worker::keep(args.database_url.clone(), every))
+    });
     tracing::info!(http.address = %listener.local_addr()?, "listening");
     let (stopping, mut stopped) = tokio::sync::watch::channel(false);
     // Without Nagle's delay: answers are small and clients wait for them.
@@ -148,6 +156,7 @@ pub async fn serve(
     if tokio::time::timeout(DRAIN, writer.drained()).await.is_err() {
         tracing::warn!(drain_s = DRAIN.as_secs(), "some readings were not written");
     }
+    rollups.inspect(tokio::task::JoinHandle::abort);
     tidy.abort();
     prepare.abort();
     pool.close().await;
