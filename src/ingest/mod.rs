@@ -30,4 +30,5 @@ pub mod directory;
 pub mod intake;
 pub mod mapping;
 pub mod telemetry;
+pub mod tls;
 pub mod writer;
