@@ -37,22 +37,42 @@ use crate::trust::telegraf::client::{Metric, Telegraf};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_on_timescale() {
-    soak(Server::Timescale).await;
+    soak(Server::Timescale, Spooling::Off).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_on_plain() {
-    soak(Server::Plain).await;
+    soak(Server::Plain, Spooling::Off).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_on_timescale_with_spool() {
+    soak(Server::Timescale, Spooling::On).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_on_plain_with_spool() {
+    soak(Server::Plain, Spooling::On).await;
+}
+
+/// Whether the service keeps readings on disk while the database is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spooling {
+    Off,
+    On,
 }
 
 /// Room for database and log, some of it for the readings of ten minutes.
 const DISK_MEGABYTES: u32 = 1_024;
 
-async fn soak(server: Server) {
+/// Room for the spool.
+const SPOOL_MEGABYTES: u32 = 128;
+
+async fn soak(server: Server, spooling: Spooling) {
     let seconds = setting("LOTWISE_SOAK_SECONDS").unwrap_or(60);
     let seed = setting("LOTWISE_SOAK_SEED").unwrap_or_else(rand::random);
-    println!("{seconds} s on {server:?}, LOTWISE_SOAK_SEED={seed}");
-    let (victims, field) = set_up(server).await;
+    println!("{seconds} s on {server:?}, spool {spooling:?}, LOTWISE_SOAK_SEED={seed}");
+    let (victims, field) = set_up(server, spooling).await;
 
     let victims = Arc::new(victims);
     let hurting = tokio::spawn(victims.clone().hurt(seed));
@@ -73,6 +93,9 @@ async fn soak(server: Server) {
     }
     telegraf.await.expect("Telegraf");
 
+    if spooling == Spooling::On {
+        drained(&victims).await;
+    }
     assert!(
         victims.process.stop(),
         "it does not stop in good order: {}",
@@ -84,7 +107,24 @@ async fn soak(server: Server) {
     assert!(findings.are_none(), "{findings}");
     assert!(tally.wrong.is_empty(), "answers: {:#?}", &tally.wrong[..tally.wrong.len().min(5)]);
     assert_eq!(victims.process.panics(), Vec::<String>::new());
-    something_happened(&victims, &field, &tally.answers);
+    something_happened(&victims, &field, &tally.answers, spooling);
+}
+
+/// Waits until the spool is empty.
+async fn drained(victims: &Victims) {
+    let mut rows = String::new();
+    for _ in 0..120 {
+        let metrics = reqwest::get(format!("http://{}/metrics", victims.process.address)).await;
+        let metrics = metrics.expect("metrics").text().await.expect("metrics");
+        let gauge =
+            metrics.lines().find_map(|line| line.strip_prefix("lotwise_ingest_spool_rows "));
+        rows = gauge.expect("the gauge of the spool").to_owned();
+        if rows == "0" {
+            return;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    panic!("the spool still has {rows} rows: {}", victims.process.end_of_log());
 }
 
 fn setting(name: &str) -> Option<u64> {
@@ -92,13 +132,14 @@ fn setting(name: &str) -> Option<u64> {
 }
 
 /// Durable database on a small disk, proxy, service, proxy; a plant with sensors, and a key.
-async fn set_up(server: Server) -> (Victims, Arc<Field>) {
+async fn set_up(server: Server, spooling: Spooling) -> (Victims, Arc<Field>) {
     // reqwest wants a provider, although no TLS is used here.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let (disk, cluster) = tokio::task::spawn_blocking(move || {
+    let (disk, cluster, spool) = tokio::task::spawn_blocking(move || {
         let disk = Disk::new(DISK_MEGABYTES);
         let cluster = Cluster::durable(server, disk.path());
-        (disk, cluster)
+        let spool = (spooling == Spooling::On).then(|| Disk::new(SPOOL_MEGABYTES));
+        (disk, cluster, spool)
     })
     .await
     .expect("a database");
@@ -150,7 +191,7 @@ async fn set_up(server: Server) -> (Victims, Arc<Field>) {
     let front = Proxy::start(process.address, Rest::Dropped).await;
     let field = Arc::new(Field::new(format!("http://{}", front.address), key));
     register(&field).await;
-    (Victims::new(process, cluster, disk, front, back), field)
+    (Victims::new(process, cluster, (disk, spool), front, back), field)
 }
 
 fn address(url: &url::Url) -> SocketAddr {
@@ -292,6 +333,7 @@ fn something_happened(
     victims: &Victims,
     field: &Field,
     answers: &std::collections::BTreeMap<String, u64>,
+    spooling: Spooling,
 ) {
     let counts = victims.counts();
     let faults = [
@@ -311,6 +353,14 @@ fn something_happened(
     {
         assert!(answers.contains_key(answer), "{answer}: never");
     }
-    assert!(answers.keys().any(|answer| answer.ends_with(" 503")), "the database was never missed");
+    let refused = answers.iter().filter(|(answer, _)| answer.ends_with(" 503"));
+    let refused: u64 = refused.map(|(_, count)| count).sum();
+    let taken = answers.iter().filter(|(answer, _)| answer.contains(" 20"));
+    let taken: u64 = taken.map(|(_, count)| count).sum();
+    match spooling {
+        Spooling::Off => assert!(refused > 0, "the database was never missed"),
+        // Full disks and bodies that broke off remain.
+        Spooling::On => assert!(refused * 10 < taken, "{refused} refused, {taken} taken"),
+    }
     assert!(field.ledger.size().1 > 1_000, "hardly anything was acknowledged");
 }
