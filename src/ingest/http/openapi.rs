@@ -19,7 +19,7 @@ use super::csv::{CellProblem, FileOutcome};
 use super::problem::Problem;
 use super::quarantine::{HeldReading, HeldReadings, Replayed};
 use super::readings::{ItemProblem, Outcome, ReadingItem, ReadingsBody, TimeItem};
-use super::sensors::{IncompleteSensor, IncompleteSensors};
+use super::sensors::{IncompleteSensor, IncompleteSensors, SilentSensor, SilentSensors};
 use super::single::Deleted;
 use super::write::{LineProblem, WriteError};
 use super::{csv, health, quarantine, readings, sensors, single, write};
@@ -46,7 +46,7 @@ use crate::ingest::context::{
         description = "Readings and production context. A 2xx means committed; errors are RFC 9457 problems."
     ),
     paths(
-        readings::post, csv::post, write::post, quarantine::list, quarantine::replay, sensors::incomplete,
+        readings::post, csv::post, write::post, quarantine::list, quarantine::replay, sensors::incomplete, sensors::silent,
         single::patch_run, single::delete_run,
         single::delete_counts, single::delete_tariff, single::delete_factor, single::delete_target,
         health::health, health::ready, health::metrics
@@ -56,6 +56,7 @@ use crate::ingest::context::{
         Count, Tariff, Period, Rule, DayKind, Factor, FactorKind, Target, Deleted,
         ReadingsBody, ReadingItem, TimeItem, Outcome, ItemProblem, Listed, Problem, WriteError, LineProblem,
         HeldReading, HeldReadings, Replayed, IncompleteSensor, IncompleteSensors,
+        SilentSensor, SilentSensors,
         FileOutcome, CellProblem
     )),
     tags(
