@@ -4,6 +4,7 @@ pub mod context;
 pub mod csv;
 pub mod health;
 pub mod idempotency;
+pub mod mappings;
 pub mod observe;
 pub mod openapi;
 pub mod problem;
@@ -25,6 +26,7 @@ use tower_http::decompression::RequestDecompressionLayer;
 use crate::ingest::auth::Keys;
 use crate::ingest::freshness::Freshness;
 use crate::ingest::intake::Intake;
+use crate::ingest::mapping::store::Mappings;
 use problem::Problem;
 
 /// What the routes share.
@@ -34,6 +36,8 @@ pub struct App {
     pub pool: PgPool,
     /// API keys.
     pub keys: Keys,
+    /// Which sensors fields of line protocol are.
+    pub mappings: Mappings,
     /// The way of readings into the database.
     pub intake: Intake,
     /// What the metrics say of the sensors.
@@ -69,6 +73,7 @@ pub fn router(app: App, with_metrics: bool) -> Router {
         .route("/v1/quarantine/replay", post(quarantine::replay))
         .route("/v1/sensors/incomplete", get(sensors::incomplete))
         .route("/v1/sensors/silent", get(sensors::silent))
+        .merge(mappings::routes(app.mappings.clone()))
         .merge(context::routes())
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
