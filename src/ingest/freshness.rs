@@ -28,6 +28,9 @@ pub const SILENT_INTERVALS: f64 = 3.0;
 const EVERY: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// When the database did not answer.
+const AGAIN: Duration = Duration::from_secs(5);
+
 /// Sensors whose newest reading is asked for in one statement.
 const PROBES: usize = 500;
 
@@ -141,10 +144,14 @@ impl Freshness {
     /// returns. `shown`: the most sensors that get a metric of their own.
     pub async fn follow(self, pool: PgPool, shown: i64) {
         loop {
-            if let Err(error) = self.refresh(&pool, shown).await {
-                tracing::debug!(error.message = %error, "the sensors could not be read");
-            }
-            let _ = tokio::time::timeout(EVERY, self.unknown.notified()).await;
+            let wait = match self.refresh(&pool, shown).await {
+                Ok(()) => EVERY,
+                Err(error) => {
+                    tracing::debug!(error.message = %error, "the sensors could not be read");
+                    AGAIN
+                }
+            };
+            let _ = tokio::time::timeout(wait, self.unknown.notified()).await;
             tokio::time::sleep(PAUSE).await;
         }
     }
