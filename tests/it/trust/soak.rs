@@ -186,7 +186,12 @@ async fn set_up(server: Server, spooling: Spooling) -> (Victims, Arc<Field>) {
     let mut database = url::Url::parse(&cluster.role_url("ingest")).expect("URL");
     let back = Proxy::start(address(&database), Rest::Delivered).await;
     database.set_port(Some(back.address.port())).expect("port");
-    let process = tokio::task::spawn_blocking(move || Process::start(database.as_str(), &[])).await;
+    let arguments: Vec<String> = match &spool {
+        Some(disk) => vec!["--spool".to_owned(), disk.path().join("spool").display().to_string()],
+        None => Vec::new(),
+    };
+    let process =
+        tokio::task::spawn_blocking(move || Process::start(database.as_str(), arguments)).await;
     let process = process.expect("a service");
     let front = Proxy::start(process.address, Rest::Dropped).await;
     let field = Arc::new(Field::new(format!("http://{}", front.address), key));
