@@ -16,7 +16,18 @@ pub async fn check(url: &str) -> Finding {
     match ask(url).await {
         Ok((status, body)) if status.is_success() => {
             let text = |field: &str| body[field].as_str().unwrap_or("?").to_owned();
-            Finding::ok(CHECK, format!("ready, {}", text("database")))
+            let rows = body["spool"]["rows"].as_u64().unwrap_or(0);
+            match body["database"].as_str() {
+                Some("down") => {
+                    let found = format!("the database is down, {rows} readings wait in the spool");
+                    Finding::warn(CHECK, found, text("detail"))
+                }
+                _ if rows > 0 => {
+                    let found = format!("ready, {rows} readings wait in the spool");
+                    Finding::warn(CHECK, found, "it stores them now; its log says if it cannot")
+                }
+                _ => Finding::ok(CHECK, format!("ready, {}", text("database"))),
+            }
         }
         Ok((status, body)) => match body["detail"].as_str() {
             Some(detail) => Finding::fail(CHECK, "not ready", detail),

@@ -8,6 +8,7 @@ use chrono::Utc;
 use sqlx::postgres::PgPool;
 
 use crate::ingest::database::Unavailable;
+use crate::ingest::keys::grace::Grace;
 use crate::ingest::keys::store::{self, StoredKey};
 use crate::ingest::keys::{Scope, Secret, SecretHash};
 
@@ -21,6 +22,11 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// Of the sender of rows that were checked when they came, and are stored later.
+    pub fn of_checked_rows(key: &str) -> Self {
+        Self { key: key.to_owned(), scopes: Vec::new(), plants: None }
+    }
+
     /// Whether the key has the scope.
     pub fn allows(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope) || self.scopes.contains(&Scope::Admin)
@@ -75,12 +81,18 @@ pub struct Keys {
     pool: PgPool,
     believed: Duration,
     seen: Arc<Mutex<HashMap<SecretHash, (Instant, StoredKey)>>>,
+    grace: Option<Arc<Grace>>,
 }
 
 impl Keys {
     /// The keys in the pool's database.
     pub fn new(pool: PgPool, believed: Duration) -> Self {
-        Self { pool, believed, seen: Arc::default() }
+        Self { pool, believed, seen: Arc::default(), grace: None }
+    }
+
+    /// Keys that were confirmed are believed while the database cannot be asked.
+    pub fn with_grace(self, grace: Arc<Grace>) -> Self {
+        Self { grace: Some(grace), ..self }
     }
 
     /// What the bearer of this `Authorization` header may do.
@@ -93,7 +105,7 @@ impl Keys {
         let fresh = self.seen().get(&hash).filter(|(at, _)| at.elapsed() < self.believed).cloned();
         let key = match fresh {
             Some((_, key)) => key,
-            None => match store::by_hash(&self.pool, &hash).await.map_err(Unavailable::from)? {
+            None => match self.find(&hash).await? {
                 // Only keys that exist are kept, so guessing does not fill the memory.
                 Some(key) => {
                     self.seen().insert(hash, (Instant::now(), key.clone()));
@@ -106,6 +118,13 @@ impl Keys {
             },
         };
         usable(key)
+    }
+
+    async fn find(&self, hash: &SecretHash) -> Result<Option<StoredKey>, Unavailable> {
+        match &self.grace {
+            Some(grace) => grace.find(&self.pool, hash).await,
+            None => Ok(store::by_hash(&self.pool, hash).await?),
+        }
     }
 
     fn seen(&self) -> MutexGuard<'_, HashMap<SecretHash, (Instant, StoredKey)>> {

@@ -9,6 +9,8 @@ use std::time::Duration;
 use deadpool_postgres::PoolError;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
+use crate::ingest::spool::SpoolError;
+
 /// How long a request waits for a connection.
 const ACQUIRE: Duration = Duration::from_secs(5);
 
@@ -38,12 +40,18 @@ pub enum DriverError {
     /// The writing task failed.
     #[error(transparent)]
     Task(#[from] tokio::task::JoinError),
+    /// The database is away, and the spool does not take the readings either.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
 }
 
 impl<E: Into<DriverError>> From<E> for Unavailable {
     fn from(source: E) -> Self {
         let source = source.into();
-        let advice = advice(source.sqlstate().as_deref());
+        let advice = match &source {
+            DriverError::Spool(error) => spool_advice(error),
+            source => advice(source.sqlstate().as_deref()),
+        };
         Self { advice, source }
     }
 }
@@ -64,7 +72,7 @@ impl DriverError {
             Self::Postgres(error) | Self::Pool(PoolError::Backend(error)) => {
                 error.code().map(|code| code.code().to_owned())
             }
-            Self::Pool(_) | Self::Task(_) => None,
+            Self::Pool(_) | Self::Task(_) | Self::Spool(_) => None,
         }
     }
 }
@@ -104,5 +112,15 @@ fn advice(sqlstate: Option<&str>) -> &'static str {
         }
         Some(code) if code.starts_with("40") => "another transaction was in the way: retry",
         _ => "the database cannot be reached: check that PostgreSQL runs, and --database-url",
+    }
+}
+
+fn spool_advice(error: &SpoolError) -> &'static str {
+    match error {
+        SpoolError::Full { .. } => {
+            "the spool is full: bring the database back, or raise --spool-max-bytes; retry later"
+        }
+        SpoolError::Io(_) => "the spool cannot be written: check the disk of --spool; retry later",
+        SpoolError::Closed => "the service is stopping: retry",
     }
 }

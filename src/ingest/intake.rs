@@ -1,30 +1,30 @@
-//! The way of every batch of readings after its parser: validate, sort, store, count.
+//! The way of every batch of readings after its parser: validate, sort, store, count; or, while the
+//! database does not take it and there is a spool, onto disk.
 
-use sqlx::postgres::PgPool;
+use std::time::Duration;
 
 use crate::ingest::auth::Grant;
-use crate::ingest::batch::Batch;
 use crate::ingest::database::Unavailable;
-use crate::ingest::directory::Directory;
+use crate::ingest::direct::Direct;
 use crate::ingest::payload::{Parsed, RowError};
-use crate::ingest::quarantine;
+use crate::ingest::spool::{Spool, gate};
 use crate::ingest::telemetry;
-use crate::ingest::validate::{Validated, validate};
-use crate::ingest::writer::Writer;
+use crate::ingest::validate::{Validated, screen};
 
 /// Takes readings, whatever protocol they came in.
 #[derive(Clone)]
 pub struct Intake {
-    pool: PgPool,
-    directory: Directory,
-    writer: Writer,
+    direct: Direct,
+    spool: Option<Spool>,
 }
 
 /// What became of a batch.
 #[derive(Debug, Default, PartialEq)]
 pub struct Taken {
-    /// Rows that are stored now (or were before).
+    /// Rows that are stored now (or were before), or are in the spool.
     pub accepted: usize,
+    /// How many of them are in the spool.
+    pub spooled: usize,
     /// Why the others are not, in the order of the rows.
     pub errors: Vec<RowError>,
 }
@@ -39,37 +39,41 @@ pub struct Source<'a> {
 }
 
 impl Intake {
-    /// `pool` holds what waits in quarantine.
-    pub fn new(pool: PgPool, directory: Directory, writer: Writer) -> Self {
-        Self { pool, directory, writer }
+    /// Without a spool, a batch that the database does not take is the sender's to keep.
+    pub fn new(direct: Direct, spool: Option<Spool>) -> Self {
+        Self { direct, spool }
     }
 
-    /// Stores what can be stored; when it returns `Ok`, that is committed.
+    /// The spool, where there is one.
+    pub fn spool(&self) -> Option<&Spool> {
+        self.spool.as_ref()
+    }
+
+    /// Stores what can be stored; when it returns `Ok`, that is committed, or on stable storage in
+    /// the spool.
     ///
     /// # Errors
-    /// The database does not take it now. Nothing or a part is stored, and sending the batch again
-    /// is right.
+    /// The database does not take it now, and the spool, where there is one, neither. Nothing or a
+    /// part is stored, and sending the batch again is right.
     pub async fn take(
         &self,
         grant: &Grant,
         parsed: Parsed<'_>,
         source: Source<'_>,
     ) -> Result<Taken, Unavailable> {
-        let Validated { readings, errors, held } =
-            validate(parsed, source.plant, grant, &self.directory).await?;
-        let accepted = readings.len();
-        self.writer.store(Batch::new(readings)).await?;
-        quarantine::hold(&self.pool, &held).await?;
-        metrics::counter!(telemetry::READINGS_ACCEPTED, "protocol" => source.protocol)
-            .increment(accepted as u64);
-        for error in &errors {
-            metrics::counter!(telemetry::READINGS_REJECTED, "reason" => error.reason.code())
-                .increment(1);
+        let taken = match &self.spool {
+            None => self.store(grant, &parsed, source).await?,
+            Some(spool) => self.store_or_spool(spool, grant, &parsed, source).await?,
+        };
+        // What is spooled is counted when it is stored.
+        count_accepted(source.protocol, taken.accepted - taken.spooled);
+        for error in &taken.errors {
+            count_rejected(error);
         }
-        Ok(Taken { accepted, errors })
+        Ok(taken)
     }
 
-    /// What [`Self::take`] would answer; stores and counts nothing.
+    /// What [`Self::take`] would answer; stores, spools and counts nothing.
     ///
     /// # Errors
     /// The database had to be asked for a sensor and does not answer.
@@ -80,7 +84,79 @@ impl Intake {
         source: Source<'_>,
     ) -> Result<Taken, Unavailable> {
         let Validated { readings, errors, .. } =
-            validate(parsed, source.plant, grant, &self.directory).await?;
-        Ok(Taken { accepted: readings.len(), errors })
+            self.direct.resolve(&parsed, source.plant, grant).await?;
+        Ok(Taken { accepted: readings.len(), spooled: 0, errors })
     }
+
+    async fn store(
+        &self,
+        grant: &Grant,
+        parsed: &Parsed<'_>,
+        source: Source<'_>,
+    ) -> Result<Taken, Unavailable> {
+        let Validated { readings, errors, held } =
+            self.direct.resolve(parsed, source.plant, grant).await?;
+        let accepted = readings.len();
+        self.direct.commit(readings, &held).await?;
+        Ok(Taken { accepted, spooled: 0, errors })
+    }
+
+    async fn store_or_spool(
+        &self,
+        spool: &Spool,
+        grant: &Grant,
+        parsed: &Parsed<'_>,
+        source: Source<'_>,
+    ) -> Result<Taken, Unavailable> {
+        if let Some(way) = spool.direct() {
+            match self.store_in_time(way, spool.patience(), grant, parsed, source).await {
+                Ok(taken) => return Ok(taken),
+                Err(why) => {
+                    tracing::warn!(error.message = why, "database away: readings go to the spool")
+                }
+            }
+        }
+        let (rows, errors) = screen(parsed, source.plant, grant);
+        spool.append(source.protocol, &grant.key, &rows).await?;
+        Ok(Taken { accepted: rows.len(), spooled: rows.len(), errors })
+    }
+
+    /// Stores the batch, or says why that did not happen in time.
+    async fn store_in_time(
+        &self,
+        way: gate::Direct,
+        patience: Duration,
+        grant: &Grant,
+        parsed: &Parsed<'_>,
+        source: Source<'_>,
+    ) -> Result<Taken, String> {
+        let deadline = tokio::time::Instant::now() + patience;
+        let late = |_| format!("no answer within {} s", patience.as_secs());
+        let failed = |error: Unavailable| format!("{error}: {}", error.source);
+        let resolved = self.direct.resolve(parsed, source.plant, grant);
+        let resolved = tokio::time::timeout_at(deadline, resolved).await.map_err(late)?;
+        let Validated { readings, errors, held } = resolved.map_err(failed)?;
+        let (accepted, direct) = (readings.len(), self.direct.clone());
+        // A write that is late goes on, and keeps the drain waiting: it must not come after newer
+        // values from the spool.
+        let commit = tokio::spawn(async move {
+            let stored = direct.commit(readings, &held).await;
+            drop(way);
+            stored
+        });
+        let stored = tokio::time::timeout_at(deadline, commit).await.map_err(late)?;
+        stored.map_err(|e| e.to_string())?.map_err(failed)?;
+        Ok(Taken { accepted, spooled: 0, errors })
+    }
+}
+
+/// Counts stored readings.
+pub fn count_accepted(protocol: impl Into<String>, readings: usize) {
+    metrics::counter!(telemetry::READINGS_ACCEPTED, "protocol" => protocol.into())
+        .increment(readings as u64);
+}
+
+/// Counts a refused row.
+pub fn count_rejected(error: &RowError) {
+    metrics::counter!(telemetry::READINGS_REJECTED, "reason" => error.reason.code()).increment(1);
 }

@@ -4,7 +4,8 @@
 //! A posted batch passes, in this order: [`http`] (key, body limit, gzip), [`payload`] (text to
 //! candidate rows), and [`intake`], which takes it through [`validate`] with the [`directory`] of
 //! sensors (candidates to readings that cannot fail any more), [`batch`] (sorted, one value per
-//! sensor and instant) and [`writer`] (COPY, upsert, commit). Context items pass [`http`] and
+//! sensor and instant) and [`writer`] (COPY, upsert, commit) on the way that [`direct`] puts
+//! together, or to the [`spool`] on disk while the database is away. Context items pass [`http`] and
 //! [`context`]. Knows nothing of Grafana.
 
 pub mod service;
@@ -23,7 +24,9 @@ pub mod batch;
 pub mod context;
 pub mod copy_pool;
 pub mod database;
+pub mod direct;
 pub mod directory;
 pub mod intake;
+pub mod spool;
 pub mod telemetry;
 pub mod writer;

@@ -1,6 +1,7 @@
 //! `lotwise ingest`: reads the settings, wires the parts, serves until it is told to stop.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -10,9 +11,12 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::ingest::auth::Keys;
+use crate::ingest::direct::Direct;
 use crate::ingest::directory::Directory;
 use crate::ingest::http::{self, App};
 use crate::ingest::intake::Intake;
+use crate::ingest::keys::grace::Grace;
+use crate::ingest::spool::{self, Spool, drain};
 use crate::ingest::telemetry::{self, LogFormat};
 use crate::ingest::writer::Writer;
 use crate::ingest::{copy_pool, database, quarantine};
@@ -35,6 +39,9 @@ pub struct Args {
     /// How long an API key is believed without asking the database again, in seconds
     #[arg(long, env = "LOTWISE_KEY_CACHE_SECONDS", default_value_t = 5)]
     pub key_cache_seconds: u64,
+    /// Readings on disk while the database is away
+    #[command(flatten)]
+    pub spool: spool::Settings,
     /// Form of the log on standard error
     #[arg(long, env = "LOTWISE_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
@@ -68,17 +75,23 @@ pub async fn serve(
     args: &Args,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let (app, writer) = app(args)?;
     telemetry::metrics();
+    let Parts { app, writer, direct, spool, grace } = parts(args)?;
     let tidy = tokio::spawn(telemetry::tidy_metrics());
     let prepare = tokio::spawn(keep_house(writer, app.pool.clone()));
+    let pool = app.pool.clone();
+    let refresh = grace.map(|grace| {
+        let pool = pool.clone();
+        tokio::spawn(async move { grace.refresh(&pool).await })
+    });
+    let (end, ended) = tokio::sync::watch::channel(false);
+    let draining = spool.clone().map(|spool| tokio::spawn(drain::run(spool, direct, ended)));
     tracing::info!(http.address = %listener.local_addr()?, "listening");
     let (stopping, mut stopped) = tokio::sync::watch::channel(false);
     // Without Nagle's delay: answers are small and clients wait for them.
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
-    let pool = app.pool.clone();
     let server = axum::serve(listener, http::router(app)).with_graceful_shutdown(async move {
         stop.await;
         tracing::info!("stopping: no new requests, finishing the open ones");
@@ -97,6 +110,19 @@ pub async fn serve(
     }
     tidy.abort();
     prepare.abort();
+    refresh.inspect(tokio::task::JoinHandle::abort);
+    end.send_replace(true);
+    if let (Some(spool), Some(draining)) = (spool, draining) {
+        draining.await?;
+        spool.close().await;
+        let depth = spool.depth();
+        if depth.records > 0 {
+            tracing::warn!(
+                spool.rows = depth.rows,
+                "readings stay in the spool until the next start"
+            );
+        }
+    }
     pool.close().await;
     Ok(())
 }
@@ -121,18 +147,37 @@ async fn keep_house(writer: Writer, pool: PgPool) {
     }
 }
 
-fn app(args: &Args) -> anyhow::Result<(App, Writer)> {
+/// What a service is made of.
+struct Parts {
+    app: App,
+    writer: Writer,
+    direct: Direct,
+    spool: Option<Spool>,
+    grace: Option<Arc<Grace>>,
+}
+
+fn parts(args: &Args) -> anyhow::Result<Parts> {
     let pool = database::pool(&args.database_url, CONTEXT_CONNECTIONS).context(
         "--database-url is not valid; it looks like postgres://USER:PASSWORD@HOST:5432/DATABASE",
     )?;
     let writer = Writer::new(copy_pool::pool(&args.database_url, args.writers)?);
+    let direct = Direct::new(pool.clone(), Directory::new(pool.clone()), writer.clone());
+    let spool = args.spool.dir.clone().map(|dir| Spool::open(dir, &args.spool)).transpose()?;
+    let mut keys = Keys::new(pool.clone(), Duration::from_secs(args.key_cache_seconds));
+    let mut grace = None;
+    if let Some(spool) = &spool {
+        let lasts = Duration::from_secs(args.spool.key_grace_seconds);
+        let known = Arc::new(Grace::open(spool.folder().keys(), lasts));
+        keys = keys.with_grace(Arc::clone(&known));
+        grace = Some(known);
+    }
     let app = App {
-        keys: Keys::new(pool.clone(), Duration::from_secs(args.key_cache_seconds)),
-        intake: Intake::new(pool.clone(), Directory::new(pool.clone()), writer.clone()),
+        keys,
+        intake: Intake::new(direct.clone(), spool.clone()),
         max_body_bytes: args.max_body_bytes,
         pool,
     };
-    Ok((app, writer))
+    Ok(Parts { app, writer, direct, spool, grace })
 }
 
 fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {

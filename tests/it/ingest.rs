@@ -8,6 +8,7 @@ mod faults;
 mod quarantine;
 mod readings;
 mod runs;
+mod spool;
 
 /// One test on both kinds of database.
 macro_rules! on_both {

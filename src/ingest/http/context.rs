@@ -72,7 +72,7 @@ async fn upsert<R: Resource>(
         .into_iter()
         .map(|(index, e)| ItemProblem { index, code: e.code(), message: e.to_string() })
         .collect();
-    Ok(Json(Outcome { accepted, rejected: errors.len(), errors }))
+    Ok(Json(Outcome { accepted, spooled: 0, rejected: errors.len(), errors }))
 }
 
 /// Which items to list.

@@ -1,13 +1,14 @@
 //! The table `api_key`.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, PgExecutor};
 
 use super::{Scope, SecretHash};
 
 /// A key without its secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredKey {
     /// Its name.
     pub name: String,

@@ -53,6 +53,7 @@ impl Ingest {
             max_body_bytes: 100_000,
             writers: 2,
             key_cache_seconds: 0,
+            spool: lotwise::ingest::spool::Settings::default(),
             log_format: LogFormat::Text,
         };
         let (stop, stopped) = oneshot::channel();

@@ -1,0 +1,50 @@
+//! The way into the database: rows to readings, and readings into the tables.
+
+use sqlx::postgres::PgPool;
+
+use crate::ingest::auth::Grant;
+use crate::ingest::batch::Batch;
+use crate::ingest::database::Unavailable;
+use crate::ingest::directory::Directory;
+use crate::ingest::payload::Parsed;
+use crate::ingest::quarantine::{self, Held};
+use crate::ingest::reading::Reading;
+use crate::ingest::validate::{Validated, validate};
+use crate::ingest::writer::Writer;
+
+/// The way into one database. Clones share what they know of it.
+#[derive(Clone)]
+pub struct Direct {
+    pool: PgPool,
+    directory: Directory,
+    writer: Writer,
+}
+
+impl Direct {
+    /// `pool` holds what waits in quarantine.
+    pub fn new(pool: PgPool, directory: Directory, writer: Writer) -> Self {
+        Self { pool, directory, writer }
+    }
+
+    /// Finds each row's sensor, and checks what the key's holder may do.
+    ///
+    /// # Errors
+    /// Only when the database had to be asked and does not answer.
+    pub async fn resolve(
+        &self,
+        parsed: &Parsed<'_>,
+        plant: Option<&str>,
+        grant: &Grant,
+    ) -> Result<Validated, Unavailable> {
+        validate(parsed, plant, grant, &self.directory).await
+    }
+
+    /// Stores the readings and holds the others; when it returns, that is committed.
+    ///
+    /// # Errors
+    /// The database does not take it now. Nothing or a part is stored, and doing it again is right.
+    pub async fn commit(&self, readings: Vec<Reading>, held: &[Held]) -> Result<(), Unavailable> {
+        self.writer.store(Batch::new(readings)).await?;
+        quarantine::hold(&self.pool, held).await
+    }
+}
