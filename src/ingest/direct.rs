@@ -9,7 +9,7 @@ use crate::ingest::directory::Directory;
 use crate::ingest::payload::Parsed;
 use crate::ingest::quarantine::{self, Held};
 use crate::ingest::reading::Reading;
-use crate::ingest::validate::{Validated, validate};
+use crate::ingest::validate::{Arrival, Validated, validate};
 use crate::ingest::writer::Writer;
 
 /// The way into one database. Clones share what they know of it.
@@ -33,10 +33,10 @@ impl Direct {
     pub async fn resolve(
         &self,
         parsed: &Parsed<'_>,
-        plant: Option<&str>,
+        arrival: Arrival<'_>,
         grant: &Grant,
     ) -> Result<Validated, Unavailable> {
-        validate(parsed, plant, grant, &self.directory).await
+        validate(parsed, arrival, grant, &self.directory).await
     }
 
     /// Stores the readings and holds the others; when it returns, that is committed.
@@ -46,5 +46,11 @@ impl Direct {
     pub async fn commit(&self, readings: Vec<Reading>, held: &[Held]) -> Result<(), Unavailable> {
         self.writer.store(Batch::new(readings)).await?;
         quarantine::hold(&self.pool, held).await
+    }
+
+    /// Waits until no transaction that was begun is under way, be it committed or not. One whose
+    /// sender was told that it takes too long may end later.
+    pub async fn quiet(&self) {
+        self.writer.drained().await;
     }
 }

@@ -7,9 +7,11 @@ use crate::ingest::auth::Grant;
 use crate::ingest::database::Unavailable;
 use crate::ingest::direct::Direct;
 use crate::ingest::payload::{Parsed, RowError};
+use crate::ingest::reading::Instant;
+use crate::ingest::registration::Mode;
 use crate::ingest::spool::{Spool, gate};
 use crate::ingest::telemetry;
-use crate::ingest::validate::{Validated, screen};
+use crate::ingest::validate::{Arrival, Validated, screen};
 
 /// Takes readings, whatever protocol they came in.
 #[derive(Clone)]
@@ -38,6 +40,12 @@ pub struct Source<'a> {
     pub plant: Option<&'a str>,
 }
 
+impl<'a> Source<'a> {
+    fn arrival(self, mode: Mode) -> Arrival<'a> {
+        Arrival { default_plant: self.plant, now: Instant::now(), mode }
+    }
+}
+
 impl Intake {
     /// Without a spool, a batch that the database does not take is the sender's to keep.
     pub fn new(direct: Direct, spool: Option<Spool>) -> Self {
@@ -61,16 +69,21 @@ impl Intake {
         parsed: Parsed<'_>,
         source: Source<'_>,
     ) -> Result<Taken, Unavailable> {
+        let count = parsed.rows.len() + parsed.errors.len();
+        grant.meter.charge(&grant.limits, count, std::time::Instant::now());
         let taken = match &self.spool {
-            None => self.store(grant, &parsed, source).await?,
-            Some(spool) => self.store_or_spool(spool, grant, &parsed, source).await?,
+            None => self.store(grant, &parsed, source).await,
+            Some(spool) => self.store_or_spool(spool, grant, &parsed, source).await,
         };
-        // What is spooled is counted when it is stored.
-        count_accepted(source.protocol, taken.accepted - taken.spooled);
-        for error in &taken.errors {
-            count_rejected(error);
+        match &taken {
+            Ok(taken) => {
+                // What is spooled is counted when it is stored.
+                count_accepted(source.protocol, taken.accepted - taken.spooled);
+                taken.errors.iter().for_each(count_rejected);
+            }
+            Err(_) => grant.meter.refund(&grant.limits, count, std::time::Instant::now()),
         }
-        Ok(taken)
+        taken
     }
 
     /// What [`Self::take`] would answer; stores, spools and counts nothing.
@@ -83,9 +96,10 @@ impl Intake {
         parsed: Parsed<'_>,
         source: Source<'_>,
     ) -> Result<Taken, Unavailable> {
-        let Validated { readings, errors, .. } =
-            self.direct.resolve(&parsed, source.plant, grant).await?;
-        Ok(Taken { accepted: readings.len(), spooled: 0, errors })
+        let arrival = source.arrival(Mode::Pretend);
+        let Validated { readings, errors, would_be_new, .. } =
+            self.direct.resolve(&parsed, arrival, grant).await?;
+        Ok(Taken { accepted: readings.len() + would_be_new, spooled: 0, errors })
     }
 
     async fn store(
@@ -94,8 +108,9 @@ impl Intake {
         parsed: &Parsed<'_>,
         source: Source<'_>,
     ) -> Result<Taken, Unavailable> {
-        let Validated { readings, errors, held } =
-            self.direct.resolve(parsed, source.plant, grant).await?;
+        let arrival = source.arrival(Mode::Register);
+        let Validated { readings, errors, held, .. } =
+            self.direct.resolve(parsed, arrival, grant).await?;
         let accepted = readings.len();
         self.direct.commit(readings, &held).await?;
         Ok(Taken { accepted, spooled: 0, errors })
@@ -117,7 +132,7 @@ impl Intake {
             }
         }
         let (rows, errors) = screen(parsed, source.plant, grant);
-        spool.append(source.protocol, &grant.key, &rows).await?;
+        spool.append(source.protocol, grant.sender(), &rows).await?;
         Ok(Taken { accepted: rows.len(), spooled: rows.len(), errors })
     }
 
@@ -133,9 +148,9 @@ impl Intake {
         let deadline = tokio::time::Instant::now() + patience;
         let late = |_| format!("no answer within {} s", patience.as_secs());
         let failed = |error: Unavailable| format!("{error}: {}", error.source);
-        let resolved = self.direct.resolve(parsed, source.plant, grant);
+        let resolved = self.direct.resolve(parsed, source.arrival(Mode::Register), grant);
         let resolved = tokio::time::timeout_at(deadline, resolved).await.map_err(late)?;
-        let Validated { readings, errors, held } = resolved.map_err(failed)?;
+        let Validated { readings, errors, held, .. } = resolved.map_err(failed)?;
         let (accepted, direct) = (readings.len(), self.direct.clone());
         // A write that is late goes on, and keeps the drain waiting: it must not come after newer
         // values from the spool.

@@ -3,12 +3,17 @@
 mod access;
 mod command;
 mod context;
+mod costs;
 mod documented;
 mod faults;
 mod quarantine;
+mod rates;
 mod readings;
+mod registration;
 mod runs;
 mod spool;
+mod windows;
+mod writing;
 
 /// One test on both kinds of database.
 macro_rules! on_both {

@@ -39,7 +39,7 @@ const REFRESH: Duration = Duration::from_secs(60);
 const SAVE_AFTER: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
 
 /// A key and when the database last gave it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Remembered {
     confirmed_at: DateTime<Utc>,
     key: StoredKey,
@@ -224,11 +224,13 @@ mod tests {
 
     use chrono::{TimeDelta, Utc};
 
+    use super::super::rules::{Rate, Registration, Rules, Window};
     use super::super::{Scope, Secret};
     use super::{Grace, StoredKey};
 
     fn key(name: &str) -> StoredKey {
         StoredKey {
+            id: 7,
             name: name.to_owned(),
             scopes: vec![Scope::Readings],
             plants: Some(vec!["madrid".to_owned()]),
@@ -236,6 +238,14 @@ mod tests {
             expires_at: None,
             revoked_at: None,
             old_secret_until: None,
+            rules: Rules {
+                future_window: Some(Window::UNLIMITED),
+                past_window: Some(Window::of_seconds(90)),
+                readings: Some(Rate::UNLIMITED),
+                requests: Rate::stored(0.1),
+                burst_s: Some(5.0),
+                registration: Some(Registration { incomplete: 9, per_hour: 2 }),
+            },
         }
     }
 
@@ -255,7 +265,7 @@ mod tests {
 
         let grace = Grace::open(path.clone(), day);
         let believed = |hours| grace.believed(&secret.hash(), Utc::now() + TimeDelta::hours(hours));
-        assert_eq!(believed(23).map(|key| key.name).as_deref(), Some("gateway"));
+        assert_eq!(believed(23).map(|key| key.rules), Some(key("gateway").rules));
         assert_eq!(believed(25), None);
         // What was revoked stays so, and what is gone is forgotten.
         let revoked = StoredKey { revoked_at: Some(Utc::now()), ..key("gateway") };

@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod grace;
+pub mod rules;
 pub mod store;
 
 use std::fmt;

@@ -15,10 +15,12 @@ use crate::ingest::auth::Grant;
 use crate::ingest::database::Unavailable;
 use crate::ingest::direct::Direct;
 use crate::ingest::intake::{count_accepted, count_rejected};
-use crate::ingest::payload::{Candidate, Parsed, Reason, RowError};
-use crate::ingest::quarantine::Held;
+use crate::ingest::payload::{Candidate, Parsed, RowError};
+use crate::ingest::quarantine::{Held, Why};
 use crate::ingest::reading::{Instant, Reading};
+use crate::ingest::registration::Mode;
 use crate::ingest::telemetry;
+use crate::ingest::validate::Arrival;
 
 /// Rows that are stored together, unless a single record has more.
 const MERGE_ROWS: u64 = 20_000;
@@ -197,6 +199,8 @@ impl Drain {
             sorted.add(record, &self.direct).await?;
         }
         let Sorted { readings, held, refused, accepted, rejected } = sorted;
+        // A transaction of before that was given up may still end: not after newer values.
+        self.direct.quiet().await;
         self.direct.commit(readings, &held).await?;
         if !refused.is_empty() {
             self.set_aside(&refused).await?;
@@ -244,25 +248,23 @@ struct Sorted<'a> {
 
 impl<'a> Sorted<'a> {
     async fn add(&mut self, record: &'a Record<'a>, direct: &Direct) -> Result<(), Unavailable> {
-        let grant = Grant::of_checked_rows(&record.origin.key);
-        let validated = direct.resolve(&candidates(record), None, &grant).await?;
+        let grant = Grant::of_checked_rows(&record.origin.sender);
+        // The time windows are about the clock at which the rows came, not this one.
+        let (now, mode) = (record.origin.received, Mode::Register);
+        let arrival = Arrival { default_plant: None, now, mode };
+        let validated = direct.resolve(&candidates(record), arrival, &grant).await?;
         self.accepted.push((record.origin.protocol.clone(), validated.readings.len()));
         self.readings.extend(validated.readings);
         self.held.extend(validated.held);
         for error in &validated.errors {
             let row = record.rows.get(error.position);
-            if let (false, Some(row)) = (is_held(&error.reason), row) {
+            if let (None, Some(row)) = (Why::of(&error.reason), row) {
                 self.refused.push(Refused::new(row, &record.origin, &error.reason));
             }
         }
         self.rejected.extend(validated.errors);
         Ok(())
     }
-}
-
-/// Whether rows that are refused for this reason are in quarantine.
-fn is_held(reason: &Reason) -> bool {
-    matches!(reason, Reason::UnknownSensor { .. })
 }
 
 /// The rows as a parser gives them.

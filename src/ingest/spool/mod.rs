@@ -31,7 +31,7 @@ use folder::Folder;
 use gate::Gate;
 use inventory::{Depth, Inventory};
 use log::{Entry, Log};
-use record::{Origin, Row};
+use record::{Origin, Row, Sender};
 
 /// Most bytes of the spool's files, unless told otherwise.
 pub const MAX_BYTES: u64 = 1 << 30;
@@ -140,20 +140,18 @@ impl Spool {
     pub async fn append(
         &self,
         protocol: &str,
-        key: &str,
+        sender: Sender,
         rows: &[Row<'_>],
     ) -> Result<(), SpoolError> {
         if rows.is_empty() {
             return Ok(());
         }
-        let received = crate::ingest::reading::Instant::from_utc(Utc::now())
-            .map_err(|error| SpoolError::Io(Arc::new(io::Error::other(error))))?;
+        let received = crate::ingest::reading::Instant::now();
         let appending = self.gate.append();
         let kib = rows.len().div_ceil(1_024).saturating_mul(20);
         let kib = u32::try_from(kib).unwrap_or(WAITING_KIB).min(WAITING_KIB);
         let _memory = self.memory.acquire_many(kib).await.map_err(|_| SpoolError::Closed)?;
-        let origin =
-            Origin { received, protocol: protocol.to_owned(), key: key.to_owned(), flags: 0 };
+        let origin = Origin { received, protocol: protocol.to_owned(), sender };
         let entry = Entry { received, payloads: record::write(&origin, rows) };
         let (done, result) = oneshot::channel();
         let append = Command::Append { entry, appending, done };

@@ -1,7 +1,8 @@
 //! A record: rows of one request with all that storing them later needs. Pure.
 //!
-//! Layout, little-endian: version (u8), flags (u8), time of arrival (i64, microseconds since 1970),
-//! protocol, name of the API key, then the number of sensors (u32) and for each its plant and key,
+//! Layout, little-endian: version (u8), time of arrival (i64, microseconds since 1970), protocol;
+//! of the API key its name, id (i32), windows into future and past (f64, seconds) and whether it may
+//! register sensors (u8; if 1, how many incomplete and how many an hour, i32); then the number of sensors (u32) and for each its plant and key,
 //! then the number of rows (u32) and for each the index of its sensor (u32), its time (i64,
 //! microseconds since 1970) and value (f64). A text is its length (u16) and its bytes in UTF-8.
 //!
@@ -10,6 +11,7 @@
 use std::collections::HashMap;
 
 use super::frame::MAX_PAYLOAD;
+use crate::ingest::keys::rules::{Registration, Window};
 use crate::ingest::reading::{Finite, Instant};
 
 const VERSION: u8 = 1;
@@ -22,16 +24,29 @@ const _: () =
     assert!(MAX_ROWS * (20 + 2 * (2 + crate::domain::key::MAX_BYTES)) + 262_144 < MAX_PAYLOAD);
 
 /// Who sent a record's rows, how and when.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Origin {
     /// When they arrived.
     pub received: Instant,
     /// Protocol that they came in.
     pub protocol: String,
-    /// Name of the API key.
+    /// Who sent them.
+    pub sender: Sender,
+}
+
+/// What is kept of an API key with the rows that it sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sender {
+    /// Its name.
     pub key: String,
-    /// What the key allowed, in bits; none has a meaning yet.
-    pub flags: u8,
+    /// Its row id.
+    pub key_id: i32,
+    /// How far ahead of their arrival the rows' times may be.
+    pub future_window: Window,
+    /// How far back they may be.
+    pub past_window: Window,
+    /// Whether and how many sensors it may register.
+    pub registration: Option<Registration>,
 }
 
 /// A row: sensor by keys.
@@ -80,10 +95,10 @@ fn write_one(origin: &Origin, rows: &[Row<'_>]) -> Vec<u8> {
         cells.extend_from_slice(&row.time.micros().to_le_bytes());
         cells.extend_from_slice(&row.value.get().to_le_bytes());
     }
-    let mut out = vec![VERSION, origin.flags];
+    let mut out = vec![VERSION];
     out.extend_from_slice(&origin.received.micros().to_le_bytes());
     write_text(&mut out, &origin.protocol);
-    write_text(&mut out, &origin.key);
+    write_sender(&mut out, &origin.sender);
     out.extend_from_slice(&(sensors.len() as u32).to_le_bytes());
     for (plant, sensor) in sensors {
         write_text(&mut out, plant);
@@ -92,6 +107,19 @@ fn write_one(origin: &Origin, rows: &[Row<'_>]) -> Vec<u8> {
     out.extend_from_slice(&(rows.len() as u32).to_le_bytes());
     out.extend_from_slice(&cells);
     out
+}
+
+fn write_sender(out: &mut Vec<u8>, sender: &Sender) {
+    write_text(out, &sender.key);
+    out.extend_from_slice(&sender.key_id.to_le_bytes());
+    for window in [sender.future_window, sender.past_window] {
+        out.extend_from_slice(&window.seconds().to_le_bytes());
+    }
+    out.push(u8::from(sender.registration.is_some()));
+    if let Some(Registration { incomplete, per_hour }) = sender.registration {
+        out.extend_from_slice(&incomplete.to_le_bytes());
+        out.extend_from_slice(&per_hour.to_le_bytes());
+    }
 }
 
 /// Keys are at most 256 bytes long; a longer name, which only informs, is cut.
@@ -110,9 +138,8 @@ pub fn read(payload: &[u8]) -> Result<Record<'_>, Unreadable> {
     if bytes.u8()? != VERSION {
         return Err(Unreadable);
     }
-    let flags = bytes.u8()?;
     let received = bytes.instant()?;
-    let (protocol, key) = (bytes.text()?.to_owned(), bytes.text()?.to_owned());
+    let (protocol, sender) = (bytes.text()?.to_owned(), bytes.sender()?);
     let mut sensors = Vec::new();
     for _ in 0..bytes.u32()? {
         sensors.push((bytes.text()?, bytes.text()?));
@@ -124,7 +151,7 @@ pub fn read(payload: &[u8]) -> Result<Record<'_>, Unreadable> {
         rows.push(Row { plant, sensor, time, value });
     }
     match bytes.0 {
-        [] => Ok(Record { origin: Origin { received, protocol, key, flags }, rows }),
+        [] => Ok(Record { origin: Origin { received, protocol, sender }, rows }),
         _ => Err(Unreadable),
     }
 }
@@ -151,6 +178,25 @@ impl<'a> Bytes<'a> {
         Ok(u32::from_le_bytes(self.array()?))
     }
 
+    fn i32(&mut self) -> Result<i32, Unreadable> {
+        Ok(i32::from_le_bytes(self.array()?))
+    }
+
+    fn sender(&mut self) -> Result<Sender, Unreadable> {
+        let (key, key_id) = (self.text()?.to_owned(), self.i32()?);
+        let (future_window, past_window) = (self.window()?, self.window()?);
+        let registration = match self.u8()? {
+            0 => None,
+            1 => Some(Registration { incomplete: self.i32()?, per_hour: self.i32()? }),
+            _ => return Err(Unreadable),
+        };
+        Ok(Sender { key, key_id, future_window, past_window, registration })
+    }
+
+    fn window(&mut self) -> Result<Window, Unreadable> {
+        Window::stored(f64::from_le_bytes(self.array()?)).ok_or(Unreadable)
+    }
+
     fn instant(&mut self) -> Result<Instant, Unreadable> {
         let us = i64::from_le_bytes(self.array()?);
         Instant::from_epoch(us, 1_000_000).map_err(|_| Unreadable)
@@ -170,7 +216,8 @@ impl<'a> Bytes<'a> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{MAX_ROWS, Origin, Row, read, write};
+    use super::{MAX_ROWS, Origin, Row, Sender, read, write};
+    use crate::ingest::keys::rules::{Registration, Window};
     use crate::ingest::reading::{Finite, Instant};
 
     fn at(us: i64) -> Instant {
@@ -178,7 +225,17 @@ mod tests {
     }
 
     fn origin() -> Origin {
-        Origin { received: at(5), protocol: "json".into(), key: "gateway".into(), flags: 0 }
+        Origin { received: at(5), protocol: "json".into(), sender: sender("gateway") }
+    }
+
+    fn sender(key: &str) -> Sender {
+        Sender {
+            key: key.to_owned(),
+            key_id: -7,
+            future_window: Window::of_seconds(900),
+            past_window: Window::UNLIMITED,
+            registration: Some(Registration { incomplete: 3, per_hour: 2 }),
+        }
     }
 
     fn row<'a>(plant: &'a str, sensor: &'a str, us: i64, value: f64) -> Row<'a> {
@@ -204,7 +261,7 @@ mod tests {
         #[test]
         fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = read(&bytes);
-            let _ = read(&[&[1, 0], &bytes[..]].concat());
+            let _ = read(&[&[1], &bytes[..]].concat());
         }
 
         #[test]
@@ -224,8 +281,8 @@ mod tests {
 
     #[test]
     fn a_long_name_is_cut_at_a_character() {
-        let long = Origin { key: "ñ".repeat(60_000), ..origin() };
+        let long = Origin { sender: sender(&"ñ".repeat(60_000)), ..origin() };
         let payload = &write(&long, &[row("p", "s", 1, 2.0)])[0].1;
-        assert_eq!(read(payload).expect("a record").origin.key.len(), 65_534);
+        assert_eq!(read(payload).expect("a record").origin.sender.key.len(), 65_534);
     }
 }

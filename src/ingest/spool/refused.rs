@@ -39,7 +39,7 @@ impl<'a> Refused<'a> {
             value: row.value.get(),
             code: reason.code(),
             message: reason.to_string(),
-            key: &origin.key,
+            key: &origin.sender.key,
             protocol: &origin.protocol,
             received_at: text(origin.received.to_utc()),
         }
@@ -95,15 +95,19 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::{Refused, append, lines};
+    use crate::ingest::keys::rules::Window;
     use crate::ingest::payload::Reason;
     use crate::ingest::reading::{Finite, Instant};
-    use crate::ingest::spool::record::{Origin, Row};
+    use crate::ingest::spool::record::{Origin, Row, Sender};
 
     #[test]
     fn each_row_is_a_line_with_its_reason() {
         let time = |us| Instant::from_epoch(us, 1_000_000).expect("an instant");
         let (protocol, key) = ("json".to_owned(), "gateway".to_owned());
-        let origin = Origin { received: time(2_000_000), protocol, key, flags: 0 };
+        let window = Window::UNLIMITED;
+        let (future_window, past_window) = (window, window);
+        let sender = Sender { key, key_id: 1, future_window, past_window, registration: None };
+        let origin = Origin { received: time(2_000_000), protocol, sender };
         let value = Finite::new(0.5).expect("finite");
         let row = Row { plant: "nix", sensor: "T\"1", time: time(1_500_000), value };
         let reason = Reason::UnknownPlant("nix".to_owned());
