@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::ingest::auth::Keys;
 use crate::ingest::direct::Direct;
 use crate::ingest::directory::Directory;
-use crate::ingest::http::{self, App};
+use crate::ingest::http::{self, App, idempotency};
 use crate::ingest::intake::Intake;
 use crate::ingest::keys::cli::rules::parse_burst;
 use crate::ingest::keys::grace::Grace;
@@ -22,6 +22,7 @@ use crate::ingest::spool::{self, Spool, drain};
 use crate::ingest::telemetry::{self, LogFormat};
 use crate::ingest::writer::Writer;
 use crate::ingest::{copy_pool, database, quarantine};
+use crate::rollup;
 
 /// Take readings and production context over HTTP and store them.
 #[derive(Debug, Clone, clap::Args)]
@@ -47,6 +48,9 @@ pub struct Args {
     /// Readings on disk while the database is away
     #[command(flatten)]
     pub spool: spool::Settings,
+    /// How often rollups are brought up to date, in seconds; 0: not by this process
+    #[arg(long, env = "LOTWISE_ROLLUP_SECONDS", default_value_t = 10)]
+    pub rollup_seconds: u64,
     /// Form of the log on standard error
     #[arg(long, env = "LOTWISE_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
@@ -134,6 +138,10 @@ pub async fn serve(
     });
     let (end, ended) = tokio::sync::watch::channel(false);
     let draining = spool.clone().map(|spool| tokio::spawn(drain::run(spool, direct, ended)));
+    let rollups = (args.rollup_seconds > 0).then(|| {
+        let every = Duration::from_secs(args.rollup_seconds);
+        tokio::spawn(rollup::worker::keep(args.database_url.clone(), every))
+    });
     tracing::info!(http.address = %listener.local_addr()?, "listening");
     let (stopping, mut stopped) = tokio::sync::watch::channel(false);
     // Without Nagle's delay: answers are small and clients wait for them.
@@ -156,6 +164,7 @@ pub async fn serve(
         served = async { server.await } => served?,
         () = too_late => tracing::warn!(drain_s = DRAIN.as_secs(), "some requests did not finish"),
     }
+    rollups.inspect(tokio::task::JoinHandle::abort);
     tidy.abort();
     prepare.abort();
     refresh.inspect(tokio::task::JoinHandle::abort);
@@ -181,13 +190,17 @@ pub async fn serve(
     Ok(())
 }
 
-/// Keeps the partitions of the coming days ready and the quarantine small; never returns.
+/// Keeps the partitions of the coming days ready, and quarantine and idempotency keys few; never
+/// returns.
 async fn keep_house(writer: Writer, pool: PgPool) {
     let mut hours = tokio::time::interval(Duration::from_secs(3_600));
     loop {
         hours.tick().await;
         if let Err(error) = writer.prepare_weeks().await {
             tracing::warn!(error.message = %error, error.source = %error.source, "partitions not prepared");
+        }
+        if let Err(error) = idempotency::forget_old(&pool).await {
+            tracing::warn!(error.message = %error, error.source = %error.source, "idempotency keys not tidied");
         }
         match quarantine::forget_old(&pool).await {
             Ok(0) => {}

@@ -5,6 +5,7 @@
 //! this process has committed of their sensor are copied straight into the table; the others go
 //! through the connection's staging table and an upsert, which costs twice as much.
 
+mod mark;
 mod newest;
 mod partitions;
 mod queue;
@@ -17,11 +18,13 @@ use bytes::Bytes;
 use chrono::Utc;
 use deadpool_postgres::{Pool, Transaction};
 use futures_util::SinkExt;
+use futures_util::future::try_join;
 
 use crate::ingest::batch::{Batch, to_copy};
 use crate::ingest::database::{DriverError, Unavailable};
 use crate::ingest::reading::{Instant, Reading};
 use crate::ingest::telemetry;
+use mark::Marks;
 use newest::{Newest, Ways};
 use partitions::Partitions;
 use queue::{Full, Outcome, Pushed, Queue, Waiting};
@@ -217,16 +220,20 @@ impl Shared {
     }
 }
 
-/// What one transaction consists of. Other statements that belong to the same readings go here.
+/// What one transaction consists of. Other statements that belong to the same readings go here; the
+/// marks stay last, and travel with the statement before them.
 async fn write_all(tx: &Transaction<'_>, ways: &Ways) -> Result<(), tokio_postgres::Error> {
+    let marks = Marks::of(ways);
+    if ways.upsert.is_empty() {
+        try_join(copy(tx, COPY, &ways.copy), marks.write(tx)).await?;
+        return Ok(());
+    }
     if !ways.copy.is_empty() {
         copy(tx, COPY, &ways.copy).await?;
     }
-    if !ways.upsert.is_empty() {
-        copy(tx, STAGE, &ways.upsert).await?;
-        let upsert = tx.prepare_cached(UPSERT).await?;
-        tx.execute(&upsert, &[]).await?;
-    }
+    copy(tx, STAGE, &ways.upsert).await?;
+    let upsert = tx.prepare_cached(UPSERT).await?;
+    try_join(tx.execute(&upsert, &[]), marks.write(tx)).await?;
     Ok(())
 }
 

@@ -1,7 +1,9 @@
 //! The HTTP edge: routes, limits, and errors as answers.
 
 pub mod context;
+pub mod csv;
 pub mod health;
+pub mod idempotency;
 pub mod openapi;
 pub mod problem;
 pub mod quarantine;
@@ -45,6 +47,7 @@ pub fn router(app: App) -> Router {
     let limit = DefaultBodyLimit::max(app.max_body_bytes);
     Router::new()
         .route("/v1/readings", post(readings::post))
+        .route("/v1/readings/csv", post(csv::post))
         .route("/api/v2/write", post(write::post))
         .route("/v1/quarantine", get(quarantine::list))
         .route("/v1/quarantine/replay", post(quarantine::replay))

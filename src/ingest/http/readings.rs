@@ -80,8 +80,9 @@ pub struct Outcome {
     pub errors: Vec<ItemProblem>,
 }
 
+/// For fields that are left out when there is nothing to count.
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-fn is_zero(count: &usize) -> bool {
+pub(super) fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 

@@ -55,6 +55,7 @@ impl Ingest {
             writers: 2,
             key_cache_seconds: 0,
             limits: LimitArgs::default(),
+            rollup_seconds: 0,
             spool: lotwise::ingest::spool::Settings::default(),
             log_format: LogFormat::Text,
         };
