@@ -32,4 +32,5 @@ pub mod directory;
 pub mod intake;
 pub mod spool;
 pub mod telemetry;
+pub mod tls;
 pub mod writer;

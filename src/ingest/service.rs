@@ -1,11 +1,12 @@
 //! `lotwise ingest`: reads the settings, wires the parts, serves until it is told to stop.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::serve::ListenerExt;
+use axum::serve::{Listener, ListenerExt};
 use sqlx::postgres::PgPool;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,8 +19,10 @@ use crate::ingest::intake::Intake;
 use crate::ingest::keys::cli::rules::parse_burst;
 use crate::ingest::keys::grace::Grace;
 use crate::ingest::keys::rules::{Limits, Rate, Window};
-use crate::ingest::spool::{self, Spool, drain};
+use crate::ingest::spool::drain::Draining;
+use crate::ingest::spool::{self, Spool};
 use crate::ingest::telemetry::{self, LogFormat};
+use crate::ingest::tls::{Tls, TlsArgs, TlsListener};
 use crate::ingest::writer::Writer;
 use crate::ingest::{copy_pool, database, quarantine};
 use crate::rollup;
@@ -45,6 +48,12 @@ pub struct Args {
     /// What holds for keys that have no rule of their own.
     #[command(flatten)]
     pub limits: LimitArgs,
+    /// Certificate and key for HTTPS.
+    #[command(flatten)]
+    pub tls: TlsArgs,
+    /// Serve /metrics (which names plants, sensors and keys) at this address only, without TLS
+    #[arg(long, env = "LOTWISE_METRICS_LISTEN", value_name = "ADDRESS")]
+    pub metrics_listen: Option<String>,
     /// Readings on disk while the database is away
     #[command(flatten)]
     pub spool: spool::Settings,
@@ -111,9 +120,7 @@ const DRAIN: Duration = Duration::from_secs(30);
 /// When the settings are wrong or the address is taken.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     telemetry::start_log(args.log_format);
-    let listener = TcpListener::bind(&args.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}: is another process there?", args.listen))?;
+    let listener = bind(&args.listen).await?;
     let stop = stop_signal()?;
     serve(listener, &args, stop).await
 }
@@ -136,19 +143,55 @@ pub async fn serve(
         let pool = pool.clone();
         tokio::spawn(async move { grace.refresh(&pool).await })
     });
-    let (end, ended) = tokio::sync::watch::channel(false);
-    let draining = spool.clone().map(|spool| tokio::spawn(drain::run(spool, direct, ended)));
+    let draining = spool.clone().map(|spool| Draining::start(spool, direct));
     let rollups = (args.rollup_seconds > 0).then(|| {
         let every = Duration::from_secs(args.rollup_seconds);
         tokio::spawn(rollup::worker::keep(args.database_url.clone(), every))
     });
-    tracing::info!(http.address = %listener.local_addr()?, "listening");
+    let metrics = match &args.metrics_listen {
+        Some(address) => Some(tokio::spawn(serve_metrics(bind(address).await?, app.clone()))),
+        None => None,
+    };
+    let router = http::router(app, metrics.is_none());
+    let tls = Tls::start(&args.tls)?;
+    tracing::info!(http.address = %listener.local_addr()?, tls = tls.is_some(), "listening");
+    match tls {
+        Some(tls) => serve_until(TlsListener::new(listener, tls)?, router, stop).await?,
+        None => serve_until(without_delay(listener), router, stop).await?,
+    }
+    if let Some(draining) = draining {
+        draining.stop().await?;
+    }
+    // Also what was queued by clients that hung up.
+    if tokio::time::timeout(DRAIN, writer.drained()).await.is_err() {
+        tracing::warn!(drain_s = DRAIN.as_secs(), "some readings were not written");
+    }
+    rollups.inspect(tokio::task::JoinHandle::abort);
+    tidy.abort();
+    prepare.abort();
+    refresh.inspect(tokio::task::JoinHandle::abort);
+    if let Some(metrics) = metrics {
+        metrics.abort();
+    }
+    if let Some(spool) = spool {
+        spool.close().await;
+    }
+    pool.close().await;
+    Ok(())
+}
+
+/// Answers requests until `stop` is ready, and then the open ones, for the time of [`DRAIN`].
+async fn serve_until<L>(
+    listener: L,
+    router: axum::Router,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()>
+where
+    L: Listener,
+    L::Addr: std::fmt::Debug,
+{
     let (stopping, mut stopped) = tokio::sync::watch::channel(false);
-    // Without Nagle's delay: answers are small and clients wait for them.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let server = axum::serve(listener, http::router(app)).with_graceful_shutdown(async move {
+    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
         stop.await;
         tracing::info!("stopping: no new requests, finishing the open ones");
         stopping.send_replace(true);
@@ -164,30 +207,27 @@ pub async fn serve(
         served = async { server.await } => served?,
         () = too_late => tracing::warn!(drain_s = DRAIN.as_secs(), "some requests did not finish"),
     }
-    rollups.inspect(tokio::task::JoinHandle::abort);
-    tidy.abort();
-    prepare.abort();
-    refresh.inspect(tokio::task::JoinHandle::abort);
-    end.send_replace(true);
-    if let Some(draining) = draining {
-        draining.await?;
-    }
-    // Also what was queued by clients that hung up.
-    if tokio::time::timeout(DRAIN, writer.drained()).await.is_err() {
-        tracing::warn!(drain_s = DRAIN.as_secs(), "some readings were not written");
-    }
-    if let Some(spool) = spool {
-        spool.close().await;
-        let depth = spool.depth();
-        if depth.records > 0 {
-            tracing::warn!(
-                spool.rows = depth.rows,
-                "readings stay in the spool until the next start"
-            );
-        }
-    }
-    pool.close().await;
     Ok(())
+}
+
+/// Without Nagle's delay: answers are small and clients wait for them.
+fn without_delay(listener: TcpListener) -> impl Listener<Addr = SocketAddr> {
+    listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    })
+}
+
+/// Only for the machine's own monitoring: no TLS, no key.
+async fn serve_metrics(listener: TcpListener, app: App) {
+    if let Err(error) = axum::serve(listener, http::metrics_router(app)).await {
+        tracing::error!(error.message = %error, "metrics are not served any more");
+    }
+}
+
+async fn bind(address: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}: is another process there?"))
 }
 
 /// Keeps the partitions of the coming days ready, and quarantine and idempotency keys few; never

@@ -14,3 +14,4 @@ mod rollup;
 mod schema;
 #[allow(dead_code, reason = "the modules that use the rest follow")]
 mod support;
+mod trust;

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::io;
 use std::time::{Duration, Instant as Clock};
 
-use tokio::sync::watch;
+use tokio::sync::oneshot;
+use tokio::task::{JoinError, JoinHandle};
 
 use super::Spool;
 use super::inventory::Segment;
@@ -37,12 +38,34 @@ enum StepError {
     Files(#[from] io::Error),
 }
 
-/// Drains until `stop` is true; then what is left stays for the next process.
-pub async fn run(spool: Spool, direct: Direct, mut stop: watch::Receiver<bool>) {
-    tokio::select! {
-        () = Drain { spool, direct, walk: None, batch: None, last: None }.run() => {}
-        // An error means that nobody can tell it to stop any more.
-        _ = stop.wait_for(|stop| *stop) => {}
+/// The task that drains.
+#[derive(Debug)]
+pub struct Draining {
+    task: JoinHandle<()>,
+    stop: oneshot::Sender<()>,
+}
+
+impl Draining {
+    /// Starts it.
+    pub fn start(spool: Spool, direct: Direct) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let drain = Drain { spool, direct, walk: None, batch: None, last: None };
+        let task = tokio::spawn(async move {
+            tokio::select! {
+                () = drain.run() => {}
+                _ = stopped => {}
+            }
+        });
+        Self { task, stop }
+    }
+
+    /// Stops it; what is left stays for the next process.
+    ///
+    /// # Errors
+    /// When it panicked before.
+    pub async fn stop(self) -> Result<(), JoinError> {
+        let _ = self.stop.send(());
+        self.task.await
     }
 }
 

@@ -213,6 +213,10 @@ impl Spool {
             // Only dropped, never sent.
             let _ = closed.await;
         }
+        let rows = self.depth().rows;
+        if rows > 0 {
+            tracing::warn!(spool.rows = rows, "readings stay in the spool until the next start");
+        }
     }
 
     async fn remove(&self, number: u64, drained: u64) -> io::Result<bool> {
