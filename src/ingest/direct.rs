@@ -5,7 +5,7 @@ use sqlx::postgres::PgPool;
 use crate::ingest::auth::Grant;
 use crate::ingest::batch::Batch;
 use crate::ingest::database::Unavailable;
-use crate::ingest::directory::Directory;
+use crate::ingest::directory::{Directory, Found};
 use crate::ingest::payload::Parsed;
 use crate::ingest::quarantine::{self, Held};
 use crate::ingest::reading::Reading;
@@ -46,6 +46,19 @@ impl Direct {
     pub async fn commit(&self, readings: Vec<Reading>, held: &[Held]) -> Result<(), Unavailable> {
         self.writer.store(Batch::new(readings)).await?;
         quarantine::hold(&self.pool, held).await
+    }
+
+    /// Which of these sensors, each named with its plant, are registered.
+    ///
+    /// # Errors
+    /// The database had to be asked and does not answer.
+    pub async fn registered<'a>(
+        &self,
+        sensors: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+    ) -> Result<Vec<bool>, Unavailable> {
+        self.directory.learn(sensors.clone()).await?;
+        let known = self.directory.read();
+        Ok(sensors.map(|(p, s)| matches!(known.find(p, s), Found::Sensor(..))).collect())
     }
 
     /// Waits until no transaction that was begun is under way, be it committed or not. One whose

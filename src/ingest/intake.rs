@@ -163,6 +163,17 @@ impl Intake {
         stored.map_err(|e| e.to_string())?.map_err(failed)?;
         Ok(Taken { accepted, spooled: 0, errors })
     }
+
+    /// Which of these sensors, each named with its plant, are registered.
+    ///
+    /// # Errors
+    /// The database had to be asked and does not answer.
+    pub async fn registered<'a>(
+        &self,
+        sensors: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+    ) -> Result<Vec<bool>, Unavailable> {
+        self.direct.registered(sensors).await
+    }
 }
 
 /// Counts stored readings.

@@ -19,6 +19,7 @@ use crate::ingest::intake::Intake;
 use crate::ingest::keys::cli::rules::parse_burst;
 use crate::ingest::keys::grace::Grace;
 use crate::ingest::keys::rules::{Limits, Rate, Window};
+use crate::ingest::mapping::store::Mappings;
 use crate::ingest::spool::drain::Draining;
 use crate::ingest::spool::{self, Spool};
 use crate::ingest::telemetry::{self, LogFormat};
@@ -272,15 +273,18 @@ fn parts(args: &Args) -> anyhow::Result<Parts> {
     let spool = args.spool.dir.clone().map(|dir| Spool::open(dir, &args.spool)).transpose()?;
     let believed = Duration::from_secs(args.key_cache_seconds);
     let mut keys = Keys::new(pool.clone(), believed, args.limits.limits());
+    let mut mappings = Mappings::new(pool.clone());
     let mut grace = None;
     if let Some(spool) = &spool {
         let lasts = Duration::from_secs(args.spool.key_grace_seconds);
         let known = Arc::new(Grace::open(spool.folder().keys(), lasts));
         keys = keys.with_grace(Arc::clone(&known));
         grace = Some(known);
+        mappings = mappings.remembered_in(spool.folder().mappings());
     }
     let app = App {
         keys,
+        mappings,
         intake: Intake::new(direct.clone(), spool.clone()),
         max_body_bytes: args.max_body_bytes,
         pool,

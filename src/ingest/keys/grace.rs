@@ -6,8 +6,8 @@
 //! stays so.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ use sqlx::postgres::PgPool;
 use super::SecretHash;
 use super::store::{self, StoredKey};
 use crate::ingest::database::Unavailable;
-use crate::ingest::spool::folder::private;
+use crate::ingest::spool::folder::replace;
 
 /// While the database does not answer, it is asked again this often, by one request.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
@@ -204,12 +204,7 @@ fn write(path: &Path, keys: &Keys) -> io::Result<()> {
         remembered: remembered.clone(),
     };
     let lines: Vec<Line> = keys.iter().map(line).collect();
-    let fresh = path.with_extension("new");
-    let mut file = private().write(true).create(true).truncate(true).open(&fresh)?;
-    file.write_all(&serde_json::to_vec_pretty(&lines)?)?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    replace(path, &serde_json::to_vec_pretty(&lines)?)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,7 +1,7 @@
 //! The spool's directory: one process at a time, files that only its user reads.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -82,6 +82,11 @@ impl Folder {
         self.0.join("keys.json")
     }
 
+    /// The mappings of line protocol as the database had them last.
+    pub fn mappings(&self) -> PathBuf {
+        self.0.join("mappings.json")
+    }
+
     /// What is in the directory.
     ///
     /// # Errors
@@ -127,6 +132,19 @@ pub struct Listing {
     pub highest: u64,
     /// Bytes of what waits for people.
     pub aside_bytes: u64,
+}
+
+/// Replaces a file as a whole; when it returns that is durable.
+///
+/// # Errors
+/// The file system's; then the old file is still there.
+pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    let mut file = private().write(true).create(true).truncate(true).open(&fresh)?;
+    file.write_all(contents)?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)?;
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 /// To open files that nobody else may read.

@@ -218,6 +218,27 @@ async fn keys_are_believed_for_a_while_and_never_against_better_knowledge() {
 }
 
 #[tokio::test]
+async fn mappings_are_remembered_for_a_start_without_the_database() {
+    let mut service = Service::new(Server::Plain).await;
+    sqlx::query(
+        "INSERT INTO sensor_mapping (plant_id, measurement, tags, field, sensor, factor, addend)
+         SELECT id, 'oven', '{}', 'temp', 'T1', 2, 1 FROM plant WHERE key = 'madrid'",
+    )
+    .execute(&service.pool)
+    .await
+    .expect("a mapping");
+    service.start(&[]);
+    assert_eq!(service.write("oven temp=1 60").await.status, 204);
+    service.db.stop().await;
+    service.kill();
+    service.start(&[]);
+    assert_eq!(service.write("oven temp=2 120").await.status, 204);
+    service.db.start().await;
+    service.drained().await;
+    assert_eq!(service.stored().await, ["madrid/T1 60 3", "madrid/T1 120 5"]);
+}
+
+#[tokio::test]
 async fn one_process_has_the_directory() {
     let mut service = Service::new(Server::Plain).await;
     service.start(&[]);
