@@ -25,6 +25,12 @@ pub struct Args {
     /// Address of the ingest service, such as http://127.0.0.1:8086; not checked without
     #[arg(long)]
     pub url: Option<String>,
+    /// Authority of the service's certificate (PEM), where the system does not know it
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub ca: Option<PathBuf>,
+    /// Certificate and key to show to the service (PEM), where it asks for one
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub client_cert: Option<PathBuf>,
     /// Directory of the ingest service's spool; not checked without
     #[arg(long, env = "LOTWISE_SPOOL", value_name = "DIR")]
     pub spool: Option<PathBuf>,
@@ -96,7 +102,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     };
     print(database::check(&args.database_url).await);
     if let Some(url) = &args.url {
-        print(vec![service::check(url).await]);
+        print(service::check(url, args.ca.as_deref(), args.client_cert.as_deref()).await);
     }
     if let Some(path) = &args.spool {
         print(spool::check(path, args.spool_max_bytes));

@@ -6,9 +6,10 @@ use crate::ingest::auth::Grant;
 use crate::ingest::batch::Batch;
 use crate::ingest::database::Unavailable;
 use crate::ingest::directory::{Directory, Found};
+use crate::ingest::freshness::Freshness;
 use crate::ingest::payload::Parsed;
 use crate::ingest::quarantine::{self, Held};
-use crate::ingest::reading::Reading;
+use crate::ingest::reading::{Instant, Reading};
 use crate::ingest::validate::{Arrival, Validated, validate};
 use crate::ingest::writer::Writer;
 
@@ -18,12 +19,13 @@ pub struct Direct {
     pool: PgPool,
     directory: Directory,
     writer: Writer,
+    freshness: Freshness,
 }
 
 impl Direct {
     /// `pool` holds what waits in quarantine.
-    pub fn new(pool: PgPool, directory: Directory, writer: Writer) -> Self {
-        Self { pool, directory, writer }
+    pub fn new(pool: PgPool, directory: Directory, writer: Writer, freshness: Freshness) -> Self {
+        Self { pool, directory, writer, freshness }
     }
 
     /// Finds each row's sensor, and checks what the key's holder may do.
@@ -39,12 +41,20 @@ impl Direct {
         validate(parsed, arrival, grant, &self.directory).await
     }
 
-    /// Stores the readings and holds the others; when it returns, that is committed.
+    /// Stores the readings, which came at `now`, and holds the others; when it returns, that is committed.
     ///
     /// # Errors
     /// The database does not take it now. Nothing or a part is stored, and doing it again is right.
-    pub async fn commit(&self, readings: Vec<Reading>, held: &[Held]) -> Result<(), Unavailable> {
-        self.writer.store(Batch::new(readings)).await?;
+    pub async fn commit(
+        &self,
+        readings: Vec<Reading>,
+        held: &[Held],
+        now: Instant,
+    ) -> Result<(), Unavailable> {
+        let batch = Batch::new(readings);
+        let noted = self.freshness.note(&batch);
+        self.writer.store(batch).await?;
+        self.freshness.committed(&noted, now);
         quarantine::hold(&self.pool, held).await
     }
 

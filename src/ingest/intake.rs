@@ -112,7 +112,7 @@ impl Intake {
         let Validated { readings, errors, held, .. } =
             self.direct.resolve(parsed, arrival, grant).await?;
         let accepted = readings.len();
-        self.direct.commit(readings, &held).await?;
+        self.direct.commit(readings, &held, arrival.now).await?;
         Ok(Taken { accepted, spooled: 0, errors })
     }
 
@@ -148,14 +148,15 @@ impl Intake {
         let deadline = tokio::time::Instant::now() + patience;
         let late = |_| format!("no answer within {} s", patience.as_secs());
         let failed = |error: Unavailable| format!("{error}: {}", error.source);
-        let resolved = self.direct.resolve(parsed, source.arrival(Mode::Register), grant);
+        let arrival = source.arrival(Mode::Register);
+        let resolved = self.direct.resolve(parsed, arrival, grant);
         let resolved = tokio::time::timeout_at(deadline, resolved).await.map_err(late)?;
         let Validated { readings, errors, held, .. } = resolved.map_err(failed)?;
-        let (accepted, direct) = (readings.len(), self.direct.clone());
+        let (accepted, direct, now) = (readings.len(), self.direct.clone(), arrival.now);
         // A write that is late goes on, and keeps the drain waiting: it must not come after newer
         // values from the spool.
         let commit = tokio::spawn(async move {
-            let stored = direct.commit(readings, &held).await;
+            let stored = direct.commit(readings, &held, now).await;
             drop(way);
             stored
         });

@@ -29,6 +29,7 @@ pub mod copy_pool;
 pub mod database;
 pub mod direct;
 pub mod directory;
+pub mod freshness;
 pub mod intake;
 pub mod mapping;
 pub mod spool;

@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::ingest::auth::Keys;
 use crate::ingest::direct::Direct;
 use crate::ingest::directory::Directory;
+use crate::ingest::freshness::Freshness;
 use crate::ingest::http::{self, App, idempotency};
 use crate::ingest::intake::Intake;
 use crate::ingest::keys::cli::rules::parse_burst;
@@ -55,6 +56,9 @@ pub struct Args {
     /// Serve /metrics (which names plants, sensors and keys) at this address only, without TLS
     #[arg(long, env = "LOTWISE_METRICS_LISTEN", value_name = "ADDRESS")]
     pub metrics_listen: Option<String>,
+    /// Most sensors with a metric of their own, the first by plant and key
+    #[arg(long, env = "LOTWISE_METRICS_SENSORS", value_name = "N", default_value_t = 5_000)]
+    pub metrics_sensors: u32,
     /// Readings on disk while the database is away
     #[command(flatten)]
     pub spool: spool::Settings,
@@ -149,6 +153,8 @@ pub async fn serve(
         let every = Duration::from_secs(args.rollup_seconds);
         tokio::spawn(rollup::worker::keep(args.database_url.clone(), every))
     });
+    let freshness =
+        tokio::spawn(app.freshness.clone().follow(pool.clone(), args.metrics_sensors.into()));
     let metrics = match &args.metrics_listen {
         Some(address) => Some(tokio::spawn(serve_metrics(bind(address).await?, app.clone()))),
         None => None,
@@ -168,6 +174,7 @@ pub async fn serve(
         tracing::warn!(drain_s = DRAIN.as_secs(), "some readings were not written");
     }
     rollups.inspect(tokio::task::JoinHandle::abort);
+    freshness.abort();
     tidy.abort();
     prepare.abort();
     refresh.inspect(tokio::task::JoinHandle::abort);
@@ -269,7 +276,8 @@ fn parts(args: &Args) -> anyhow::Result<Parts> {
         "--database-url is not valid; it looks like postgres://USER:PASSWORD@HOST:5432/DATABASE",
     )?;
     let writer = Writer::new(copy_pool::pool(&args.database_url, args.writers)?);
-    let direct = Direct::new(pool.clone(), Directory::new(pool.clone()), writer.clone());
+    let (freshness, directory) = (Freshness::default(), Directory::new(pool.clone()));
+    let direct = Direct::new(pool.clone(), directory, writer.clone(), freshness.clone());
     let spool = args.spool.dir.clone().map(|dir| Spool::open(dir, &args.spool)).transpose()?;
     let believed = Duration::from_secs(args.key_cache_seconds);
     let mut keys = Keys::new(pool.clone(), believed, args.limits.limits());
@@ -286,6 +294,7 @@ fn parts(args: &Args) -> anyhow::Result<Parts> {
         keys,
         mappings,
         intake: Intake::new(direct.clone(), spool.clone()),
+        freshness,
         max_body_bytes: args.max_body_bytes,
         pool,
     };

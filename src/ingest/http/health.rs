@@ -13,6 +13,7 @@ use super::App;
 use super::problem::Problem;
 use crate::domain::DatabaseKind;
 use crate::ingest::database::Unavailable;
+use crate::ingest::reading::Instant;
 use crate::ingest::spool::Spool;
 use crate::ingest::telemetry;
 use crate::schema;
@@ -127,6 +128,8 @@ pub async fn metrics(State(app): State<App>) -> Response {
     if let Some(spool) = app.intake.spool() {
         spool.measure();
     }
-    let text = telemetry::metrics().map(|handle| handle.render()).unwrap_or_default();
+    telemetry::measure_process();
+    let mut text = telemetry::metrics().map(|handle| handle.render()).unwrap_or_default();
+    text.push_str(&app.freshness.render(Instant::now()));
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

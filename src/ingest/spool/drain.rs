@@ -224,7 +224,7 @@ impl Drain {
         let Sorted { readings, held, refused, accepted, rejected } = sorted;
         // A transaction of before that was given up may still end: not after newer values.
         self.direct.quiet().await;
-        self.direct.commit(readings, &held).await?;
+        self.direct.commit(readings, &held, Instant::now()).await?;
         if !refused.is_empty() {
             self.set_aside(&refused).await?;
         }
