@@ -27,7 +27,7 @@ use crate::ingest::telemetry;
 use mark::Marks;
 use newest::{Newest, Ways};
 use partitions::Partitions;
-use queue::{Full, Outcome, Pushed, Queue, Waiting};
+use queue::{Full, Outcome, Pushed, Queue, Taken};
 
 const COPY: &str =
     "COPY lotwise.reading (time, value, plant_id, sensor_id) FROM STDIN (FORMAT binary)";
@@ -130,32 +130,35 @@ async fn work(shared: Arc<Shared>) {
         tokio::task::yield_now().await;
         let Some(taken) = shared.queue.take() else { return };
         // A task of its own: a panic in it must not end the worker, which is counted.
-        let _ = tokio::spawn(settle(shared.clone(), taken)).await;
+        let transaction = taken.transaction;
+        let settled = tokio::spawn(settle(shared.clone(), taken)).await;
+        if settled.is_err() {
+            shared.queue.settle(transaction, []);
+        }
     }
 }
 
 /// Writes the batches and tells their senders.
-async fn settle(shared: Arc<Shared>, taken: Vec<Waiting>) {
-    let (batches, receipts): (Vec<_>, Vec<_>) =
-        taken.into_iter().map(|w| (w.batch, w.receipt)).unzip();
+async fn settle(shared: Arc<Shared>, Taken { transaction, batches }: Taken) {
+    let count = batches.len();
     // A single batch has nobody to spoil it.
-    let alone = if batches.len() > 1 { batches.clone() } else { Vec::new() };
-    match shared.write(Batch::merge(batches)).await {
+    let alone = if count > 1 { batches.clone() } else { Vec::new() };
+    let outcomes = match shared.write(Batch::merge(batches)).await {
         Err(error) if error.is_of_the_data() && !alone.is_empty() => {
             // One of them cannot be written: it must not take the others along.
-            for (batch, receipt) in alone.into_iter().zip(receipts) {
-                let _ = receipt.send(shared.write(batch).await.map_err(Unavailable::from));
+            let mut outcomes = Vec::with_capacity(count);
+            for batch in alone {
+                outcomes.push(shared.write(batch).await.map_err(Unavailable::from));
             }
+            outcomes
         }
         result => {
             let result = result.map_err(Arc::new);
-            for receipt in receipts {
-                let outcome = result.clone().map_err(|e| DriverError::Shared(e).into());
-                // One who does not wait any more does not mind.
-                let _ = receipt.send(outcome);
-            }
+            let outcome = || result.clone().map_err(|e| DriverError::Shared(e).into());
+            std::iter::repeat_with(outcome).take(count).collect()
         }
-    }
+    };
+    shared.queue.settle(transaction, outcomes);
 }
 
 impl Shared {

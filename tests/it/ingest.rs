@@ -8,11 +8,13 @@ mod csv;
 mod documented;
 mod faults;
 mod idempotency;
+mod mappings;
 mod quarantine;
 mod rates;
 mod readings;
 mod registration;
 mod runs;
+mod tls;
 mod windows;
 mod writing;
 
@@ -29,4 +31,4 @@ macro_rules! on_both {
         )* }
     };
 }
-use on_both;
+pub(crate) use on_both;

@@ -15,3 +15,4 @@ mod rollup;
 mod schema;
 #[allow(dead_code, reason = "the modules that use the rest follow")]
 mod support;
+mod trust;

@@ -4,6 +4,7 @@ pub mod context;
 pub mod csv;
 pub mod health;
 pub mod idempotency;
+pub mod mappings;
 pub mod openapi;
 pub mod problem;
 pub mod quarantine;
@@ -26,6 +27,7 @@ use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::ingest::auth::Keys;
 use crate::ingest::intake::Intake;
+use crate::ingest::mapping::store::Mappings;
 use crate::ingest::telemetry;
 use problem::Problem;
 
@@ -36,14 +38,32 @@ pub struct App {
     pub pool: PgPool,
     /// API keys.
     pub keys: Keys,
+    /// Which sensors fields of line protocol are.
+    pub mappings: Mappings,
     /// The way of readings into the database.
     pub intake: Intake,
     /// Largest body after decompression.
     pub max_body_bytes: usize,
 }
 
-/// The service.
-pub fn router(app: App) -> Router {
+/// The metrics, where they have an address of their own.
+pub fn metrics_router(app: App) -> Router {
+    Router::new()
+        .route("/metrics", get(health::metrics))
+        .route("/health", get(health::health))
+        .route("/ready", get(health::ready))
+        .fallback(no_such_route)
+        .with_state(app)
+}
+
+async fn no_such_route() -> Problem {
+    let hint = "GET /openapi.json lists the routes";
+    Problem::new(StatusCode::NOT_FOUND, "no_such_route", hint)
+}
+
+/// The service; with `/metrics` unless they have an address of their own.
+pub fn router(app: App, with_metrics: bool) -> Router {
+    let metrics = if with_metrics { get(health::metrics) } else { get(no_such_route) };
     let limit = DefaultBodyLimit::max(app.max_body_bytes);
     Router::new()
         .route("/v1/readings", post(readings::post))
@@ -52,18 +72,13 @@ pub fn router(app: App) -> Router {
         .route("/v1/quarantine", get(quarantine::list))
         .route("/v1/quarantine/replay", post(quarantine::replay))
         .route("/v1/sensors/incomplete", get(sensors::incomplete))
+        .merge(mappings::routes(app.mappings.clone()))
         .merge(context::routes())
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
-        .route("/metrics", get(health::metrics))
+        .route("/metrics", metrics)
         .route("/openapi.json", get(openapi::serve))
-        .fallback(|| async {
-            Problem::new(
-                StatusCode::NOT_FOUND,
-                "no_such_route",
-                "GET /openapi.json lists the routes",
-            )
-        })
+        .fallback(no_such_route)
         .method_not_allowed_fallback(|| async {
             Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,
