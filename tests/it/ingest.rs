@@ -13,6 +13,7 @@ mod rates;
 mod readings;
 mod registration;
 mod runs;
+mod sets;
 mod windows;
 mod writing;
 
