@@ -5,6 +5,7 @@
 //! this process has committed of their sensor are copied straight into the table; the others go
 //! through the connection's staging table and an upsert, which costs twice as much.
 
+mod mark;
 mod newest;
 mod partitions;
 mod queue;
@@ -17,14 +18,16 @@ use bytes::Bytes;
 use chrono::Utc;
 use deadpool_postgres::{Pool, Transaction};
 use futures_util::SinkExt;
+use futures_util::future::try_join;
 
 use crate::ingest::batch::{Batch, to_copy};
 use crate::ingest::database::{DriverError, Unavailable};
 use crate::ingest::reading::{Instant, Reading};
 use crate::ingest::telemetry;
+use mark::Marks;
 use newest::{Newest, Ways};
 use partitions::Partitions;
-use queue::{Full, Outcome, Pushed, Queue, Waiting};
+use queue::{Full, Outcome, Pushed, Queue, Taken};
 
 const COPY: &str =
     "COPY lotwise.reading (time, value, plant_id, sensor_id) FROM STDIN (FORMAT binary)";
@@ -127,32 +130,35 @@ async fn work(shared: Arc<Shared>) {
         tokio::task::yield_now().await;
         let Some(taken) = shared.queue.take() else { return };
         // A task of its own: a panic in it must not end the worker, which is counted.
-        let _ = tokio::spawn(settle(shared.clone(), taken)).await;
+        let transaction = taken.transaction;
+        let settled = tokio::spawn(settle(shared.clone(), taken)).await;
+        if settled.is_err() {
+            shared.queue.settle(transaction, []);
+        }
     }
 }
 
 /// Writes the batches and tells their senders.
-async fn settle(shared: Arc<Shared>, taken: Vec<Waiting>) {
-    let (batches, receipts): (Vec<_>, Vec<_>) =
-        taken.into_iter().map(|w| (w.batch, w.receipt)).unzip();
+async fn settle(shared: Arc<Shared>, Taken { transaction, batches }: Taken) {
+    let count = batches.len();
     // A single batch has nobody to spoil it.
-    let alone = if batches.len() > 1 { batches.clone() } else { Vec::new() };
-    match shared.write(Batch::merge(batches)).await {
+    let alone = if count > 1 { batches.clone() } else { Vec::new() };
+    let outcomes = match shared.write(Batch::merge(batches)).await {
         Err(error) if error.is_of_the_data() && !alone.is_empty() => {
             // One of them cannot be written: it must not take the others along.
-            for (batch, receipt) in alone.into_iter().zip(receipts) {
-                let _ = receipt.send(shared.write(batch).await.map_err(Unavailable::from));
+            let mut outcomes = Vec::with_capacity(count);
+            for batch in alone {
+                outcomes.push(shared.write(batch).await.map_err(Unavailable::from));
             }
+            outcomes
         }
         result => {
             let result = result.map_err(Arc::new);
-            for receipt in receipts {
-                let outcome = result.clone().map_err(|e| DriverError::Shared(e).into());
-                // One who does not wait any more does not mind.
-                let _ = receipt.send(outcome);
-            }
+            let outcome = || result.clone().map_err(|e| DriverError::Shared(e).into());
+            std::iter::repeat_with(outcome).take(count).collect()
         }
-    }
+    };
+    shared.queue.settle(transaction, outcomes);
 }
 
 impl Shared {
@@ -217,16 +223,20 @@ impl Shared {
     }
 }
 
-/// What one transaction consists of. Other statements that belong to the same readings go here.
+/// What one transaction consists of. Other statements that belong to the same readings go here; the
+/// marks stay last, and travel with the statement before them.
 async fn write_all(tx: &Transaction<'_>, ways: &Ways) -> Result<(), tokio_postgres::Error> {
+    let marks = Marks::of(ways);
+    if ways.upsert.is_empty() {
+        try_join(copy(tx, COPY, &ways.copy), marks.write(tx)).await?;
+        return Ok(());
+    }
     if !ways.copy.is_empty() {
         copy(tx, COPY, &ways.copy).await?;
     }
-    if !ways.upsert.is_empty() {
-        copy(tx, STAGE, &ways.upsert).await?;
-        let upsert = tx.prepare_cached(UPSERT).await?;
-        tx.execute(&upsert, &[]).await?;
-    }
+    copy(tx, STAGE, &ways.upsert).await?;
+    let upsert = tx.prepare_cached(UPSERT).await?;
+    try_join(tx.execute(&upsert, &[]), marks.write(tx)).await?;
     Ok(())
 }
 

@@ -14,6 +14,7 @@ mod readings;
 mod registration;
 mod runs;
 mod sets;
+mod tls;
 mod windows;
 mod writing;
 
@@ -30,4 +31,4 @@ macro_rules! on_both {
         )* }
     };
 }
-use on_both;
+pub(crate) use on_both;

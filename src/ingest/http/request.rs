@@ -1,5 +1,6 @@
 //! What every route takes from a request: the key's grant and the body within its limit.
 
+use std::io::ErrorKind;
 use std::time::Instant;
 
 use axum::body::Bytes;
@@ -101,11 +102,29 @@ impl FromRequest<App> for Body {
                     ),
                 )
             }
+            rejection if ended_early(&rejection) => Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "body_incomplete",
+                "the connection ended before the body did: send it again",
+            ),
             _ => Problem::new(
                 StatusCode::BAD_REQUEST,
                 "body_unreadable",
-                "the body could not be read to its end: the connection broke, or the gzip data is damaged",
+                "the body could not be read to its end: its gzip data or its chunks are damaged",
             ),
         })
     }
+}
+
+/// Whether the connection's sending side ended in the middle of the body. Something on the way did
+/// that, and the sender may still hear the answer: a 400 would make Telegraf drop good data.
+fn ended_early(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    // Damaged gzip data can end early too, in a body that is whole.
+    causes.any(|cause| cause.is::<hyper::Error>())
+        && causes.any(|cause| {
+            cause.downcast_ref::<std::io::Error>().is_some_and(|e| {
+                !matches!(e.kind(), ErrorKind::InvalidData | ErrorKind::InvalidInput)
+            })
+        })
 }
