@@ -5,7 +5,7 @@ use sqlx::postgres::PgPool;
 use crate::ingest::auth::Grant;
 use crate::ingest::batch::Batch;
 use crate::ingest::database::Unavailable;
-use crate::ingest::directory::Directory;
+use crate::ingest::directory::{Directory, Found};
 use crate::ingest::payload::{Parsed, RowError};
 use crate::ingest::quarantine;
 use crate::ingest::reading::Instant;
@@ -107,5 +107,18 @@ impl Intake {
         let Validated { readings, errors, would_be_new, .. } =
             validate(parsed, arrival, grant, &self.directory).await?;
         Ok(Taken { accepted: readings.len() + would_be_new, errors })
+    }
+
+    /// Which of these sensors, each named with its plant, are registered.
+    ///
+    /// # Errors
+    /// The database had to be asked and does not answer.
+    pub async fn registered<'a>(
+        &self,
+        sensors: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+    ) -> Result<Vec<bool>, Unavailable> {
+        self.directory.learn(sensors.clone()).await?;
+        let known = self.directory.read();
+        Ok(sensors.map(|(p, s)| matches!(known.find(p, s), Found::Sensor(..))).collect())
     }
 }

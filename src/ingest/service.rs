@@ -16,6 +16,7 @@ use crate::ingest::http::{self, App, idempotency};
 use crate::ingest::intake::Intake;
 use crate::ingest::keys::cli::rules::parse_burst;
 use crate::ingest::keys::rules::{Limits, Rate, Window};
+use crate::ingest::mapping::store::Mappings;
 use crate::ingest::telemetry::{self, LogFormat};
 use crate::ingest::tls::{Tls, TlsArgs, TlsListener};
 use crate::ingest::writer::Writer;
@@ -245,6 +246,7 @@ fn app(args: &Args) -> anyhow::Result<(App, Writer)> {
             Duration::from_secs(args.key_cache_seconds),
             args.limits.limits(),
         ),
+        mappings: Mappings::new(pool.clone()),
         intake: Intake::new(pool.clone(), Directory::new(pool.clone()), writer.clone()),
         max_body_bytes: args.max_body_bytes,
         pool,

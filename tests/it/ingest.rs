@@ -8,6 +8,7 @@ mod csv;
 mod documented;
 mod faults;
 mod idempotency;
+mod mappings;
 mod quarantine;
 mod rates;
 mod readings;

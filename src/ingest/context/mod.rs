@@ -4,7 +4,7 @@
 //! is stored, and `null` clears it: so the repeat of an old message does not undo a newer one.
 
 mod field;
-mod lookup;
+pub(super) mod lookup;
 mod set;
 mod validity;
 

@@ -4,6 +4,7 @@ pub mod context;
 pub mod csv;
 pub mod health;
 pub mod idempotency;
+pub mod mappings;
 pub mod openapi;
 pub mod problem;
 pub mod quarantine;
@@ -26,6 +27,7 @@ use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::ingest::auth::Keys;
 use crate::ingest::intake::Intake;
+use crate::ingest::mapping::store::Mappings;
 use crate::ingest::telemetry;
 use problem::Problem;
 
@@ -36,6 +38,8 @@ pub struct App {
     pub pool: PgPool,
     /// API keys.
     pub keys: Keys,
+    /// Which sensors fields of line protocol are.
+    pub mappings: Mappings,
     /// The way of readings into the database.
     pub intake: Intake,
     /// Largest body after decompression.
@@ -68,6 +72,7 @@ pub fn router(app: App, with_metrics: bool) -> Router {
         .route("/v1/quarantine", get(quarantine::list))
         .route("/v1/quarantine/replay", post(quarantine::replay))
         .route("/v1/sensors/incomplete", get(sensors::incomplete))
+        .merge(mappings::routes(app.mappings.clone()))
         .merge(context::routes())
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
