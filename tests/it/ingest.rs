@@ -15,6 +15,7 @@ mod rates;
 mod readings;
 mod registration;
 mod runs;
+mod sets;
 mod spool;
 mod tls;
 mod windows;
