@@ -9,6 +9,7 @@ mod doctor;
 mod errors;
 mod ingest;
 mod oracle;
+mod plans;
 mod replay;
 mod rollup;
 mod schema;
