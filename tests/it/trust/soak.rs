@@ -28,7 +28,7 @@ use self::faults::Victims;
 use self::ledger::{Findings, Place};
 use self::process::Process;
 use self::proxy::{Proxy, Rest};
-use self::sender::{Field, Habit};
+use self::sender::{Field, Habit, Tally};
 use self::wire::{Form, PLANT};
 use crate::support::cluster::Cluster;
 use crate::support::command::lotwise;
@@ -83,6 +83,13 @@ async fn soak(server: Server, spooling: Spooling) {
         .collect();
     let telegraf = tokio::spawn(telegraf(field.clone()));
     tokio::time::sleep(Duration::from_secs(seconds)).await;
+    // On a busy machine less happens in the same time.
+    for _ in 0..180 {
+        if missing(&victims, &field, spooling).is_none() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
     victims.stop.store(true, Ordering::Relaxed);
     hurting.await.expect("the faults");
     // A while without faults, in which everybody gets through.
@@ -103,11 +110,14 @@ async fn soak(server: Server, spooling: Spooling) {
     );
     let findings = compare(&victims.cluster, &field).await;
     report(&victims, &field, &findings);
+    assert_eq!(missing(&victims, &field, spooling), None);
     let tally = field.tally();
     assert!(findings.are_none(), "{findings}");
     assert!(tally.wrong.is_empty(), "answers: {:#?}", &tally.wrong[..tally.wrong.len().min(5)]);
     assert_eq!(victims.process.panics(), Vec::<String>::new());
-    something_happened(&victims, &field, &tally.answers, spooling);
+    if spooling == Spooling::On {
+        hardly_anything_was_refused(&tally);
+    }
 }
 
 /// Waits until the spool is empty.
@@ -333,14 +343,10 @@ fn report(victims: &Victims, field: &Field, findings: &Findings) {
     print!("{findings}");
 }
 
-/// A soak in which nothing went wrong, or nothing got through, would prove nothing.
-fn something_happened(
-    victims: &Victims,
-    field: &Field,
-    answers: &std::collections::BTreeMap<String, u64>,
-    spooling: Spooling,
-) {
-    let counts = victims.counts();
+/// What has not happened yet: a soak in which nothing went wrong, or nothing got through, would
+/// prove nothing.
+fn missing(victims: &Victims, field: &Field, spooling: Spooling) -> Option<String> {
+    let (counts, tally) = (victims.counts(), field.tally());
     let faults = [
         "process killed",
         "database crashed",
@@ -350,22 +356,37 @@ fn something_happened(
         "database connections cut",
         "database connections stranded",
     ];
-    for fault in faults {
-        assert!(counts.contains_key(fault), "{fault}: never; was the time too short?");
+    let of_spool = (spooling == Spooling::On).then_some("spool's disk filled");
+    let fault = faults.into_iter().chain(of_spool).find(|fault| !counts.contains_key(fault));
+    let answers = [
+        "Lines 204",
+        "LinesGzip 204",
+        "Json 200",
+        "JsonGzip 200",
+        "Lines 400",
+        "connection broken",
+    ];
+    let answer = answers.into_iter().find(|answer| !tally.answers.contains_key(*answer));
+    if let Some(what) = fault.or(answer) {
+        return Some(format!("{what}: never"));
     }
-    for answer in
-        ["Lines 204", "LinesGzip 204", "Json 200", "JsonGzip 200", "Lines 400", "connection broken"]
-    {
-        assert!(answers.contains_key(answer), "{answer}: never");
+    if spooling == Spooling::Off && refused(&tally) == 0 {
+        return Some("the database was never missed".to_owned());
     }
-    let refused = answers.iter().filter(|(answer, _)| answer.ends_with(" 503"));
-    let refused: u64 = refused.map(|(_, count)| count).sum();
-    let taken = answers.iter().filter(|(answer, _)| answer.contains(" 20"));
-    let taken: u64 = taken.map(|(_, count)| count).sum();
-    match spooling {
-        Spooling::Off => assert!(refused > 0, "the database was never missed"),
-        // Full disks and bodies that broke off remain.
-        Spooling::On => assert!(refused * 10 < taken, "{refused} refused, {taken} taken"),
-    }
-    assert!(field.ledger.size().1 > 1_000, "hardly anything was acknowledged");
+    let few = field.ledger.size().1 < 1_000;
+    few.then(|| "hardly anything was acknowledged".to_owned())
+}
+
+/// How many requests were answered with "not now".
+fn refused(tally: &Tally) -> u64 {
+    let refused = tally.answers.iter().filter(|(answer, _)| answer.ends_with(" 503"));
+    refused.map(|(_, count)| count).sum()
+}
+
+/// While the database is away clients are served all the same: what is refused is what meets a full
+/// spool, or a body that broke off.
+fn hardly_anything_was_refused(tally: &Tally) {
+    let taken = tally.answers.iter().filter(|(answer, _)| answer.contains(" 20"));
+    let (taken, refused): (u64, u64) = (taken.map(|(_, count)| count).sum(), refused(tally));
+    assert!(refused * 10 < taken, "{refused} refused, {taken} taken");
 }
