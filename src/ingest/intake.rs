@@ -6,6 +6,7 @@ use crate::ingest::auth::Grant;
 use crate::ingest::batch::Batch;
 use crate::ingest::database::Unavailable;
 use crate::ingest::directory::{Directory, Found};
+use crate::ingest::freshness::Freshness;
 use crate::ingest::payload::{Parsed, RowError};
 use crate::ingest::quarantine;
 use crate::ingest::reading::Instant;
@@ -20,6 +21,7 @@ pub struct Intake {
     pool: PgPool,
     directory: Directory,
     writer: Writer,
+    freshness: Freshness,
 }
 
 /// What became of a batch.
@@ -48,8 +50,8 @@ impl<'a> Source<'a> {
 
 impl Intake {
     /// `pool` holds what waits in quarantine.
-    pub fn new(pool: PgPool, directory: Directory, writer: Writer) -> Self {
-        Self { pool, directory, writer }
+    pub fn new(pool: PgPool, directory: Directory, writer: Writer, freshness: Freshness) -> Self {
+        Self { pool, directory, writer, freshness }
     }
 
     /// Stores what can be stored; when it returns `Ok`, that is committed.
@@ -82,7 +84,10 @@ impl Intake {
         let Validated { readings, errors, held, .. } =
             validate(parsed, arrival, grant, &self.directory).await?;
         let accepted = readings.len();
-        self.writer.store(Batch::new(readings)).await?;
+        let batch = Batch::new(readings);
+        let noted = self.freshness.note(&batch);
+        self.writer.store(batch).await?;
+        self.freshness.committed(&noted, arrival.now);
         quarantine::hold(&self.pool, &held).await?;
         metrics::counter!(telemetry::READINGS_ACCEPTED, "protocol" => source.protocol)
             .increment(accepted as u64);

@@ -27,6 +27,7 @@ pub mod context;
 pub mod copy_pool;
 pub mod database;
 pub mod directory;
+pub mod freshness;
 pub mod intake;
 pub mod mapping;
 pub mod telemetry;

@@ -9,6 +9,7 @@ mod documented;
 mod faults;
 mod idempotency;
 mod mappings;
+mod observed;
 mod quarantine;
 mod rates;
 mod readings;

@@ -20,7 +20,7 @@ use super::mappings::{MappingTest, TestedField, UsedMapping};
 use super::problem::Problem;
 use super::quarantine::{HeldReading, HeldReadings, Replayed};
 use super::readings::{ItemProblem, Outcome, ReadingItem, ReadingsBody, TimeItem};
-use super::sensors::{IncompleteSensor, IncompleteSensors};
+use super::sensors::{IncompleteSensor, IncompleteSensors, SilentSensor, SilentSensors};
 use super::single::Deleted;
 use super::write::{LineProblem, WriteError};
 use super::{csv, health, mappings, quarantine, readings, sensors, single, write};
@@ -49,7 +49,7 @@ use crate::ingest::mapping::item::MappingItem;
         description = "Readings and production context. A 2xx means committed; errors are RFC 9457 problems."
     ),
     paths(
-        readings::post, csv::post, write::post, mappings::test, mappings::delete, quarantine::list, quarantine::replay, sensors::incomplete,
+        readings::post, csv::post, write::post, mappings::test, mappings::delete, quarantine::list, quarantine::replay, sensors::incomplete, sensors::silent,
         single::patch_run, single::delete_run,
         single::delete_counts, single::delete_tariff, single::delete_factor, single::delete_target,
         health::health, health::ready, health::metrics
@@ -59,6 +59,7 @@ use crate::ingest::mapping::item::MappingItem;
         Count, Tariff, Period, Rule, DayKind, Factor, FactorKind, Target, Deleted,
         ReadingsBody, ReadingItem, TimeItem, Outcome, ItemProblem, Listed, Problem, WriteError, LineProblem,
         HeldReading, HeldReadings, Replayed, IncompleteSensor, IncompleteSensors,
+        SilentSensor, SilentSensors,
         FileOutcome, CellProblem, MappingItem, MappingTest, TestedField, UsedMapping
     )),
     tags(
