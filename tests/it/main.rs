@@ -10,6 +10,7 @@ mod errors;
 mod gateways;
 mod ingest;
 mod oracle;
+mod plans;
 mod replay;
 mod rollup;
 mod schema;
