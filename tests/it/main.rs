@@ -7,6 +7,7 @@ mod conformance;
 mod demo;
 mod doctor;
 mod errors;
+mod gateways;
 mod ingest;
 mod oracle;
 mod plans;
