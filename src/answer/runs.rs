@@ -29,7 +29,8 @@ pub(super) async fn answer(
     }
     let mut frame = match query.format {
         Format::Annotations => annotations(source, &runs),
-        Format::Table => {
+        // The model has no other format for runs.
+        Format::Table | Format::Silent | Format::Alert => {
             let energy = energy(source, selection, &runs, ask).await?;
             table(source, &runs, &energy, ask)
         }
