@@ -67,7 +67,9 @@ pub(super) async fn answer(
     let reason = format!("one index probe a sensor; {silent} of {} are silent", sensors.len());
     Provenance {
         shown: &shown,
-        reason: &reason,
+        source: "readings",
+        reason,
+        rows: Some(sensors.len() as f64),
         bucket: "none".to_owned(),
         coverage: None,
         notices,

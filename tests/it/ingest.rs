@@ -15,6 +15,8 @@ mod rates;
 mod readings;
 mod registration;
 mod runs;
+mod sets;
+mod spool;
 mod tls;
 mod windows;
 mod writing;
