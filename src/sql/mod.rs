@@ -5,6 +5,7 @@
 pub mod integrate;
 pub mod latest;
 pub mod picker;
+pub mod rates;
 pub mod runs;
 
 use chrono::{DateTime, Utc};
