@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{AnswerError, Provenance, Source, nothing, resolve_runs};
+use super::{AnswerError, Provenance, Source, nothing, resolve_runs, sums};
 use crate::domain::Bucket;
 use crate::figures::{self, Figures, KpiFigures};
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Kpi, Query};
 use crate::plan::{self, Ask, KpiPlan, Rates, Selection, Window};
-use crate::sql::integrate::{self, Ends};
-use crate::sql::{self, Statement};
+use crate::sql;
+use crate::sql::integrate::Ends;
 
 pub(super) async fn answer(
     source: &Source<'_>,
@@ -29,11 +29,8 @@ pub(super) async fn answer(
         plan.price(&rates, &selection.plants, ask.now);
     }
     let windows: Vec<Window<'_>> = plan.windows.iter().map(|w| w.window.clone()).collect();
-    let Statement { sql, params, shown } =
-        integrate::statement(&windows, &plan.slices.cuts, Ends::Omit);
-    let rows = source.db.query(&sql, params).await?;
-    let cells = rows.iter().map(integrate::read).collect::<Result<Vec<_>, _>>()?;
-    let figures = figures::kpi(&plan, &runs, &cells, ask.now);
+    let sums = sums::fetch(source, &windows, &plan.slices.cuts, Ends::Omit).await?;
+    let figures = figures::kpi(&plan, &runs, &sums.cells, ask.now);
     notices.extend(plan.notices.iter().cloned().map(Notice::Info));
     if figures.groups.iter().flatten().any(|f| f.provisional) {
         let text = "A run that is still open is part of these figures: they are provisional.";
@@ -46,8 +43,10 @@ pub(super) async fn answer(
     };
     for frame in &mut frames {
         Provenance {
-            shown: &shown,
-            reason: &plan.reason,
+            shown: &sums.shown,
+            source: &sums.source,
+            reason: format!("{}; {}", plan.reason, sums.reason),
+            rows: Some(sums.rows),
             bucket: plan.bucket.to_string(),
             coverage: figures.coverage,
             notices: notices.clone(),

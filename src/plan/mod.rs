@@ -6,6 +6,7 @@
 mod kpi;
 mod meters;
 mod rates;
+mod reading;
 mod select;
 mod series;
 
@@ -18,6 +19,7 @@ use crate::domain::{Bucket, TimeRange, bucket};
 pub use kpi::{KpiGroup, KpiPlan, KpiWindow, Role, kpi, run_energy};
 pub use meters::{independent, kwh_per, meters};
 pub use rates::{PlantRates, Rate, Rates, Slices, Valid, currency};
+pub use reading::{Items, Reading, choose, uncut};
 pub use select::{Level, Node, Selection, select};
 pub use series::{SeriesKey, SeriesPlan, series};
 

@@ -7,6 +7,7 @@ pub mod latest;
 pub mod picker;
 pub mod rates;
 pub mod runs;
+pub mod whole_runs;
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::types::ToSql;
