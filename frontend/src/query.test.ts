@@ -57,7 +57,7 @@ describe('summarize', () => {
     ],
     [
       { type: 'kpi', bucket: 'shift', place: { plants: ['*'] }, context: { lots: ['<L&1>'] } },
-      'All KPIs, per shift of the plant, everywhere, while lot <L&1> ran.',
+      'Energy, units and temperature, per shift of the plant, everywhere, while lot <L&1> ran.',
     ],
     [
       { type: 'series', bucket: '15m', place: { quantity: 'power', machines: ['a', 'b', 'c', 'd', 'e'] } },

@@ -75,7 +75,7 @@ export function summarize(query: CompleteQuery): string {
     case 'kpi': {
       const kpis =
         query.kpis.length === 0
-          ? t('summary.all-kpis', 'All KPIs')
+          ? t('summary.all-kpis', 'Energy, units and temperature')
           : query.kpis.map((kpi) => kpiWords(kpi).label).join(', ');
       return query.groupBy === 'none'
         ? t('summary.kpi', '{{kpis}}, {{steps}}, {{where}}.', { ...values, kpis })

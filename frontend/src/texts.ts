@@ -51,6 +51,31 @@ export function kpiWords(kpi: Kpi): Words {
         label: t('kpi.energy-per-good-unit', 'Energy per good unit'),
         description: t('kpi.energy-per-good-unit-description', 'Total kWh divided by total good units'),
       };
+    case 'cost':
+      return {
+        label: t('kpi.cost', 'Cost of energy'),
+        description: t('kpi.cost-description', 'kWh of each tariff period times its price'),
+      };
+    case 'cost_per_good_unit':
+      return {
+        label: t('kpi.cost-per-good-unit', 'Cost per good unit'),
+        description: t('kpi.cost-per-good-unit-description', 'Total cost of energy divided by total good units'),
+      };
+    case 'co2':
+      return {
+        label: t('kpi.co2', 'CO₂ (kg)'),
+        description: t('kpi.co2-description', 'By the mean of the grid (location-based)'),
+      };
+    case 'co2_per_good_unit':
+      return {
+        label: t('kpi.co2-per-good-unit', 'CO₂ per good unit'),
+        description: t('kpi.co2-per-good-unit-description', 'Total kg of CO₂ divided by total good units'),
+      };
+    case 'co2_market_based':
+      return {
+        label: t('kpi.co2-market-based', 'CO₂ by contract (kg)'),
+        description: t('kpi.co2-market-based-description', 'By the supply contract (market-based)'),
+      };
     case 'good_units':
       return { label: t('kpi.good-units', 'Good units') };
     case 'scrap_units':

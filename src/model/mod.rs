@@ -188,7 +188,7 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
             operators: filter("operators", saved.context.operators)?,
         },
         aggregate: saved.aggregate,
-        kpis: if saved.kpis.is_empty() { Kpi::ALL.to_vec() } else { saved.kpis },
+        kpis: if saved.kpis.is_empty() { Kpi::USUAL.to_vec() } else { saved.kpis },
         group_by: saved.group_by,
         bucket: saved.bucket.parse()?,
         format: saved.format,

@@ -32,6 +32,16 @@ pub enum Kpi {
     Energy,
     /// Total energy over total good units, kWh per unit.
     EnergyPerGoodUnit,
+    /// Cost of the energy, in the plant's currency.
+    Cost,
+    /// Total cost over total good units, currency per unit.
+    CostPerGoodUnit,
+    /// Emissions of the energy by the mean of the grid, kg CO2.
+    Co2,
+    /// Total emissions over total good units, kg CO2 per unit.
+    Co2PerGoodUnit,
+    /// Emissions of the energy by its contract, kg CO2.
+    Co2MarketBased,
     /// Good units made.
     GoodUnits,
     /// Units scrapped.
@@ -41,8 +51,8 @@ pub enum Kpi {
 }
 
 impl Kpi {
-    /// All figures, in the order of a table's columns.
-    pub const ALL: [Self; 5] = [
+    /// What a query that names none shows: all that needs neither tariffs nor factors.
+    pub const USUAL: [Self; 5] = [
         Self::Energy,
         Self::EnergyPerGoodUnit,
         Self::GoodUnits,
@@ -55,10 +65,35 @@ impl Kpi {
         match self {
             Self::Energy => "energy",
             Self::EnergyPerGoodUnit => "energy_per_good_unit",
+            Self::Cost => "cost",
+            Self::CostPerGoodUnit => "cost_per_good_unit",
+            Self::Co2 => "co2",
+            Self::Co2PerGoodUnit => "co2_per_good_unit",
+            Self::Co2MarketBased => "co2_market_based",
             Self::GoodUnits => "good_units",
             Self::ScrapUnits => "scrap_units",
             Self::MeanTemperature => "mean_temperature",
         }
+    }
+
+    /// True for what is made of the energy of meters.
+    pub fn needs_energy(self) -> bool {
+        matches!(self, Self::Energy | Self::EnergyPerGoodUnit) || self.needs_rates()
+    }
+
+    /// True for what needs tariffs or emission factors too.
+    pub fn needs_rates(self) -> bool {
+        self.is_money() || matches!(self, Self::Co2 | Self::Co2PerGoodUnit | Self::Co2MarketBased)
+    }
+
+    /// True for amounts of money.
+    pub fn is_money(self) -> bool {
+        matches!(self, Self::Cost | Self::CostPerGoodUnit)
+    }
+
+    /// True for what parts of a place add up to the place in.
+    pub fn is_balanced(self) -> bool {
+        matches!(self, Self::Energy | Self::Cost | Self::Co2 | Self::Co2MarketBased)
     }
 }
 
@@ -204,7 +239,7 @@ pub struct SavedQuery {
     pub context: Context,
     /// How the readings of a bucket become one value (series).
     pub aggregate: Aggregate,
-    /// Figures of a KPI query; empty is all.
+    /// Figures of a KPI query; empty is energy, units, their ratio and temperature.
     pub kpis: Vec<Kpi>,
     /// What the answer is split by.
     pub group_by: GroupBy,

@@ -6,7 +6,7 @@ fn an_empty_target_is_the_default_query() {
     let query = parse(br#"{"refId":"A","datasource":{"uid":"x"}}"#).unwrap();
     assert_eq!(query.kind, QueryType::Kpi);
     assert_eq!(query.bucket, Bucket::Auto);
-    assert_eq!(query.kpis, Kpi::ALL);
+    assert_eq!(query.kpis, Kpi::USUAL);
     assert_eq!(query.limit, DEFAULT_LIMIT);
 }
 

@@ -6,6 +6,7 @@ pub mod integrate;
 pub mod last_seen;
 pub mod latest;
 pub mod picker;
+pub mod rates;
 pub mod runs;
 pub mod whole_runs;
 

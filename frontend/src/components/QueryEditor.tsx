@@ -19,7 +19,18 @@ import { bucketOptions } from './options';
 import { QuantityPicker } from './QuantityPicker';
 import { Row } from './Row';
 
-const KPIS: Kpi[] = ['energy', 'energy_per_good_unit', 'good_units', 'scrap_units', 'mean_temperature'];
+const KPIS: Kpi[] = [
+  'energy',
+  'energy_per_good_unit',
+  'cost',
+  'cost_per_good_unit',
+  'co2',
+  'co2_per_good_unit',
+  'co2_market_based',
+  'good_units',
+  'scrap_units',
+  'mean_temperature',
+];
 const AGGREGATES: Aggregate[] = ['mean', 'min', 'max', 'first', 'last', 'sum', 'count'];
 const MINUTE_MS = 60_000;
 
@@ -199,7 +210,7 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
             <MultiCombobox
               id={`${id}-kpis`}
               data-testid="lotwise-kpis"
-              placeholder={t('editor.kpis-placeholder', 'All KPIs')}
+              placeholder={t('editor.kpis-placeholder', 'Energy, units and temperature')}
               width={50}
               isClearable
               options={KPIS.map((value) => ({ value, ...kpiWords(value) }))}

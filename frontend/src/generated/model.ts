@@ -4,7 +4,7 @@ export const MODEL_VERSION = 1;
 
 export type QueryType = "series" | "kpi" | "runs" | "latest" | "data_quality";
 
-export type Kpi = "energy" | "energy_per_good_unit" | "good_units" | "scrap_units" | "mean_temperature";
+export type Kpi = "energy" | "energy_per_good_unit" | "cost" | "cost_per_good_unit" | "co2" | "co2_per_good_unit" | "co2_market_based" | "good_units" | "scrap_units" | "mean_temperature";
 
 export type GroupBy = "none" | "plant" | "line" | "machine" | "sensor" | "reference" | "lot" | "operator";
 
@@ -70,7 +70,7 @@ context: Context,
  */
 aggregate: Aggregate, 
 /**
- * Figures of a KPI query; empty is all.
+ * Figures of a KPI query; empty is energy, units, their ratio and temperature.
  */
 kpis: Array<Kpi>, 
 /**
