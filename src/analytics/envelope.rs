@@ -1,0 +1,201 @@
+//! What is usual: the median of a quantity per reference and phase of the run, shrunk to its parents.
+
+use super::context::{PHASES, is_late};
+use super::robust;
+
+/// Runs that a parent weighs against a cell's own runs.
+const PARENT_RUNS: f64 = 2.0;
+/// Runs without which nothing is usual for a reference.
+const FEWEST_RUNS: usize = 3;
+
+/// One cell of the past.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Observation {
+    /// Position of the reference.
+    pub reference: usize,
+    /// Phase of the run.
+    pub phase: usize,
+    /// Which run; observations of a run come one after another.
+    pub run: usize,
+    /// Value, in the sensor's unit.
+    pub value: f64,
+}
+
+/// The middle of a run's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Middle {
+    /// Their median.
+    Median,
+    /// Their mean: for counts, whose median is a whole number.
+    Mean,
+}
+
+impl Middle {
+    fn of(self, values: &mut Vec<f64>) -> Option<f64> {
+        match self {
+            Self::Median => robust::median(values),
+            Self::Mean => robust::mean(values),
+        }
+    }
+}
+
+/// How deviations are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Relative to what is usual: for power and rates, whose zero means nothing.
+    Ratio,
+    /// As a difference: for temperatures and whatever has no true zero.
+    Difference,
+}
+
+impl Measure {
+    /// How far `value` is from `usual`: (value - usual) / |usual|, or value - usual.
+    pub fn deviation(self, value: f64, usual: f64) -> f64 {
+        match self {
+            Self::Ratio if usual.abs() > f64::MIN_POSITIVE => (value - usual) / usual.abs(),
+            Self::Ratio => f64::NAN,
+            Self::Difference => value - usual,
+        }
+    }
+
+    /// The value that deviates by so much.
+    pub fn apply(self, usual: f64, deviation: f64) -> f64 {
+        match self {
+            Self::Ratio => usual + usual.abs() * deviation,
+            Self::Difference => usual + deviation,
+        }
+    }
+}
+
+/// Median of a quantity by reference and phase.
+///
+/// `usual(reference, phase) = level(reference) ∘ profile(phase) ∘ own(reference, phase)`, where ∘ adds
+/// a relative or absolute deviation (`Measure`). `level` is the median over the reference's runs of
+/// each run's middle; `profile` the median deviation from it over all references; `own` what is left
+/// in the cell, multiplied by n / (n + 2) for n runs, so that a cell seen once hardly moves its
+/// parent. Method: empirical Bayes shrinkage of medians; the weight is a choice, not an estimate.
+///
+/// Does not see: differences between runs of one reference (the charts' scale has them), and anything
+/// about a reference with fewer than three runs.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    measure: Measure,
+    levels: Vec<Option<Level>>,
+    profile: [f64; PHASES],
+    own: Vec<f64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Level {
+    value: f64,
+    runs: usize,
+}
+
+impl Envelope {
+    /// Fits to the past. `references` is the number of references.
+    pub fn fit(
+        observations: &[Observation],
+        references: usize,
+        measure: Measure,
+        middle: Middle,
+    ) -> Self {
+        let levels = levels(observations, references, middle);
+        let level = |reference: usize| levels.get(reference).copied().flatten();
+        let mut by_phase: Vec<Vec<f64>> = vec![Vec::new(); PHASES];
+        let mut by_cell: Vec<Cell> = vec![Cell::default(); references * PHASES];
+        for item in observations {
+            if let Some(level) = level(item.reference) {
+                by_phase[item.phase].push(measure.deviation(item.value, level.value));
+            }
+        }
+        let mut profile = [0.0; PHASES];
+        for (entry, values) in profile.iter_mut().zip(&mut by_phase) {
+            *entry = middle.of(values).unwrap_or(0.0);
+        }
+        for item in observations {
+            if let Some(level) = level(item.reference) {
+                let parent = measure.apply(level.value, profile[item.phase]);
+                let cell = &mut by_cell[item.reference * PHASES + item.phase];
+                cell.push(item.run, measure.deviation(item.value, parent));
+            }
+        }
+        let own = by_cell.into_iter().map(|cell| cell.shrunk(middle)).collect();
+        Self { measure, levels, profile, own }
+    }
+
+    /// What is usual, in the sensor's unit.
+    pub fn usual(&self, reference: usize, phase: usize) -> Option<f64> {
+        let level = self.levels.get(reference).copied().flatten()?;
+        let own = self.own.get(reference * PHASES + phase)?;
+        Some(self.measure.apply(self.measure.apply(level.value, *self.profile.get(phase)?), *own))
+    }
+
+    /// Deviation of a value from what is usual.
+    pub fn deviation(&self, reference: usize, phase: usize, value: f64) -> Option<f64> {
+        let usual = self.usual(reference, phase)?;
+        Some(self.measure.deviation(value, usual)).filter(|deviation| deviation.is_finite())
+    }
+
+    /// Runs that a reference's level rests on.
+    pub fn runs(&self, reference: usize) -> usize {
+        self.levels.get(reference).copied().flatten().map_or(0, |level| level.runs)
+    }
+
+    /// Median of the references' levels: the machine's usual value while running.
+    pub fn machine_level(&self) -> Option<f64> {
+        let mut levels: Vec<f64> = self.levels.iter().flatten().map(|level| level.value).collect();
+        robust::median(&mut levels)
+    }
+
+    /// How deviations are measured.
+    pub fn measure(&self) -> Measure {
+        self.measure
+    }
+}
+
+fn levels(
+    observations: &[Observation],
+    references: usize,
+    middle: Middle,
+) -> Vec<Option<Level>> {
+    let mut medians: Vec<Vec<f64>> = vec![Vec::new(); references];
+    for run in observations.chunk_by(|a, b| a.run == b.run) {
+        let late = run.iter().filter(|item| is_late(item.phase));
+        let mut values: Vec<f64> = late.map(|item| item.value).collect();
+        if values.len() < 5 {
+            values = run.iter().map(|item| item.value).collect();
+        }
+        if let (Some(median), Some(item)) = (middle.of(&mut values), run.first()) {
+            if let Some(list) = medians.get_mut(item.reference) {
+                list.push(median);
+            }
+        }
+    }
+    let level = |mut medians: Vec<f64>| {
+        let runs = medians.len();
+        robust::median(&mut medians).map(|value| Level { value, runs })
+    };
+    medians.into_iter().map(|list| level(list).filter(|l| l.runs >= FEWEST_RUNS)).collect()
+}
+
+#[derive(Clone, Debug, Default)]
+struct Cell {
+    values: Vec<f64>,
+    runs: u32,
+    last_run: Option<usize>,
+}
+
+impl Cell {
+    fn push(&mut self, run: usize, deviation: f64) {
+        if self.last_run != Some(run) {
+            self.last_run = Some(run);
+            self.runs += 1;
+        }
+        self.values.push(deviation);
+    }
+
+    fn shrunk(mut self, middle: Middle) -> f64 {
+        let runs = f64::from(self.runs);
+        middle.of(&mut self.values).unwrap_or(0.0) * runs / (runs + PARENT_RUNS)
+    }
+}
