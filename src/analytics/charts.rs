@@ -120,6 +120,11 @@ impl Track {
         self.last = None;
     }
 
+    /// Begins the levels anew.
+    pub fn forget(&mut self) {
+        self.levels = [Ewma::default(); 3];
+    }
+
     /// The best estimate of the run's own level: the longest mean that has enough samples.
     pub fn run_level(&self) -> Option<f64> {
         (f64::from(self.levels[2].count) >= self.cells(15.0)).then_some(self.levels[2].mean)

@@ -71,9 +71,9 @@ impl Measure {
 ///
 /// `usual(reference, phase) = level(reference) ∘ profile(phase) ∘ own(reference, phase)`, where ∘ adds
 /// a relative or absolute deviation (`Measure`). `level` is the median over the reference's runs of
-/// each run's middle; `profile` the median deviation from it over all references; `own` what is left
-/// in the cell, multiplied by n / (n + 2) for n runs, so that a cell seen once hardly moves its
-/// parent. Method: empirical Bayes shrinkage of medians; the weight is a choice, not an estimate.
+/// each run's middle; `profile` the median deviation from it over all references, and `own` what is
+/// left in the cell, each multiplied by n / (n + 2) for n runs, so that a cell seen once hardly moves
+/// its parent. Method: empirical Bayes shrinkage of medians; the weight is a choice, not an estimate.
 ///
 /// Does not see: differences between runs of one reference (the charts' scale has them), and anything
 /// about a reference with fewer than three runs.
@@ -101,16 +101,16 @@ impl Envelope {
     ) -> Self {
         let levels = levels(observations, references, middle);
         let level = |reference: usize| levels.get(reference).copied().flatten();
-        let mut by_phase: Vec<Vec<f64>> = vec![Vec::new(); PHASES];
+        let mut by_phase: Vec<Cell> = vec![Cell::default(); PHASES];
         let mut by_cell: Vec<Cell> = vec![Cell::default(); references * PHASES];
         for item in observations {
             if let Some(level) = level(item.reference) {
-                by_phase[item.phase].push(measure.deviation(item.value, level.value));
+                by_phase[item.phase].push(item.run, measure.deviation(item.value, level.value));
             }
         }
         let mut profile = [0.0; PHASES];
-        for (entry, values) in profile.iter_mut().zip(&mut by_phase) {
-            *entry = middle.of(values).unwrap_or(0.0);
+        for (entry, cell) in profile.iter_mut().zip(by_phase) {
+            *entry = cell.shrunk(middle);
         }
         for item in observations {
             if let Some(level) = level(item.reference) {

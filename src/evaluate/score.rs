@@ -23,17 +23,31 @@ pub enum Verdict {
 }
 
 /// Judges a finding: it is real where it overlaps a label of its machine and neither begins more than
-/// two hours before it nor ends more than two hours after it.
+/// two hours before it nor ends more than two hours after it. Time that an error of the paperwork
+/// explains does not count as sprawl.
 pub fn judge(finding: &Finding, labels: &[Label]) -> Verdict {
-    let matches = |label: &Label| {
+    let touches = |label: &Label| {
         label.machine == finding.machine
             && finding.start <= label.end + SLACK_S
             && finding.end >= label.start - SLACK_S
-            && finding.start >= label.start - SPRAWL_S
-            && finding.end <= label.end + SPRAWL_S
     };
-    let found = |paperwork: bool| {
-        labels.iter().position(|label| (label.kind == PAPERWORK) == paperwork && matches(label))
+    let paperwork: Vec<&Label> =
+        labels.iter().filter(|label| label.kind == PAPERWORK && touches(label)).collect();
+    let fits = |label: &Label| {
+        let (mut start, mut end) = (label.start, label.end);
+        for _ in &paperwork {
+            for other in &paperwork {
+                if other.start <= end + SPRAWL_S && other.end >= start - SPRAWL_S {
+                    (start, end) = (start.min(other.start), end.max(other.end));
+                }
+            }
+        }
+        finding.start >= start - SPRAWL_S && finding.end <= end + SPRAWL_S
+    };
+    let found = |is_paperwork: bool| {
+        labels.iter().position(|label| {
+            (label.kind == PAPERWORK) == is_paperwork && touches(label) && fits(label)
+        })
     };
     match (found(false), found(true)) {
         (Some(label), _) => Verdict::Real(label),

@@ -1,13 +1,23 @@
 //! One quantity of a machine, as time passes.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+
 use super::model::{ARRIVED, Model};
 use crate::analytics::context::is_cold;
 use crate::analytics::charts::{Chart, Track};
 use crate::analytics::envelope::Measure;
 use crate::analytics::episode::{Exceedance, Rule};
 use crate::analytics::history::Quantity;
+use crate::analytics::robust;
 use crate::analytics::rules::Repetition;
 use crate::analytics::settings::Settings;
+
+/// Minutes of a run in which a deviation that recedes is left over from its start.
+const SETTLING_MIN: f64 = 120.0;
+/// A deviation recedes when it is below this share of its largest in the last minutes.
+const RECEDING_SHARE: f64 = 0.85;
+const RECEDING_MIN: f64 = 20.0;
 
 /// A channel: a sensor on the grid, its model, and the state of its charts.
 #[derive(Clone, Debug)]
@@ -27,7 +37,7 @@ pub struct Channel {
     /// Whether a repeated value is suspect: not for counters, which may well stand still.
     pub may_stick: bool,
     /// The newest model.
-    pub model: Option<Model>,
+    pub model: Option<Arc<Model>>,
     /// Cells for which each cell's value has been the same.
     pub repeated: Vec<u16>,
     /// Cells of repetition that are suspect.
@@ -42,6 +52,33 @@ pub struct Channel {
     runs_mean: f64,
     run_was_abnormal: bool,
     streaks: [u32; Chart::COUNT],
+    /// The 8-minute means of the last 20 minutes, standardised.
+    recent: VecDeque<f64>,
+    /// The values of the last quarter of an hour.
+    raw: VecDeque<f64>,
+    /// Largest 8-minute mean of the event that lasts, standardised.
+    peak: f64,
+}
+
+fn nearer_to_zero(a: f64, b: f64) -> f64 {
+    if a * b <= 0.0 {
+        0.0
+    } else if a.abs() < b.abs() {
+        a
+    } else {
+        b
+    }
+}
+
+/// What the present says, beside the charts.
+#[derive(Clone, Copy, Debug)]
+struct Present {
+    /// Deviation of the cell, in sigmas of cells.
+    away: f64,
+    /// Whether the deviation is on its way back.
+    is_receding: bool,
+    /// Whether the run has hardly begun.
+    is_young: bool,
 }
 
 /// Where a cell lies.
@@ -96,6 +133,9 @@ impl Channel {
             runs_mean: 0.0,
             run_was_abnormal: false,
             streaks: [0; Chart::COUNT],
+            recent: VecDeque::new(),
+            raw: VecDeque::new(),
+            peak: 0.0,
         }
     }
 
@@ -108,9 +148,11 @@ impl Channel {
         self.repeated[cell] = self.repetition.cells.min(u32::from(u16::MAX)) as u16;
     }
 
-    /// Forgets the runs before: an event is over.
-    pub fn forget_runs(&mut self) {
+    /// Forgets the runs before and the levels of this one: an event is over.
+    pub fn forget(&mut self) {
         self.runs_mean = 0.0;
+        self.peak = 0.0;
+        self.track.forget();
     }
 
     /// Judges a cell of a running machine. `is_still` tells that it stands still all the same.
@@ -127,26 +169,38 @@ impl Channel {
         let mut judgement = Judgement::default();
         self.judge_repetition(place.cell, &mut judgement);
         let value = self.values[place.cell];
-        let Some(model) = self.model.as_ref() else { return judgement };
+        let Some(model) = self.model.clone() else { return judgement };
         let usual = model
             .envelope
             .usual(place.reference, place.phase)
             .map(|usual| self.measure.apply(usual, model.offset));
         self.usual[place.cell] = usual.map_or(f32::NAN, |usual| usual as f32);
         let deviation = usual.map(|usual| self.measure.deviation(value, usual));
-        let Some(deviation) = deviation
-            .filter(|deviation| deviation.is_finite() && !is_still && model.is_settled(place.phase))
-        else {
+        let deviation = deviation.filter(|deviation| deviation.is_finite() && !is_still);
+        let (Some(usual), Some(deviation)) = (usual, deviation) else {
             self.track.interrupt();
             return judgement;
         };
+        let before = self.raw_middle(value, cell_min);
+        if !model.is_settled(place.phase) {
+            self.track.interrupt();
+            let away = deviation / model.sigma;
+            self.recedes(Some(away), cell_min);
+            return judgement;
+        }
         self.arrived = self.arrived
             || deviation.abs() <= ARRIVED * model.sigma
             || place.cell - self.run_start >= model.arrival(self.is_cold);
         if !self.arrived {
+            let away = deviation / model.sigma;
+            self.recedes(Some(away), cell_min);
             return judgement;
         }
-        let statistics = self.track.push(deviation, model.limit);
+        let away = deviation / model.sigma;
+        let mut statistics = self.track.push(deviation, model.limit);
+        // A step of what is usual, from one phase to the next, is no jump of the machine's.
+        let raw = before.map(|before| deviation - self.measure.deviation(before, usual));
+        statistics[0] = statistics[0].zip(raw).map(|(jump, raw)| nearer_to_zero(jump, raw));
         let z: [Option<f64>; 5] = std::array::from_fn(|chart| {
             model.z(chart, place.reference, place.phase, statistics[chart]?)
         });
@@ -156,13 +210,39 @@ impl Channel {
             let agrees = now * mean > 0.0 && now.abs() >= 2.0;
             model.z_of_runs(mean).filter(|_| agrees)
         });
-        self.raise([z[0], z[1], z[2], z[3], z[4], over_runs], settings, &mut judgement);
+        let z = [z[0], z[1], z[2], z[3], z[4], over_runs];
+        let minutes = (place.cell - self.run_start) as f64 * cell_min;
+        let is_receding = self.recedes(z[1], cell_min) && minutes < SETTLING_MIN;
+        let present = Present { away, is_receding, is_young: minutes < 20.0 };
+        self.raise(z, present, settings, &mut judgement);
         judgement
+    }
+
+    /// Median of the values of the last quarter of an hour; takes the new one.
+    fn raw_middle(&mut self, value: f64, cell_min: f64) -> Option<f64> {
+        let middle = robust::median(&mut self.raw.iter().copied().collect());
+        self.raw.push_back(value);
+        if self.raw.len() as f64 * cell_min > 15.0 {
+            self.raw.pop_front();
+        }
+        middle
+    }
+
+    /// Whether the deviation is on its way back: what is left of a start, not a fault.
+    fn recedes(&mut self, now: Option<f64>, cell_min: f64) -> bool {
+        let Some(now) = now else { return false };
+        let largest = self.recent.iter().fold(0.0f64, |most, z| most.max(z * now.signum()));
+        self.recent.push_back(now);
+        if self.recent.len() as f64 * cell_min > RECEDING_MIN {
+            self.recent.pop_front();
+        }
+        now.abs() < RECEDING_SHARE * largest
     }
 
     fn raise(
         &mut self,
         z: [Option<f64>; Chart::COUNT],
+        present: Present,
         settings: &Settings,
         judgement: &mut Judgement,
     ) {
@@ -180,15 +260,19 @@ impl Channel {
             let still_there = match chart {
                 // Long memories must be borne out by the present.
                 Chart::Level25 | Chart::Level90 | Chart::Runs => {
-                    z[index].is_some_and(|z| z * now > 0.0) && now.abs() >= 1.5
+                    z[index].is_some_and(|z| z * now > 0.0) && now.abs() >= (0.35 * self.peak).max(2.5) && !present.is_receding
                 }
                 // Smoother than usual is no fault of its own.
-                Chart::Roughness => z[index].is_some_and(|z| z > 0.0),
+                Chart::Roughness => z[index].is_some_and(|z| z > 0.0) && !present.is_receding,
                 // Less power for a moment is a stop that nobody reported.
+                // A jump towards what is usual is none.
                 Chart::Jump => {
-                    self.measure == Measure::Difference || z[index].is_some_and(|z| z > 0.0)
+                    !present.is_young
+                        && z[index].is_some_and(|z| z * present.away > 0.0)
+                        && present.away.abs() >= 3.0
+                        && (self.measure == Measure::Difference || present.away > 0.0)
                 }
-                Chart::Level8 => true,
+                Chart::Level8 => !present.is_receding && now.abs() >= 0.35 * self.peak,
             };
             // Counted units come in grains: only longer means say something about their rate.
             // More of them than usual is no fault.
@@ -210,6 +294,7 @@ impl Channel {
                 let lasting = self.streaks[index] >= settings.persistence[index];
                 if lasting && matches!(chart, Chart::Level8 | Chart::Level25 | Chart::Level90) {
                     self.run_was_abnormal = true;
+                    self.peak = self.peak.max(now.abs());
                 }
                 judgement.exceedances.push(Exceedance {
                     channel: 0,
@@ -259,5 +344,7 @@ impl Channel {
         self.reference = place.reference;
         self.run_was_abnormal = false;
         self.streaks = [0; Chart::COUNT];
+        self.recent.clear();
+        self.raw.clear();
     }
 }

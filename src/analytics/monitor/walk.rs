@@ -1,5 +1,7 @@
 //! The walk itself.
 
+use std::sync::Arc;
+
 use super::channel::{Channel, Place};
 use super::describe;
 use super::model::{Model, Seen};
@@ -238,13 +240,13 @@ impl<'a> Walk<'a> {
                 self.context.references.len(),
                 (channel.measure, middle(channel.quantity)),
                 self.grid.minutes(),
-                channel.model.as_ref(),
+                channel.model.as_deref(),
                 self.settings,
             );
             let longest = self.longest_repetition(index, from, cell);
             let least = self.grid.cells_in(self.settings.stuck_min) as f64;
             let channel = &mut self.channels[index];
-            channel.model = model.or(channel.model.take());
+            channel.model = model.map(Arc::new).or(channel.model.take());
             channel.stuck_cells = (self.settings.stuck_factor * longest + 2.0).max(least);
         }
         self.refit_resting(from, cell);
@@ -325,7 +327,7 @@ impl<'a> Walk<'a> {
     fn end(&mut self, episode: &Episode) {
         self.flag(episode);
         for evidence in &episode.evidence {
-            self.channels[evidence.channel].forget_runs();
+            self.channels[evidence.channel].forget();
         }
         let finding =
             describe::finding(self.machine, &self.grid, self.context, &self.channels, episode);
