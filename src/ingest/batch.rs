@@ -4,8 +4,12 @@ use crate::ingest::reading::Reading;
 
 const WEEK_US: i64 = 604_800_000_000;
 
-/// Weeks of readings that one transaction may touch; each is a partition with its locks.
-const MAX_WEEKS: usize = 200;
+/// Most weeks of readings that one transaction may touch; each is a partition with its locks.
+pub const MAX_WEEKS: usize = 200;
+
+/// Most readings of one transaction: enough that what a transaction costs beside its rows does not
+/// count, and few enough that others do not wait long behind it.
+pub const MAX_READINGS: usize = 10_000;
 
 /// Sorted by plant, sensor and time without repeats. The upsert needs it: PostgreSQL refuses to
 /// write a row twice in one statement, and equal order in all writers prevents deadlocks.
@@ -27,6 +31,30 @@ impl Batch {
         Self(unique)
     }
 
+    /// One batch of several in the order of their arrival: of several values for one sensor and
+    /// instant the last one stays.
+    pub fn merge(batches: Vec<Self>) -> Self {
+        let mut batches = batches.into_iter();
+        let Some(Self(mut readings)) = batches.next() else { return Self::default() };
+        let rest = batches.as_slice();
+        if rest.is_empty() {
+            return Self(readings);
+        }
+        readings.reserve_exact(rest.iter().map(Self::len).sum());
+        readings.extend(batches.flat_map(|Self(readings)| readings));
+        Self::new(readings)
+    }
+
+    /// The readings, in order.
+    pub fn readings(&self) -> &[Reading] {
+        &self.0
+    }
+
+    /// How many readings there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether there is nothing to store.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -34,46 +62,64 @@ impl Batch {
 
     /// The weeks that the readings are in, as partitions count them.
     pub fn weeks(&self) -> Vec<i32> {
-        let mut weeks: Vec<i32> = self.0.iter().map(week).collect();
+        let mut weeks: Vec<i32> = Vec::new();
+        for week in self.0.iter().map(week) {
+            // Neighbours are mostly of one week.
+            if weeks.last() != Some(&week) {
+                weeks.push(week);
+            }
+        }
         weeks.sort_unstable();
         weeks.dedup();
         weeks
     }
 
-    /// Parts that touch at most 200 weeks each. Almost always one part.
+    /// Parts that fit one transaction each. Almost always one part.
     pub fn split(self) -> Vec<Self> {
         let weeks = self.weeks();
-        if weeks.len() <= MAX_WEEKS {
+        if weeks.len() <= MAX_WEEKS && self.len() <= MAX_READINGS {
             return vec![self];
         }
-        let part = |weeks: &[i32]| {
-            Self(self.0.iter().filter(|r| weeks.binary_search(&week(r)).is_ok()).copied().collect())
+        let of_weeks = |weeks: &[i32]| -> Vec<Reading> {
+            self.0.iter().filter(|r| weeks.binary_search(&week(r)).is_ok()).copied().collect()
         };
-        weeks.chunks(MAX_WEEKS).map(part).collect()
-    }
-
-    /// In PostgreSQL's binary COPY format, columns time, value, plant_id, sensor_id.
-    pub fn to_copy(&self) -> Vec<u8> {
-        /// Microseconds from 1970 to 2000, where PostgreSQL starts to count.
-        const EPOCH_2000_US: i64 = 946_684_800_000_000;
-        let mut out = Vec::with_capacity(21 + 42 * self.0.len());
-        out.extend_from_slice(b"PGCOPY\n\xff\r\n\0");
-        out.extend_from_slice(&[0; 8]); // no flags, no extension
-        for reading in &self.0 {
-            out.extend_from_slice(&4_i16.to_be_bytes());
-            out.extend_from_slice(&8_i32.to_be_bytes());
-            out.extend_from_slice(&(reading.time.micros() - EPOCH_2000_US).to_be_bytes());
-            out.extend_from_slice(&8_i32.to_be_bytes());
-            out.extend_from_slice(&reading.value.get().to_be_bytes());
-            out.extend_from_slice(&4_i32.to_be_bytes());
-            out.extend_from_slice(&reading.plant.0.to_be_bytes());
-            out.extend_from_slice(&4_i32.to_be_bytes());
-            out.extend_from_slice(&reading.sensor.0.to_be_bytes());
-        }
-        out.extend_from_slice(&(-1_i16).to_be_bytes());
-        out
+        weeks
+            .chunks(MAX_WEEKS)
+            .map(of_weeks)
+            .flat_map(|part| {
+                part.chunks(MAX_READINGS).map(|p| Self(p.to_vec())).collect::<Vec<_>>()
+            })
+            .collect()
     }
 }
+
+/// Readings in PostgreSQL's binary COPY format, columns time, value, plant_id, sensor_id.
+pub fn to_copy(readings: &[Reading]) -> Vec<u8> {
+    /// Microseconds from 1970 to 2000, where PostgreSQL starts to count.
+    const EPOCH_2000_US: i64 = 946_684_800_000_000;
+    let mut out = Vec::with_capacity(21 + ROW * readings.len());
+    out.extend_from_slice(b"PGCOPY\n\xff\r\n\0");
+    out.extend_from_slice(&[0; 8]); // no flags, no extension
+    for reading in readings {
+        // One write of a known length for each row: four fields, each with its length before it.
+        let mut row = [0; ROW];
+        row[0..2].copy_from_slice(&4_i16.to_be_bytes());
+        row[2..6].copy_from_slice(&8_i32.to_be_bytes());
+        row[6..14].copy_from_slice(&(reading.time.micros() - EPOCH_2000_US).to_be_bytes());
+        row[14..18].copy_from_slice(&8_i32.to_be_bytes());
+        row[18..26].copy_from_slice(&reading.value.get().to_be_bytes());
+        row[26..30].copy_from_slice(&4_i32.to_be_bytes());
+        row[30..34].copy_from_slice(&reading.plant.0.to_be_bytes());
+        row[34..38].copy_from_slice(&4_i32.to_be_bytes());
+        row[38..42].copy_from_slice(&reading.sensor.0.to_be_bytes());
+        out.extend_from_slice(&row);
+    }
+    out.extend_from_slice(&(-1_i16).to_be_bytes());
+    out
+}
+
+/// Bytes of one row.
+const ROW: usize = 42;
 
 fn week(reading: &Reading) -> i32 {
     // Instants are from 1970 up to 2100: fits.
@@ -84,7 +130,7 @@ fn week(reading: &Reading) -> i32 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Batch, MAX_WEEKS, WEEK_US};
+    use super::{Batch, MAX_READINGS, MAX_WEEKS, WEEK_US, to_copy};
     use crate::domain::key::{PlantId, SensorId};
     use crate::ingest::reading::{Finite, Instant, Reading};
 
@@ -111,7 +157,45 @@ mod tests {
         assert_eq!(parts.into_iter().flat_map(|p| p.0).collect::<Vec<_>>(), all);
     }
 
+    #[test]
+    fn splits_by_rows_and_loses_nothing() {
+        let all: Vec<_> = (0..25_000).map(|t| reading(1, t, 0.0)).collect();
+        let parts = Batch::new(all.clone()).split();
+        assert_eq!(parts.iter().map(Batch::len).collect::<Vec<_>>(), [10_000, 10_000, 5_000]);
+        assert!(parts.iter().all(|p| p.len() <= MAX_READINGS));
+        assert_eq!(parts.into_iter().flat_map(|p| p.0).collect::<Vec<_>>(), all);
+    }
+
+    #[test]
+    fn copies_as_postgresql_reads_it() {
+        let row = [
+            &[0, 4][..],
+            &[0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1], // one microsecond after the start of 2000
+            &[0, 0, 0, 8, 0x3f, 0xf8, 0, 0, 0, 0, 0, 0], // 1.5
+            &[0, 0, 0, 4, 0, 0, 0, 1],
+            &[0, 0, 0, 4, 0, 0, 1, 2],
+        ]
+        .concat();
+        let file = [b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0", &row[..], &[0xff, 0xff]].concat();
+        assert_eq!(to_copy(&[reading(258, 946_684_800_000_001, 1.5)]), file);
+    }
+
     proptest! {
+        #[test]
+        fn any_grouping_merges_to_the_same(
+            rows in prop::collection::vec((0..4i32, 0..6i64), 0..60),
+            cuts in prop::collection::vec(1..9usize, 60),
+        ) {
+            let mut rest: Vec<_> =
+                rows.iter().enumerate().map(|(i, (s, t))| reading(*s, *t, i as f64)).collect();
+            let whole = Batch::new(rest.clone());
+            let mut groups = Vec::new();
+            for cut in cuts {
+                groups.push(Batch::new(rest.drain(..cut.min(rest.len())).collect()));
+            }
+            prop_assert_eq!(Batch::merge(groups), whole);
+        }
+
         #[test]
         fn is_strictly_sorted_with_the_last_values(rows in prop::collection::vec((0..4i32, 0..6i64), 0..60)) {
             let readings: Vec<_> =

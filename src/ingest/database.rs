@@ -4,6 +4,7 @@
 //! fault: the answer is "not now", with the reason for the operator.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::PoolError;
@@ -35,15 +36,29 @@ pub enum DriverError {
     /// No connection for readings.
     #[error(transparent)]
     Pool(#[from] PoolError),
-    /// The writing task failed.
+    /// The error of a transaction that several batches shared.
     #[error(transparent)]
-    Task(#[from] tokio::task::JoinError),
+    Shared(Arc<DriverError>),
+    /// So many readings wait for the database that no more are taken.
+    #[error("{0} readings wait for the database")]
+    Full(usize),
+    /// No commit within this time.
+    #[error("no commit within {0:?}")]
+    Slow(Duration),
+    /// The transaction ended without a word.
+    #[error("the writing task failed")]
+    Lost,
 }
 
 impl<E: Into<DriverError>> From<E> for Unavailable {
     fn from(source: E) -> Self {
         let source = source.into();
-        let advice = advice(source.sqlstate().as_deref());
+        let advice = match &source {
+            DriverError::Full(_) | DriverError::Slow(_) => {
+                "the database is slower than what is sent: keep the data and send it again later"
+            }
+            _ => advice(source.sqlstate().as_deref()),
+        };
         Self { advice, source }
     }
 }
@@ -64,8 +79,19 @@ impl DriverError {
             Self::Postgres(error) | Self::Pool(PoolError::Backend(error)) => {
                 error.code().map(|code| code.code().to_owned())
             }
-            Self::Pool(_) | Self::Task(_) => None,
+            Self::Shared(error) => error.sqlstate(),
+            Self::Pool(_) | Self::Full(_) | Self::Slow(_) | Self::Lost => None,
         }
+    }
+
+    /// Whether it may be the fault of certain rows, so that others could be stored: the database
+    /// refuses a value, breaks a rule of its own or meets a limit (such as of compressed chunks).
+    pub fn is_of_the_data(&self) -> bool {
+        self.sqlstate().is_some_and(|code| {
+            code == "53400"
+                || ["0A", "21", "22", "23", "54", "55", "P0", "XX"]
+                    .contains(&code.get(..2).unwrap_or_default())
+        })
     }
 }
 

@@ -4,8 +4,8 @@
 //! A posted batch passes, in this order: [`http`] (key, body limit, gzip), [`payload`] (text to
 //! candidate rows), and [`intake`], which takes it through [`validate`] with the [`directory`] of
 //! sensors (candidates to readings that cannot fail any more), [`batch`] (sorted, one value per
-//! sensor and instant) and [`writer`] (COPY, upsert, commit). Context items pass [`http`] and
-//! [`context`]. Knows nothing of Grafana.
+//! sensor and instant) and [`writer`] (a queue, COPY or upsert, one commit for many batches).
+//! Context items pass [`http`] and [`context`]. Knows nothing of Grafana.
 
 pub mod service;
 
@@ -13,10 +13,13 @@ pub mod http;
 
 pub mod auth;
 pub mod keys;
+pub mod rate;
 
 pub mod payload;
 pub mod quarantine;
 pub mod reading;
+pub mod registration;
+pub mod sensors;
 pub mod validate;
 
 pub mod batch;

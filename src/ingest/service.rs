@@ -11,11 +11,14 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::ingest::auth::Keys;
 use crate::ingest::directory::Directory;
-use crate::ingest::http::{self, App};
+use crate::ingest::http::{self, App, idempotency};
 use crate::ingest::intake::Intake;
+use crate::ingest::keys::cli::rules::parse_burst;
+use crate::ingest::keys::rules::{Limits, Rate, Window};
 use crate::ingest::telemetry::{self, LogFormat};
 use crate::ingest::writer::Writer;
 use crate::ingest::{copy_pool, database, quarantine};
+use crate::rollup;
 
 /// Take readings and production context over HTTP and store them.
 #[derive(Debug, Clone, clap::Args)]
@@ -35,9 +38,58 @@ pub struct Args {
     /// How long an API key is believed without asking the database again, in seconds
     #[arg(long, env = "LOTWISE_KEY_CACHE_SECONDS", default_value_t = 5)]
     pub key_cache_seconds: u64,
+    /// What holds for keys that have no rule of their own.
+    #[command(flatten)]
+    pub limits: LimitArgs,
+    /// How often rollups are brought up to date, in seconds; 0: not by this process
+    #[arg(long, env = "LOTWISE_ROLLUP_SECONDS", default_value_t = 10)]
+    pub rollup_seconds: u64,
     /// Form of the log on standard error
     #[arg(long, env = "LOTWISE_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
+}
+
+/// What holds for keys that have no rule of their own.
+#[derive(Debug, Clone, Copy, clap::Args)]
+#[group(skip)]
+pub struct LimitArgs {
+    /// How far ahead of this clock a reading may be: 15m, or none
+    #[arg(long, env = "LOTWISE_FUTURE_WINDOW", value_name = "TIME", default_value = "15m", value_parser = Window::parse)]
+    pub future_window: Window,
+    /// How old a reading may be when it arrives: 7d, or none, as uploads of history need it
+    #[arg(long, env = "LOTWISE_PAST_WINDOW", value_name = "TIME", default_value = "none", value_parser = Window::parse)]
+    pub past_window: Window,
+    /// Most readings a second and key, on average: a number, or none
+    #[arg(long, env = "LOTWISE_RATE", value_name = "READINGS", default_value = "none", value_parser = Rate::parse)]
+    pub rate: Rate,
+    /// Most writing requests a second and key, on average: a number, or none
+    #[arg(long, env = "LOTWISE_REQUEST_RATE", value_name = "REQUESTS", default_value = "none", value_parser = Rate::parse)]
+    pub request_rate: Rate,
+    /// As much as the rates give in this time may come at once
+    #[arg(long, env = "LOTWISE_BURST", value_name = "TIME", default_value = "10s", value_parser = parse_burst)]
+    pub burst: f64,
+}
+
+impl Default for LimitArgs {
+    fn default() -> Self {
+        let Limits { future_window, past_window, readings, requests, burst_s, .. } =
+            Limits::default();
+        Self { future_window, past_window, rate: readings, request_rate: requests, burst: burst_s }
+    }
+}
+
+impl LimitArgs {
+    fn limits(self) -> Limits {
+        let Self { future_window, past_window, rate, request_rate, burst } = self;
+        Limits {
+            future_window,
+            past_window,
+            readings: rate,
+            requests: request_rate,
+            burst_s: burst,
+            registration: None,
+        }
+    }
 }
 
 /// Connections for context, keys and look-ups.
@@ -71,7 +123,11 @@ pub async fn serve(
     let (app, writer) = app(args)?;
     telemetry::metrics();
     let tidy = tokio::spawn(telemetry::tidy_metrics());
-    let prepare = tokio::spawn(keep_house(writer, app.pool.clone()));
+    let prepare = tokio::spawn(keep_house(writer.clone(), app.pool.clone()));
+    let rollups = (args.rollup_seconds > 0).then(|| {
+        let every = Duration::from_secs(args.rollup_seconds);
+        tokio::spawn(rollup::worker::keep(args.database_url.clone(), every))
+    });
     tracing::info!(http.address = %listener.local_addr()?, "listening");
     let (stopping, mut stopped) = tokio::sync::watch::channel(false);
     // Without Nagle's delay: answers are small and clients wait for them.
@@ -95,19 +151,28 @@ pub async fn serve(
         served = async { server.await } => served?,
         () = too_late => tracing::warn!(drain_s = DRAIN.as_secs(), "some requests did not finish"),
     }
+    // Also what was queued by clients that hung up.
+    if tokio::time::timeout(DRAIN, writer.drained()).await.is_err() {
+        tracing::warn!(drain_s = DRAIN.as_secs(), "some readings were not written");
+    }
+    rollups.inspect(tokio::task::JoinHandle::abort);
     tidy.abort();
     prepare.abort();
     pool.close().await;
     Ok(())
 }
 
-/// Keeps the partitions of the coming days ready and the quarantine small; never returns.
+/// Keeps the partitions of the coming days ready, and quarantine and idempotency keys few; never
+/// returns.
 async fn keep_house(writer: Writer, pool: PgPool) {
     let mut hours = tokio::time::interval(Duration::from_secs(3_600));
     loop {
         hours.tick().await;
         if let Err(error) = writer.prepare_weeks().await {
             tracing::warn!(error.message = %error, error.source = %error.source, "partitions not prepared");
+        }
+        if let Err(error) = idempotency::forget_old(&pool).await {
+            tracing::warn!(error.message = %error, error.source = %error.source, "idempotency keys not tidied");
         }
         match quarantine::forget_old(&pool).await {
             Ok(0) => {}
@@ -127,7 +192,11 @@ fn app(args: &Args) -> anyhow::Result<(App, Writer)> {
     )?;
     let writer = Writer::new(copy_pool::pool(&args.database_url, args.writers)?);
     let app = App {
-        keys: Keys::new(pool.clone(), Duration::from_secs(args.key_cache_seconds)),
+        keys: Keys::new(
+            pool.clone(),
+            Duration::from_secs(args.key_cache_seconds),
+            args.limits.limits(),
+        ),
         intake: Intake::new(pool.clone(), Directory::new(pool.clone()), writer.clone()),
         max_body_bytes: args.max_body_bytes,
         pool,

@@ -32,6 +32,9 @@ pub fn start_log(format: LogFormat) {
 /// Upper ends of the histogram's buckets in seconds.
 const SECONDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
 
+/// Upper ends of the buckets in readings.
+const READINGS: [f64; 8] = [1.0, 10.0, 100.0, 300.0, 1_000.0, 3_000.0, 5_000.0, 10_000.0];
+
 static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 
 /// Starts the process's metrics, or gives those that run already. None when the process has other
@@ -42,8 +45,12 @@ pub fn metrics() -> Option<&'static PrometheusHandle> {
 
 fn start_metrics() -> Option<PrometheusHandle> {
     let seconds = Matcher::Suffix("_seconds".to_owned());
-    let recorder =
-        PrometheusBuilder::new().set_buckets_for_metric(seconds, &SECONDS).ok()?.build_recorder();
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(seconds, &SECONDS)
+        .ok()?
+        .set_buckets_for_metric(Matcher::Full(TRANSACTION_READINGS.to_owned()), &READINGS)
+        .ok()?
+        .build_recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).ok()?;
     metrics::describe_counter!(READINGS_ACCEPTED, "Readings stored, by protocol");
@@ -51,7 +58,19 @@ fn start_metrics() -> Option<PrometheusHandle> {
     metrics::describe_counter!(CONTEXT_ACCEPTED, "Context items stored, by resource");
     metrics::describe_counter!(CONTEXT_REJECTED, "Context items refused, by reason");
     metrics::describe_counter!(UNAVAILABLE, "Requests answered with 503");
+    metrics::describe_counter!(
+        RATE_LIMITED,
+        "Requests answered with 429, by key and by what there was too much of"
+    );
+    metrics::describe_counter!(
+        SENSORS_REGISTERED,
+        "Sensors registered by their first reading, by key"
+    );
     metrics::describe_histogram!(REQUEST_SECONDS, "Time to the answer, by route and status");
+    metrics::describe_gauge!(WAITING_READINGS, "Readings that wait for a transaction");
+    metrics::describe_histogram!(TRANSACTION_READINGS, "Readings of a transaction");
+    metrics::describe_histogram!(TRANSACTION_SECONDS, "Time from connection to commit");
+    metrics::describe_counter!(READINGS_WRITTEN, "Readings committed, by way: copy or upsert");
     Some(handle)
 }
 
@@ -76,5 +95,17 @@ pub const CONTEXT_ACCEPTED: &str = "lotwise_ingest_context_accepted_total";
 pub const CONTEXT_REJECTED: &str = "lotwise_ingest_context_rejected_total";
 /// Counter.
 pub const UNAVAILABLE: &str = "lotwise_ingest_unavailable_total";
+/// Counter, labels `key` and `measure`.
+pub const RATE_LIMITED: &str = "lotwise_ingest_rate_limited_total";
+/// Counter, label `key`.
+pub const SENSORS_REGISTERED: &str = "lotwise_ingest_sensors_registered_total";
 /// Histogram, labels `method`, `route` and `status`.
 pub const REQUEST_SECONDS: &str = "lotwise_ingest_request_seconds";
+/// Gauge.
+pub const WAITING_READINGS: &str = "lotwise_ingest_waiting_readings";
+/// Histogram.
+pub const TRANSACTION_READINGS: &str = "lotwise_ingest_transaction_readings";
+/// Histogram.
+pub const TRANSACTION_SECONDS: &str = "lotwise_ingest_transaction_seconds";
+/// Counter, label `way`: `copy` straight into the table, `upsert` where repeats are possible.
+pub const READINGS_WRITTEN: &str = "lotwise_ingest_readings_written_total";

@@ -1,21 +1,38 @@
-//! Stores batches: binary COPY into the connection's staging table, upsert, commit.
+//! Stores batches: what waits is merged and written in one transaction.
 //!
 //! When [`Writer::store`] returns, the readings are committed. Repeats are free, and a value that
-//! is sent again with another number replaces the stored one.
+//! is sent again with another number replaces the stored one. Readings that are newer than all that
+//! this process has committed of their sensor are copied straight into the table; the others go
+//! through the connection's staging table and an upsert, which costs twice as much.
 
-use std::collections::HashSet;
+mod mark;
+mod newest;
+mod partitions;
+mod queue;
+
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
-use deadpool_postgres::Pool;
+use chrono::Utc;
+use deadpool_postgres::{Pool, Transaction};
 use futures_util::SinkExt;
+use futures_util::future::try_join;
 
-use crate::ingest::batch::Batch;
+use crate::ingest::batch::{Batch, to_copy};
 use crate::ingest::database::{DriverError, Unavailable};
+use crate::ingest::reading::{Instant, Reading};
+use crate::ingest::telemetry;
+use mark::Marks;
+use newest::{Newest, Ways};
+use partitions::Partitions;
+use queue::{Full, Outcome, Pushed, Queue, Taken};
 
 const COPY: &str =
+    "COPY lotwise.reading (time, value, plant_id, sensor_id) FROM STDIN (FORMAT binary)";
+
+const STAGE: &str =
     "COPY pg_temp.reading_staging (time, value, plant_id, sensor_id) FROM STDIN (FORMAT binary)";
 
 /// An unchanged value is not written, so that a repeated batch costs no dead rows.
@@ -24,43 +41,48 @@ const UPSERT: &str = "INSERT INTO lotwise.reading AS r (time, value, plant_id, s
     ON CONFLICT (plant_id, sensor_id, time) DO UPDATE SET value = excluded.value
     WHERE r.value IS DISTINCT FROM excluded.value";
 
-/// Creates partitions one by one, because the weeks of a batch may be years apart.
-const ENSURE: &str =
-    "SELECT coalesce(sum(lotwise.ensure_partitions(w, w)), 0) FROM unnest($1::timestamptz[]) w";
+/// Longest wait for the commit, after which the sender had better keep its data and come again.
+const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Partitions made in one transaction; each takes locks until its end.
-const WEEKS_A_CALL: usize = 32;
+/// Longest transaction; one that takes longer is given up, and its connection with it.
+const TRANSACTION: Duration = Duration::from_secs(60);
+
+/// Tries of one batch: a repeat, a lost partition and a deadlock each take one.
+const TRIES: usize = 4;
 
 /// Writes to one database. Clones share what they know.
 #[derive(Clone)]
-pub struct Writer {
+pub struct Writer(Arc<Shared>);
+
+struct Shared {
     pool: Pool,
-    known_weeks: Arc<Mutex<HashSet<i32>>>,
+    queue: Queue,
+    newest: Newest,
+    partitions: Partitions,
 }
 
 impl Writer {
-    /// A writer that takes its connections from `pool` (see [`crate::ingest::copy_pool`]).
+    /// A writer that takes its connections from `pool` (see [`crate::ingest::copy_pool`]), and runs
+    /// at most as many transactions at once as the pool has connections.
     pub fn new(pool: Pool) -> Self {
-        Self { pool, known_weeks: Arc::default() }
+        let queue = Queue::new(pool.status().max_size);
+        let (newest, partitions) = (Newest::default(), Partitions::default());
+        Self(Arc::new(Shared { pool, queue, newest, partitions }))
     }
 
-    /// Stores the batch; returns how many readings are new or changed.
+    /// Stores the batch; returns how many readings it held. A caller that is dropped takes back
+    /// what is not begun, and leaves a transaction that runs alone.
     ///
     /// # Errors
     /// The database does not take it now. Nothing or a part is stored, and sending the batch again
     /// is right.
     pub async fn store(&self, batch: Batch) -> Result<u64, Unavailable> {
-        // A task of its own: a client that hangs up drops the request's future, and a COPY that is
-        // dropped half-way would spoil the connection.
-        let writer = self.clone();
-        let task = tokio::spawn(async move {
-            let mut written = 0;
-            for part in batch.split() {
-                written += writer.store_part(&part).await?;
-            }
-            Ok(written)
-        });
-        task.await?
+        let count = batch.len() as u64;
+        // One part after the other, so that a large batch does not fill the queue before others.
+        for part in batch.split() {
+            self.store_part(part).await?;
+        }
+        Ok(count)
     }
 
     /// Makes the partitions of this week and the next, so that no sender waits for them at the turn
@@ -72,64 +94,160 @@ impl Writer {
         let week = Utc::now().timestamp() / 604_800;
         let weeks: Vec<i32> =
             [week, week + 1].into_iter().filter_map(|w| w.try_into().ok()).collect();
-        self.ensure_partitions(&weeks).await
+        Ok(self.0.partitions.ensure(&self.0.pool, &weeks).await?)
     }
 
-    async fn store_part(&self, part: &Batch) -> Result<u64, Unavailable> {
+    /// Waits until what is queued is written, or has failed.
+    pub async fn drained(&self) {
+        self.0.queue.drained().await;
+    }
+
+    async fn store_part(&self, part: Batch) -> Outcome {
         if part.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
-        let weeks = part.weeks();
-        self.ensure_partitions(&weeks).await?;
-        let copy = Bytes::from(part.to_copy());
-        match self.upsert(copy.clone()).await {
-            // A partition that was there is gone: retention dropped it, or the database is new.
-            Err(e) if e.sqlstate().as_deref() == Some("23514") => {
-                self.known().clear();
-                self.ensure_partitions(&weeks).await?;
-                Ok(self.upsert(copy).await?)
-            }
-            result => Ok(result?),
+        let Pushed { receipt, start_worker } = self
+            .0
+            .queue
+            .push(part)
+            .map_err(|Full { readings }| Unavailable::from(DriverError::Full(readings)))?;
+        if start_worker {
+            tokio::spawn(work(self.0.clone()));
+        }
+        match tokio::time::timeout(PATIENCE, receipt).await {
+            Ok(Ok(outcome)) => outcome,
+            // The worker's transaction panicked, or the runtime ends.
+            Ok(Err(_)) => Err(DriverError::Lost.into()),
+            Err(_) => Err(DriverError::Slow(PATIENCE).into()),
         }
     }
+}
 
-    async fn upsert(&self, copy: Bytes) -> Result<u64, DriverError> {
-        let mut client = self.pool.get().await?;
-        let (copy_in, upsert) =
-            (client.prepare_cached(COPY).await?, client.prepare_cached(UPSERT).await?);
-        let tx = client.transaction().await?;
-        let mut sink = pin!(tx.copy_in(&copy_in).await?);
-        sink.send(copy).await?;
-        sink.finish().await?;
-        let written = tx.execute(&upsert, &[]).await?;
-        tx.commit().await?;
-        Ok(written)
-    }
-
-    /// In a transaction of its own: creating a partition locks the whole table for a moment.
-    async fn ensure_partitions(&self, weeks: &[i32]) -> Result<(), Unavailable> {
-        let missing: Vec<i32> = {
-            let known = self.known();
-            weeks.iter().filter(|week| !known.contains(week)).copied().collect()
-        };
-        for weeks in missing.chunks(WEEKS_A_CALL) {
-            let starts: Vec<DateTime<Utc>> = weeks
-                .iter()
-                .filter_map(|week| DateTime::from_timestamp(i64::from(*week) * 604_800, 0))
-                .collect();
-            let client = self.pool.get().await?;
-            let statement = client.prepare_cached(ENSURE).await?;
-            let made: i64 = client.query_one(&statement, &[&starts]).await?.try_get(0)?;
-            if made > 0 {
-                tracing::info!(partition.count = made, "created partitions");
-            }
-            self.known().extend(weeks);
+/// Writes what waits until nothing does.
+async fn work(shared: Arc<Shared>) {
+    loop {
+        // Requests that are ready to push come first, and share the transaction.
+        tokio::task::yield_now().await;
+        let Some(taken) = shared.queue.take() else { return };
+        // A task of its own: a panic in it must not end the worker, which is counted.
+        let transaction = taken.transaction;
+        let settled = tokio::spawn(settle(shared.clone(), taken)).await;
+        if settled.is_err() {
+            shared.queue.settle(transaction, []);
         }
+    }
+}
+
+/// Writes the batches and tells their senders.
+async fn settle(shared: Arc<Shared>, Taken { transaction, batches }: Taken) {
+    let count = batches.len();
+    // A single batch has nobody to spoil it.
+    let alone = if count > 1 { batches.clone() } else { Vec::new() };
+    let outcomes = match shared.write(Batch::merge(batches)).await {
+        Err(error) if error.is_of_the_data() && !alone.is_empty() => {
+            // One of them cannot be written: it must not take the others along.
+            let mut outcomes = Vec::with_capacity(count);
+            for batch in alone {
+                outcomes.push(shared.write(batch).await.map_err(Unavailable::from));
+            }
+            outcomes
+        }
+        result => {
+            let result = result.map_err(Arc::new);
+            let outcome = || result.clone().map_err(|e| DriverError::Shared(e).into());
+            std::iter::repeat_with(outcome).take(count).collect()
+        }
+    };
+    shared.queue.settle(transaction, outcomes);
+}
+
+impl Shared {
+    /// Writes a batch that fits one transaction.
+    async fn write(&self, batch: Batch) -> Result<(), DriverError> {
+        self.partitions.ensure(&self.pool, &batch.weeks()).await?;
+        let mut ways = self.newest.ways(&batch);
+        for _ in 1..TRIES {
+            let Err(error) = self.try_once(&ways).await else {
+                self.newest.committed(&batch);
+                return Ok(());
+            };
+            match error.sqlstate().as_deref() {
+                // A reading that seemed new was in the table.
+                Some("23505") if !ways.copy.is_empty() => {
+                    if let Ok(now) = Instant::from_utc(Utc::now()) {
+                        self.newest.repeated(&ways.copy, now);
+                    }
+                    ways = Ways::careful(&batch);
+                }
+                // A partition that was there is gone: retention dropped it, or the database is new.
+                Some("23514") => {
+                    self.partitions.forget();
+                    self.partitions.ensure(&self.pool, &batch.weeks()).await?;
+                }
+                // COPY sorts by partition first, so two batches with the same rows may meet.
+                Some("40P01" | "40001") => ways = Ways::careful(&batch),
+                _ => return Err(error),
+            }
+        }
+        self.try_once(&ways).await?;
+        self.newest.committed(&batch);
         Ok(())
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashSet<i32>> {
-        // A set of numbers is sound even if a thread panicked while it held the lock.
-        self.known_weeks.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn try_once(&self, ways: &Ways) -> Result<(), DriverError> {
+        let start = std::time::Instant::now();
+        let mut client = self.pool.get().await?;
+        let done = tokio::time::timeout(TRANSACTION, async {
+            let tx = client.transaction().await?;
+            write_all(&tx, ways).await?;
+            tx.commit().await
+        });
+        match done.await {
+            Ok(result) => result?,
+            Err(_) => {
+                // Out of the pool: it is in the middle of something.
+                drop(deadpool_postgres::Object::take(client));
+                return Err(DriverError::Slow(TRANSACTION));
+            }
+        }
+        let (copied, upserted) = (ways.copy.len(), ways.upsert.len());
+        metrics::histogram!(telemetry::TRANSACTION_SECONDS).record(start.elapsed().as_secs_f64());
+        metrics::histogram!(telemetry::TRANSACTION_READINGS).record((copied + upserted) as f64);
+        for (way, readings) in [("copy", copied), ("upsert", upserted)] {
+            if readings > 0 {
+                metrics::counter!(telemetry::READINGS_WRITTEN, "way" => way)
+                    .increment(readings as u64);
+            }
+        }
+        Ok(())
     }
+}
+
+/// What one transaction consists of. Other statements that belong to the same readings go here; the
+/// marks stay last, and travel with the statement before them.
+async fn write_all(tx: &Transaction<'_>, ways: &Ways) -> Result<(), tokio_postgres::Error> {
+    let marks = Marks::of(ways);
+    if ways.upsert.is_empty() {
+        try_join(copy(tx, COPY, &ways.copy), marks.write(tx)).await?;
+        return Ok(());
+    }
+    if !ways.copy.is_empty() {
+        copy(tx, COPY, &ways.copy).await?;
+    }
+    copy(tx, STAGE, &ways.upsert).await?;
+    let upsert = tx.prepare_cached(UPSERT).await?;
+    try_join(tx.execute(&upsert, &[]), marks.write(tx)).await?;
+    Ok(())
+}
+
+async fn copy(
+    tx: &Transaction<'_>,
+    statement: &str,
+    readings: &[Reading],
+) -> Result<(), tokio_postgres::Error> {
+    let statement = tx.prepare_cached(statement).await?;
+    let mut sink = pin!(tx.copy_in(&statement).await?);
+    sink.send(Bytes::from(to_copy(readings))).await?;
+    sink.finish().await?;
+    Ok(())
 }

@@ -3,11 +3,18 @@
 mod access;
 mod command;
 mod context;
+mod costs;
+mod csv;
 mod documented;
 mod faults;
+mod idempotency;
 mod quarantine;
+mod rates;
 mod readings;
+mod registration;
 mod runs;
+mod windows;
+mod writing;
 
 /// One test on both kinds of database.
 macro_rules! on_both {
@@ -22,4 +29,4 @@ macro_rules! on_both {
         )* }
     };
 }
-use on_both;
+pub(crate) use on_both;

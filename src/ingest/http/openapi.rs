@@ -4,23 +4,39 @@ use std::sync::OnceLock;
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder};
+use utoipa::openapi::path::{
+    HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn,
+};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, Required};
 use utoipa::{IntoParams, Modify, OpenApi as _};
 
 use super::context::{ListParameters, Listed};
+use super::csv::{CellProblem, FileOutcome};
 use super::problem::Problem;
 use super::quarantine::{HeldReading, HeldReadings, Replayed};
 use super::readings::{ItemProblem, Outcome, ReadingItem, ReadingsBody, TimeItem};
+use super::sensors::{IncompleteSensor, IncompleteSensors};
+use super::single::Deleted;
 use super::write::{LineProblem, WriteError};
-use super::{context, health, quarantine, readings, write};
+use super::{csv, health, quarantine, readings, sensors, single, write};
+use crate::domain::tariff::{DayKind, Period, Rule};
 use crate::ingest::context::{
-    Resource, lot::Lot, named::Line, named::Operator, named::Reference, place::Machine,
-    place::Plant, run::Run, run::RunChange, sensor::Sensor, shift::Shift, state::State,
+    Resource,
+    count::Count,
+    factor::{Factor, FactorKind},
+    lot::Lot,
+    named::{Line, Operator, Reference},
+    place::{Machine, Plant},
+    run::{Run, RunChange},
+    sensor::Sensor,
+    shift::Shift,
+    state::State,
+    target::Target,
+    tariff::Tariff,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -30,13 +46,17 @@ use crate::ingest::context::{
         description = "Readings and production context. A 2xx means committed; errors are RFC 9457 problems."
     ),
     paths(
-        readings::post, write::post, quarantine::list, quarantine::replay, context::patch_run, context::delete_run,
+        readings::post, csv::post, write::post, quarantine::list, quarantine::replay, sensors::incomplete,
+        single::patch_run, single::delete_run,
+        single::delete_counts, single::delete_tariff, single::delete_factor, single::delete_target,
         health::health, health::ready, health::metrics
     ),
     components(schemas(
         Plant, Line, Machine, Sensor, Shift, Reference, Operator, Lot, Run, RunChange, State,
+        Count, Tariff, Period, Rule, DayKind, Factor, FactorKind, Target, Deleted,
         ReadingsBody, ReadingItem, TimeItem, Outcome, ItemProblem, Listed, Problem, WriteError, LineProblem,
-        HeldReading, HeldReadings, Replayed
+        HeldReading, HeldReadings, Replayed, IncompleteSensor, IncompleteSensors,
+        FileOutcome, CellProblem
     )),
     tags(
         (name = "readings", description = "Values of sensors"),
@@ -84,13 +104,28 @@ impl Modify for Rest {
         items::<Lot>(api, "Lot", "lots");
         items::<Run>(api, "Run", "runs");
         items::<State>(api, "State", "states of machines");
+        items::<Count>(api, "Count", "production counts");
+        items::<Tariff>(api, "Tariff", "tariffs");
+        items::<Factor>(api, "Factor", "emission factors");
+        items::<Target>(api, "Target", "targets of energy per unit");
         for (path, item) in &mut api.paths.paths {
             let error = if path == "/api/v2/write" { "WriteError" } else { "Problem" };
-            for operation in [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete]
-                .into_iter()
-                .flatten()
+            if let Some(operation) = &mut item.get {
+                shared_answers(operation, error);
+            }
+            for operation in
+                [&mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten()
             {
                 shared_answers(operation, error);
+                let description = "The API key's rate is used up: retry after Retry-After";
+                add_answer(operation, "429", description, error);
+            }
+            let changes = [&mut item.post, &mut item.patch, &mut item.delete];
+            for operation in changes.into_iter().flatten() {
+                if operation.tags.as_deref().is_some_and(|tags| tags.iter().any(|t| t == "context"))
+                {
+                    idempotency_key(operation);
+                }
             }
         }
     }
@@ -132,6 +167,31 @@ fn answer(description: &str, schema: &str, content_type: &str) -> ResponseBuilde
     ResponseBuilder::new().description(description).content(content_type, content)
 }
 
+/// The header that makes a repeat harmless, and its refusals.
+fn idempotency_key(operation: &mut Operation) {
+    let header = ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .description(Some(
+            "A text of the sender's own for this change, such as a UUID. Within 24 hours a repeat gets \
+             the first answer, with the header Idempotency-Replayed, and changes nothing.",
+        ))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255))))
+        .example(Some("8e03978e-40d5-43dd-bc93-6894a57f9324".into()))
+        .build();
+    operation.parameters.get_or_insert_default().push(header.into());
+    for (status, description) in [
+        ("409", "A request with this Idempotency-Key is still at work"),
+        (
+            "422",
+            "The Idempotency-Key was used for another request, or the answer is too long to be kept",
+        ),
+    ] {
+        let response = answer(description, "Problem", "application/problem+json").build();
+        operation.responses.responses.entry(status.to_owned()).or_insert(response.into());
+    }
+}
+
 /// The errors that any route with a key can answer, and `/ready` with its 503.
 fn shared_answers(operation: &mut Operation, schema: &str) {
     let secured = operation.security.is_some();
@@ -145,14 +205,19 @@ fn shared_answers(operation: &mut Operation, schema: &str) {
         (secured, "503", "The database cannot take or give anything now: retry after Retry-After"),
     ];
     let is_ready = operation.operation_id.as_deref() == Some("ready");
-    let content_type =
-        if schema == "Problem" { "application/problem+json" } else { "application/json" };
     for (applies, status, description) in answers {
         if applies || (is_ready && status == "503") {
-            let response = answer(description, schema, content_type).build();
-            operation.responses.responses.entry(status.to_owned()).or_insert(response.into());
+            add_answer(operation, status, description, schema);
         }
     }
+}
+
+/// Unless the operation describes it itself.
+fn add_answer(operation: &mut Operation, status: &str, description: &str, schema: &str) {
+    let content_type =
+        if schema == "Problem" { "application/problem+json" } else { "application/json" };
+    let response = answer(description, schema, content_type).build();
+    operation.responses.responses.entry(status.to_owned()).or_insert(response.into());
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! What every route takes from a request: the key's grant and the body within its limit.
 
+use std::io::ErrorKind;
+use std::time::Instant;
+
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -17,7 +20,15 @@ impl FromRequestParts<App> for Grant {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let header = parts.headers.get(header::AUTHORIZATION).and_then(|h| h.to_str().ok());
-        Ok(app.keys.grant(header).await?)
+        let grant = app.keys.grant(header).await?;
+        // Every route that writes, those to come included; reading is free.
+        if !parts.method.is_safe() {
+            grant
+                .meter
+                .admit(&grant.limits, Instant::now())
+                .map_err(|e| Problem::too_fast(&grant.key, &e))?;
+        }
+        Ok(grant)
     }
 }
 
@@ -28,6 +39,16 @@ impl Grant {
             return Ok(());
         }
         let detail = format!("API key {:?} lacks the scope {}", self.key, scope.as_str());
+        Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail))
+    }
+
+    /// Stops a request that the key is for in none of these ways.
+    pub(super) fn require_any(&self, scopes: &[Scope]) -> Result<(), Problem> {
+        if scopes.iter().any(|scope| self.allows(*scope)) {
+            return Ok(());
+        }
+        let names: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
+        let detail = format!("API key {:?} lacks the scope {}", self.key, names.join(" or "));
         Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail))
     }
 
@@ -81,11 +102,29 @@ impl FromRequest<App> for Body {
                     ),
                 )
             }
+            rejection if ended_early(&rejection) => Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "body_incomplete",
+                "the connection ended before the body did: send it again",
+            ),
             _ => Problem::new(
                 StatusCode::BAD_REQUEST,
                 "body_unreadable",
-                "the body could not be read to its end: the connection broke, or the gzip data is damaged",
+                "the body could not be read to its end: its gzip data or its chunks are damaged",
             ),
         })
     }
+}
+
+/// Whether the connection's sending side ended in the middle of the body. Something on the way did
+/// that, and the sender may still hear the answer: a 400 would make Telegraf drop good data.
+fn ended_early(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    // Damaged gzip data can end early too, in a body that is whole.
+    causes.any(|cause| cause.is::<hyper::Error>())
+        && causes.any(|cause| {
+            cause.downcast_ref::<std::io::Error>().is_some_and(|e| {
+                !matches!(e.kind(), ErrorKind::InvalidData | ErrorKind::InvalidInput)
+            })
+        })
 }

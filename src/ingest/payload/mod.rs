@@ -2,14 +2,19 @@
 //!
 //! Parsers are pure. A bad row becomes a [`RowError`] and never stops the rows beside it.
 
+pub mod csv;
 pub mod json;
 pub mod line_protocol;
 mod raw_time;
 
 use std::borrow::Cow;
 
+use chrono::SecondsFormat;
+
 use crate::domain::key::KeyError;
+use crate::domain::span;
 use crate::ingest::reading::{Finite, Instant, NotFinite, TimeOutOfRange};
+use crate::written::{number::NumberError, time::TimeError};
 
 /// A row with a sound time and value, whose sensor is not looked up yet.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +58,20 @@ pub enum Reason {
     /// Not a time in our centuries.
     #[error(transparent)]
     Time(#[from] TimeOutOfRange),
+    /// A text that is no time, or does not say which instant it means.
+    #[error("time '{text}' {source}")]
+    WrittenTime {
+        /// As written.
+        text: String,
+        /// Why.
+        source: TimeError,
+    },
+    /// A text that is no number.
+    #[error("value {0}")]
+    WrittenNumber(#[from] NumberError),
+    /// Nothing where a number belongs.
+    #[error("the value is empty: skip_empty=true leaves it out")]
+    EmptyValue,
     /// Neither row nor request says which plant.
     #[error("the plant is missing: name it in the request or in the row")]
     PlantMissing,
@@ -78,6 +97,28 @@ pub enum Reason {
         /// The sensor.
         sensor: String,
     },
+    /// Further ahead of the service's clock than the key may be.
+    #[error(
+        "the time {at} is more than {window} ahead of this service's clock: kept in quarantine",
+        at = .time.to_utc().to_rfc3339_opts(SecondsFormat::AutoSi, true), window = span::words(*.window_s)
+    )]
+    InFuture {
+        /// Time of the reading.
+        time: Instant,
+        /// How far ahead it may be.
+        window_s: u64,
+    },
+    /// Older than the key may send.
+    #[error(
+        "the time {at} is more than {window} ago, older than this API key may send: kept in quarantine",
+        at = .time.to_utc().to_rfc3339_opts(SecondsFormat::AutoSi, true), window = span::words(*.window_s)
+    )]
+    TooOld {
+        /// Time of the reading.
+        time: Instant,
+        /// How old it may be.
+        window_s: u64,
+    },
 }
 
 impl Reason {
@@ -88,11 +129,19 @@ impl Reason {
             Self::NotANumber { .. } => "not_a_number",
             Self::NotFinite(_) => "not_finite",
             Self::Time(_) => "time_out_of_range",
+            Self::WrittenTime { source: TimeError::Skipped(_), .. } => "time_skipped",
+            Self::WrittenTime { source: TimeError::Twice(_), .. } => "time_ambiguous",
+            Self::WrittenTime { .. } => "malformed",
+            Self::WrittenNumber(NumberError::NotFinite(_)) => "not_finite",
+            Self::WrittenNumber(_) => "not_a_number",
+            Self::EmptyValue => "empty_value",
             Self::PlantMissing => "plant_missing",
             Self::PlantNotAllowed(_) => "plant_not_allowed",
             Self::BadKey { .. } => "bad_key",
             Self::UnknownPlant(_) => "unknown_plant",
             Self::UnknownSensor { .. } => "unknown_sensor",
+            Self::InFuture { .. } => "in_future",
+            Self::TooOld { .. } => "too_old",
         }
     }
 }

@@ -1,0 +1,111 @@
+//! The way of every batch of readings after its parser: validate, sort, store, count.
+
+use sqlx::postgres::PgPool;
+
+use crate::ingest::auth::Grant;
+use crate::ingest::batch::Batch;
+use crate::ingest::database::Unavailable;
+use crate::ingest::directory::Directory;
+use crate::ingest::payload::{Parsed, RowError};
+use crate::ingest::quarantine;
+use crate::ingest::reading::Instant;
+use crate::ingest::registration::Mode;
+use crate::ingest::telemetry;
+use crate::ingest::validate::{Arrival, Validated, validate};
+use crate::ingest::writer::Writer;
+
+/// Takes readings, whatever protocol they came in.
+#[derive(Clone)]
+pub struct Intake {
+    pool: PgPool,
+    directory: Directory,
+    writer: Writer,
+}
+
+/// What became of a batch.
+#[derive(Debug, Default, PartialEq)]
+pub struct Taken {
+    /// Rows that are stored now (or were before).
+    pub accepted: usize,
+    /// Why the others are not, in the order of the rows.
+    pub errors: Vec<RowError>,
+}
+
+/// How a batch came.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// Name of the protocol, for the metrics.
+    pub protocol: &'static str,
+    /// Plant of the rows that name none, where the request names one beside the body.
+    pub plant: Option<&'a str>,
+}
+
+impl<'a> Source<'a> {
+    fn arrival(self, mode: Mode) -> Arrival<'a> {
+        Arrival { default_plant: self.plant, now: Instant::now(), mode }
+    }
+}
+
+impl Intake {
+    /// `pool` holds what waits in quarantine.
+    pub fn new(pool: PgPool, directory: Directory, writer: Writer) -> Self {
+        Self { pool, directory, writer }
+    }
+
+    /// Stores what can be stored; when it returns `Ok`, that is committed.
+    ///
+    /// # Errors
+    /// The database does not take it now. Nothing or a part is stored, and sending the batch again
+    /// is right.
+    pub async fn take(
+        &self,
+        grant: &Grant,
+        parsed: Parsed<'_>,
+        source: Source<'_>,
+    ) -> Result<Taken, Unavailable> {
+        let count = parsed.rows.len() + parsed.errors.len();
+        grant.meter.charge(&grant.limits, count, std::time::Instant::now());
+        let taken = self.store(grant, parsed, source).await;
+        if taken.is_err() {
+            grant.meter.refund(&grant.limits, count, std::time::Instant::now());
+        }
+        taken
+    }
+
+    async fn store(
+        &self,
+        grant: &Grant,
+        parsed: Parsed<'_>,
+        source: Source<'_>,
+    ) -> Result<Taken, Unavailable> {
+        let arrival = source.arrival(Mode::Register);
+        let Validated { readings, errors, held, .. } =
+            validate(parsed, arrival, grant, &self.directory).await?;
+        let accepted = readings.len();
+        self.writer.store(Batch::new(readings)).await?;
+        quarantine::hold(&self.pool, &held).await?;
+        metrics::counter!(telemetry::READINGS_ACCEPTED, "protocol" => source.protocol)
+            .increment(accepted as u64);
+        for error in &errors {
+            metrics::counter!(telemetry::READINGS_REJECTED, "reason" => error.reason.code())
+                .increment(1);
+        }
+        Ok(Taken { accepted, errors })
+    }
+
+    /// What [`Self::take`] would answer; stores and counts nothing.
+    ///
+    /// # Errors
+    /// The database had to be asked for a sensor and does not answer.
+    pub async fn check(
+        &self,
+        grant: &Grant,
+        parsed: Parsed<'_>,
+        source: Source<'_>,
+    ) -> Result<Taken, Unavailable> {
+        let arrival = source.arrival(Mode::Pretend);
+        let Validated { readings, errors, would_be_new, .. } =
+            validate(parsed, arrival, grant, &self.directory).await?;
+        Ok(Taken { accepted: readings.len() + would_be_new, errors })
+    }
+}

@@ -1,0 +1,182 @@
+use super::{MAX_WAITING, Pushed, Queue, WORTH_ANOTHER};
+use crate::domain::key::{PlantId, SensorId};
+use crate::ingest::batch::{Batch, MAX_READINGS};
+use crate::ingest::reading::{Finite, Instant, Reading};
+
+/// So many readings, a second or so many weeks apart.
+fn batch(readings: usize, weeks: i64) -> Batch {
+    let row = |i: usize| Reading {
+        plant: PlantId(1),
+        sensor: SensorId(1),
+        time: Instant::from_epoch(i as i64 * (1 + weeks * 604_800), 1).expect("time"),
+        value: Finite::new(1.0).expect("value"),
+    };
+    Batch::new((0..readings).map(row).collect())
+}
+
+fn push(queue: &Queue, readings: usize) -> Pushed {
+    queue.push(batch(readings, 0)).ok().expect("room")
+}
+
+fn sizes(queue: &Queue) -> Option<Vec<usize>> {
+    queue.take().map(|taken| {
+        queue.settle(taken.transaction, taken.batches.iter().map(|_| Ok(())));
+        taken.batches.iter().map(Batch::len).collect()
+    })
+}
+
+fn of_sensor(sensor: i32, second: i64, value: f64) -> Batch {
+    let (plant, sensor) = (PlantId(1), SensorId(sensor));
+    let time = Instant::from_epoch(second, 1).expect("time");
+    Batch::new(vec![Reading { plant, sensor, time, value: Finite::new(value).expect("value") }])
+}
+
+#[test]
+fn takes_what_waits_in_the_order_of_arrival() {
+    let queue = Queue::new(2);
+    let pushed = [3, 1, 2].map(|readings| push(&queue, readings));
+    assert_eq!(pushed.each_ref().map(|p| p.start_worker), [true, false, false]);
+    assert_eq!(sizes(&queue), Some(vec![3, 1, 2]));
+    assert_eq!(sizes(&queue), None);
+}
+
+#[test]
+fn a_transaction_is_bounded_in_readings_and_weeks() {
+    let queue = Queue::new(1);
+    let _pushed = [MAX_READINGS - 1, 2, 5].map(|readings| push(&queue, readings));
+    let _weeks = [150, 60].map(|weeks| queue.push(batch(weeks, 1)).ok().expect("room"));
+    assert_eq!(sizes(&queue), Some(vec![MAX_READINGS - 1]));
+    assert_eq!(sizes(&queue), Some(vec![2, 5, 150]));
+    assert_eq!(sizes(&queue), Some(vec![60]));
+    assert_eq!(sizes(&queue), None);
+}
+
+#[test]
+fn another_worker_starts_when_much_waits() {
+    let queue = Queue::new(2);
+    let first = push(&queue, 1);
+    let little = push(&queue, 1);
+    let much = push(&queue, WORTH_ANOTHER);
+    let more = push(&queue, WORTH_ANOTHER);
+    let started = [&first, &little, &much, &more].map(|p| p.start_worker);
+    assert_eq!(started, [true, false, true, false]);
+}
+
+#[test]
+fn an_ended_worker_is_started_again() {
+    let queue = Queue::new(1);
+    for _ in 0..2 {
+        let pushed = push(&queue, 1);
+        assert!(pushed.start_worker);
+        assert_eq!(sizes(&queue), Some(vec![1]));
+        assert_eq!(sizes(&queue), None);
+    }
+}
+
+#[test]
+fn what_nobody_waits_for_is_not_written() {
+    let queue = Queue::new(1);
+    drop(push(&queue, 3));
+    let waits = push(&queue, 2);
+    assert_eq!(sizes(&queue), Some(vec![2]));
+    drop(waits);
+    drop(push(&queue, 1));
+    assert_eq!(sizes(&queue), None);
+}
+
+#[test]
+fn is_bounded() {
+    let queue = Queue::new(1);
+    let mut pushed = Vec::new();
+    while let Ok(receipt) = queue.push(batch(MAX_READINGS, 0)) {
+        pushed.push(receipt);
+    }
+    assert_eq!(pushed.len() * MAX_READINGS, MAX_WAITING);
+    assert_eq!(queue.push(batch(1, 0)).err().map(|full| full.readings), Some(MAX_WAITING));
+    drop(pushed);
+    assert!(queue.take().is_none(), "nobody waits");
+    assert!(queue.push(batch(1, 0)).is_ok());
+}
+
+#[tokio::test]
+async fn is_drained_when_the_last_worker_ends() {
+    let queue = Queue::new(1);
+    queue.drained().await;
+    let _pushed = push(&queue, 1);
+    let (drained, ()) = tokio::join!(
+        async {
+            queue.drained().await;
+            queue.state().workers
+        },
+        async {
+            tokio::task::yield_now().await;
+            assert_eq!(sizes(&queue), Some(vec![1]));
+            tokio::task::yield_now().await;
+            assert_eq!(sizes(&queue), None);
+        }
+    );
+    assert_eq!(drained, 0);
+}
+
+/// A sender that lost its connection sends a newer value at once.
+#[test]
+fn a_newer_value_waits_for_an_older_one_that_was_given_up() {
+    let queue = Queue::new(2);
+    let older = queue.push(of_sensor(1, 60, 1.0)).ok().expect("room");
+    let first = queue.take().expect("a transaction");
+    drop(older);
+    let pushed = [
+        of_sensor(1, 60, 2.0),
+        of_sensor(2, 60, 3.0),
+        of_sensor(1, 60, 4.0),
+        of_sensor(1, 61, 5.0),
+    ]
+    .map(|batch| queue.push(batch).ok().expect("room"));
+    let values = |batches: &[Batch]| -> Vec<f64> {
+        batches.iter().flat_map(Batch::readings).map(|r| r.value.get()).collect()
+    };
+    let second = queue.take().expect("what does not depend on it");
+    assert_eq!(values(&second.batches), [3.0, 5.0]);
+    queue.settle(second.transaction, [Ok(()), Ok(())]);
+    queue.state().workers += 1;
+    assert!(queue.take().is_none(), "the rest waits");
+    queue.settle(first.transaction, [Ok(())]);
+    let third = queue.take().expect("its turn");
+    assert_eq!(values(&third.batches), [2.0, 4.0]);
+    drop(pushed);
+}
+
+/// As long as nobody gave up, the database may order them: both senders still wait.
+#[test]
+fn a_transaction_that_is_waited_for_delays_nobody() {
+    let queue = Queue::new(2);
+    let _older = queue.push(of_sensor(1, 60, 1.0)).ok().expect("room");
+    let _first = queue.take().expect("a transaction");
+    let _newer = queue.push(of_sensor(1, 60, 2.0)).ok().expect("room");
+    assert!(queue.take().is_some());
+}
+
+#[test]
+fn a_slow_transaction_orders_what_follows_and_calls_another_worker() {
+    let queue = Queue::new(2);
+    let _older = queue.push(of_sensor(1, 60, 1.0)).ok().expect("room");
+    let _first = queue.take().expect("a transaction");
+    queue.state().running[0].since -= std::time::Duration::from_secs(2);
+    let same = queue.push(of_sensor(1, 60, 2.0)).ok().expect("room");
+    assert!(same.start_worker);
+    assert!(queue.take().is_none());
+}
+
+#[test]
+fn a_transaction_without_an_outcome_closes_its_receipts() {
+    let queue = Queue::new(1);
+    let mut pushed = push(&queue, 1);
+    let taken = queue.take().expect("a transaction");
+    assert!(
+        pushed.receipt.try_recv().is_err_and(|e| e == super::oneshot::error::TryRecvError::Empty)
+    );
+    queue.settle(taken.transaction, []);
+    assert!(
+        pushed.receipt.try_recv().is_err_and(|e| e == super::oneshot::error::TryRecvError::Closed)
+    );
+}
