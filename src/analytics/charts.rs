@@ -88,8 +88,8 @@ impl Track {
 
     /// Takes the deviation of a cell. `limit` cuts what a single cell can do to the levels.
     pub fn push(&mut self, deviation: f64, limit: f64) -> Statistics {
-        let jump = (self.recent.len() as f64 >= self.cells(5.0))
-            .then(|| deviation - middle(&self.recent));
+        let jump =
+            (self.recent.len() as f64 >= self.cells(5.0)).then(|| deviation - middle(&self.recent));
         if let Some(last) = self.last.replace(deviation) {
             self.steps.push_back((deviation - last).abs());
             if self.steps.len() as f64 > self.cells(ROUGHNESS_MIN) {

@@ -6,9 +6,9 @@ use super::grid::Grid;
 use super::history::Machine;
 
 /// Edges of the phases of a run, in minutes since its start.
-const PHASE_EDGES_MIN: [f64; 19] = [
-    0.0, 2.0, 4.0, 7.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 40.0, 45.0, 50.0, 55.0, 60.0, 75.0, 90.0,
-    120.0, 180.0,
+const PHASE_EDGES_MIN: [f64; 18] = [
+    0.0, 2.0, 4.0, 7.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 40.0, 45.0, 50.0, 55.0, 60.0, 75.0,
+    90.0, 120.0,
 ];
 /// Edges of the phases after a stop inside a run, in minutes since it went on.
 const RESUMED_EDGES_MIN: [f64; 4] = [0.0, 1.0, 2.0, 4.0];

@@ -72,8 +72,8 @@ impl Measure {
 /// `usual(reference, phase) = level(reference) ∘ profile(phase) ∘ own(reference, phase)`, where ∘ adds
 /// a relative or absolute deviation (`Measure`). `level` is the median over the reference's runs of
 /// each run's middle; `profile` the median deviation from it over all references, and `own` what is
-/// left in the cell, each multiplied by n / (n + 2) for n runs, so that a cell seen once hardly moves
-/// its parent. Method: empirical Bayes shrinkage of medians; the weight is a choice, not an estimate.
+/// left in the cell, each a median over runs multiplied by (n - 1) / (n + 2) for n runs, so that a cell
+/// seen once does not move its parent. Method: empirical Bayes shrinkage of medians; the weight is a choice, not an estimate.
 ///
 /// Does not see: differences between runs of one reference (the charts' scale has them), and anything
 /// about a reference with fewer than three runs.
@@ -105,7 +105,8 @@ impl Envelope {
         let mut by_cell: Vec<Cell> = vec![Cell::default(); references * PHASES];
         for item in observations {
             if let Some(level) = level(item.reference) {
-                by_phase[item.phase].push(item.run, measure.deviation(item.value, level.value));
+                let deviation = measure.deviation(item.value, level.value);
+                by_phase[item.phase].push(item.run, deviation, middle);
             }
         }
         let mut profile = [0.0; PHASES];
@@ -116,7 +117,7 @@ impl Envelope {
             if let Some(level) = level(item.reference) {
                 let parent = measure.apply(level.value, profile[item.phase]);
                 let cell = &mut by_cell[item.reference * PHASES + item.phase];
-                cell.push(item.run, measure.deviation(item.value, parent));
+                cell.push(item.run, measure.deviation(item.value, parent), middle);
             }
         }
         let own = by_cell.into_iter().map(|cell| cell.shrunk(middle)).collect();
@@ -153,11 +154,7 @@ impl Envelope {
     }
 }
 
-fn levels(
-    observations: &[Observation],
-    references: usize,
-    middle: Middle,
-) -> Vec<Option<Level>> {
+fn levels(observations: &[Observation], references: usize, middle: Middle) -> Vec<Option<Level>> {
     let mut medians: Vec<Vec<f64>> = vec![Vec::new(); references];
     for run in observations.chunk_by(|a, b| a.run == b.run) {
         let late = run.iter().filter(|item| is_late(item.phase));
@@ -178,24 +175,35 @@ fn levels(
     medians.into_iter().map(|list| level(list).filter(|l| l.runs >= FEWEST_RUNS)).collect()
 }
 
+/// Deviations of one cell, run by run.
 #[derive(Clone, Debug, Default)]
 struct Cell {
-    values: Vec<f64>,
-    runs: u32,
-    last_run: Option<usize>,
+    /// Middles of the runs before.
+    runs: Vec<f64>,
+    /// Deviations of the newest run.
+    current: Vec<f64>,
+    run: Option<usize>,
 }
 
 impl Cell {
-    fn push(&mut self, run: usize, deviation: f64) {
-        if self.last_run != Some(run) {
-            self.last_run = Some(run);
-            self.runs += 1;
+    fn push(&mut self, run: usize, deviation: f64, middle: Middle) {
+        if self.run != Some(run) {
+            self.close(middle);
+            self.run = Some(run);
         }
-        self.values.push(deviation);
+        self.current.push(deviation);
     }
 
+    fn close(&mut self, middle: Middle) {
+        self.runs.extend(middle.of(&mut self.current));
+        self.current.clear();
+    }
+
+    /// The median over the runs, so that one run of something else does not count.
     fn shrunk(mut self, middle: Middle) -> f64 {
-        let runs = f64::from(self.runs);
-        middle.of(&mut self.values).unwrap_or(0.0) * runs / (runs + PARENT_RUNS)
+        self.close(middle);
+        let runs = self.runs.len() as f64;
+        let weight = (runs - 1.0).max(0.0) / (runs + PARENT_RUNS);
+        robust::median(&mut self.runs).unwrap_or(0.0) * weight
     }
 }

@@ -106,7 +106,9 @@ impl Gatherer {
         let mut ended = None;
         if let Some(open) = &self.open {
             let torn = cell - open.last > self.apart
-                || (resting != open.resting && !exceedances.is_empty() && cell - open.last > self.calm_cells as usize);
+                || (resting != open.resting
+                    && !exceedances.is_empty()
+                    && cell - open.last > self.calm_cells as usize);
             if torn {
                 ended = self.open.take();
             }

@@ -18,8 +18,6 @@ pub enum Kind {
     CoolingFailure,
     /// Fewer units an hour.
     SlowProduction,
-    /// More units an hour.
-    FastProduction,
     /// Energy used while nothing is made.
     IdleWaste,
     /// A sensor that repeats its value.
@@ -38,7 +36,6 @@ impl Kind {
             Self::WrongSetPoint => "wrong_set_point",
             Self::CoolingFailure => "cooling_failure",
             Self::SlowProduction => "slow_production",
-            Self::FastProduction => "fast_production",
             Self::IdleWaste => "idle_waste",
             Self::StuckSensor => "stuck_sensor",
             Self::Noise => "noise",

@@ -85,7 +85,8 @@ fn means(sensor: &Sensor, grid: &Grid) -> Vec<f64> {
             counts[cell] += 1;
         }
     }
-    let mean = |(sum, &count): (f64, &u32)| if count > 0 { sum / f64::from(count) } else { f64::NAN };
+    let mean =
+        |(sum, &count): (f64, &u32)| if count > 0 { sum / f64::from(count) } else { f64::NAN };
     sums.into_iter().zip(&counts).map(mean).collect()
 }
 

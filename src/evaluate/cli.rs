@@ -63,7 +63,10 @@ fn print(report: &Report) {
     );
     println!("VUS-PR                   {}", show(report.vus_pr));
     println!("median delay, minutes    {}", show(report.median_delay_min));
-    println!("{:<20} {:>6} {:>6} {:>7} {:>6} {:>10}", "kind", "faults", "found", "recall", "named", "delay min");
+    println!(
+        "{:<20} {:>6} {:>6} {:>7} {:>6} {:>10}",
+        "kind", "faults", "found", "recall", "named", "delay min"
+    );
     for (kind, by) in &report.kinds {
         println!(
             "{kind:<20} {:>6} {:>6} {:>7.2} {:>6} {:>10}",

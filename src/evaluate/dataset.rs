@@ -82,7 +82,8 @@ struct Table {
 impl Table {
     fn open(path: &Path) -> anyhow::Result<Self> {
         let name = path.display().to_string();
-        let mut reader = csv::Reader::from_path(path).with_context(|| format!("cannot read {name}"))?;
+        let mut reader =
+            csv::Reader::from_path(path).with_context(|| format!("cannot read {name}"))?;
         let columns = reader
             .headers()
             .with_context(|| format!("cannot read {name}"))?
@@ -148,8 +149,8 @@ fn readings(path: &Path, dataset: &mut Dataset) -> anyhow::Result<()> {
             Some(place) => *place,
             None => {
                 let [machine, sensor] = keys.map(|column| table.text(column));
-                let [quantity, unit, kind] =
-                    details.map(|column| column.map(|column| table.text(column)).unwrap_or_default());
+                let [quantity, unit, kind] = details
+                    .map(|column| column.map(|column| table.text(column)).unwrap_or_default());
                 let place = (!machine.is_empty())
                     .then(|| add_sensor(dataset, &machine, &sensor, [&quantity, &unit, &kind]));
                 known.insert(key, place);

@@ -43,10 +43,9 @@ fn area(score: &[f32], events: &[Range<usize>], width: usize, thresholds: &[f32]
     let mut soft = vec![0f64; length];
     let mut plain = 0.0;
     for event in events {
-        for (cell, label) in soft.iter_mut().enumerate().take(event.end.min(length)).skip(event.start) {
+        for label in soft.iter_mut().take(event.end.min(length)).skip(event.start) {
             plain += f64::from(u8::from(*label < 1.0));
             *label = 1.0;
-            let _ = cell;
         }
         for distance in 1..=half {
             let value = (1.0 - distance as f64 / width as f64).sqrt();

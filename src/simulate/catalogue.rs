@@ -117,11 +117,7 @@ fn machine(seed: u64, index: usize, days: f64) -> Machine {
         temperature_noise: stream.between(0.3, 0.9),
         rate_noise: stream.between(0.02, 0.05),
         whiteness: stream.between(0.2, 0.6),
-        lot: [
-            stream.between(0.008, 0.02),
-            stream.between(0.3, 0.9),
-            stream.between(0.01, 0.025),
-        ],
+        lot: [stream.between(0.008, 0.02), stream.between(0.3, 0.9), stream.between(0.01, 0.025)],
         shifts: if stream.chance(0.6) { 3 } else { 2 },
         saturday: stream.between(0.0, 0.5),
         stops_per_hour: [stream.between(0.15, 0.5), stream.between(0.01, 0.04)],

@@ -102,7 +102,12 @@ async fn put(client: &Client, kind: &str, list: &[serde_json::Value]) -> anyhow:
     for chunk in list.chunks(500) {
         let outcome = client.put_items(kind, chunk).await?;
         if let Some(error) = outcome.errors.first() {
-            bail!("{} of {} {kind} were not accepted: {}", outcome.rejected, chunk.len(), error.message);
+            bail!(
+                "{} of {} {kind} were not accepted: {}",
+                outcome.rejected,
+                chunk.len(),
+                error.message
+            );
         }
     }
     Ok(())

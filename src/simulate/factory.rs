@@ -173,8 +173,7 @@ impl Part<'_> {
         let mut output = Register::new(stream, 900_000.0, 6.0);
         let kwh: Vec<f64> =
             traces.true_power.iter().map(|kw| energy.add(stream, kw / 60.0)).collect();
-        let units: Vec<f64> =
-            traces.units.iter().map(|units| output.add(stream, *units)).collect();
+        let units: Vec<f64> = traces.units.iter().map(|units| output.add(stream, *units)).collect();
         let sensors: [(&'static str, [&'static str; 3], i64, usize, &[f64]); 4] = [
             ("power", ["power", "kW", "gauge"], 60, 2, &traces.power),
             ("temperature", ["temperature", "°C", "gauge"], 60, 1, &traces.temperature),
@@ -200,7 +199,12 @@ impl Part<'_> {
                     || stream.chance(0.002);
                 if !lost {
                     let time = self.calendar.second(minute) + offset;
-                    out.readings.push(Reading { time, sensor, value: values[minute], arrives: time });
+                    out.readings.push(Reading {
+                        time,
+                        sensor,
+                        value: values[minute],
+                        arrives: time,
+                    });
                 }
             }
         }
@@ -235,16 +239,10 @@ impl Part<'_> {
     }
 
     /// A state; the terminal reports it up to half a minute late.
-    fn state(
-        &self,
-        stream: &mut Stream,
-        state: State,
-        from: usize,
-        to: usize,
-        out: &mut Factory,
-    ) {
+    fn state(&self, stream: &mut Stream, state: State, from: usize, to: usize, out: &mut Factory) {
         let key = &self.machine.key;
-        let start = self.calendar.second(from) + if from == 0 { 0 } else { stream.below(30) as i64 };
+        let start =
+            self.calendar.second(from) + if from == 0 { 0 } else { stream.below(30) as i64 };
         let end = self.calendar.second(to);
         if let Some(last) = out.states.last_mut().filter(|last| last.machine == *key) {
             last.end = start;

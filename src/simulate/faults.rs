@@ -165,19 +165,17 @@ fn place(
         let (from, to) = span(stream, kind, schedule, at)?;
         let clear = to < minutes
             && from >= earliest
-            && others.iter().all(|other| from >= other.to + APART_MIN || to + APART_MIN <= other.from);
+            && others
+                .iter()
+                .all(|other| from >= other.to + APART_MIN || to + APART_MIN <= other.from);
         clear.then(|| sized(stream, kind, from, to, severity))
     })
 }
 
 /// When a fault of this kind that begins at about minute `at` begins and ends, if it can be there.
-fn span(
-    stream: &mut Stream,
-    kind: Kind,
-    schedule: &Schedule,
-    at: usize,
-) -> Option<(usize, usize)> {
-    let hours = |low: f64, high: f64, stream: &mut Stream| (60.0 * stream.between(low, high)) as usize;
+fn span(stream: &mut Stream, kind: Kind, schedule: &Schedule, at: usize) -> Option<(usize, usize)> {
+    let hours =
+        |low: f64, high: f64, stream: &mut Stream| (60.0 * stream.between(low, high)) as usize;
     let states = &schedule.states;
     let running = |from: usize, to: usize| {
         let slice = states.get(from..to).unwrap_or_default();
@@ -245,9 +243,7 @@ fn sized(stream: &mut Stream, kind: Kind, from: usize, to: usize, severity: f64)
         },
         Kind::LevelShift => (Channel::Power, stream.sign(0.75) * stream.between(0.10, 0.24)),
         Kind::Drift => (Channel::Power, stream.between(0.14, 0.30)),
-        Kind::WrongSetPoint => {
-            (Channel::Temperature, stream.sign(0.6) * stream.between(6.0, 16.0))
-        }
+        Kind::WrongSetPoint => (Channel::Temperature, stream.sign(0.6) * stream.between(6.0, 16.0)),
         Kind::CoolingFailure => (Channel::Temperature, stream.between(8.0, 22.0)),
         Kind::SlowProduction => (Channel::Output, stream.between(0.18, 0.40)),
         Kind::IdleWaste => (Channel::Power, stream.between(0.45, 0.95)),

@@ -69,7 +69,8 @@ pub fn batches(factory: &Factory) -> impl Iterator<Item = (String, u64)> {
             let decimals = factory.sensors[reading.sensor].decimals;
             let (key, time) = (&keys[reading.sensor], reading.time);
             // Writing to a text cannot fail.
-            let _ = writeln!(lines, "simulate,sensor={key} value={:.decimals$} {time}", reading.value);
+            let _ =
+                writeln!(lines, "simulate,sensor={key} value={:.decimals$} {time}", reading.value);
         }
         (lines, batch.len() as u64)
     })

@@ -21,5 +21,5 @@ mod tests;
 pub use cli::{Args, run};
 pub use factory::{Factory, Options, factory};
 pub use faults::Rarity;
-pub use random::Stream;
 pub use files::write;
+pub use random::Stream;

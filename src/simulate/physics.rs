@@ -126,7 +126,10 @@ impl Process {
                 let share = machine.speedless + (1.0 - machine.speedless) * (1.0 - slow);
                 let white = machine.whiteness.sqrt() * self.stream.normal();
                 let red = (1.0 - machine.whiteness).sqrt() * noise[0];
-                let usual = 1.0 + lot_power + crew_power + self.wear
+                let usual = 1.0
+                    + lot_power
+                    + crew_power
+                    + self.wear
                     + machine.power_per_kelvin * (outside - 15.0)
                     + machine.power_noise * (white + red);
                 let faulty = 1.0 + power_fault(fault, minute);
@@ -136,7 +139,8 @@ impl Process {
         };
         // The machine follows with a lag, the noise of the minute does not.
         let follow = 1.0 - (-1.0 / machine.lag_min).exp();
-        self.power += (target_kw - self.power) * if made.is_some() { follow.max(0.75) } else { follow };
+        self.power +=
+            (target_kw - self.power) * if made.is_some() { follow.max(0.75) } else { follow };
         let heat = of(Kind::CoolingFailure).map_or(0.0, |fault| fault.size);
         let slowness = fault.map_or(40.0, |fault| fault.time_constant);
         self.extra_heat += (heat - self.extra_heat) / slowness;

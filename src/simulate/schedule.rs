@@ -65,12 +65,7 @@ pub struct Schedule {
 }
 
 /// Draws a machine's schedule.
-pub fn schedule(
-    seed: u64,
-    machine: &Machine,
-    calendar: &Calendar,
-    wrong_labels: f64,
-) -> Schedule {
+pub fn schedule(seed: u64, machine: &Machine, calendar: &Calendar, wrong_labels: f64) -> Schedule {
     let mut stream = Stream::new(seed, &["schedule", &machine.key]);
     let weeks = calendar.minutes() / (7 * DAY_MIN) + 1;
     let saturday: Vec<bool> = (0..weeks).map(|_| stream.chance(machine.saturday)).collect();

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::model::{ARRIVED, Model};
-use crate::analytics::context::is_cold;
 use crate::analytics::charts::{Chart, Track};
+use crate::analytics::context::is_cold;
 use crate::analytics::envelope::Measure;
 use crate::analytics::episode::{Exceedance, Rule};
 use crate::analytics::history::Quantity;
@@ -206,7 +206,8 @@ impl Channel {
         });
         let over_runs = self.track.run_level().and_then(|level| {
             let now = model.z_of_level(place.reference, level)?;
-            let mean = self.runs_mean + settings.runs_weight * (now.clamp(-4.0, 4.0) - self.runs_mean);
+            let mean =
+                self.runs_mean + settings.runs_weight * (now.clamp(-4.0, 4.0) - self.runs_mean);
             let agrees = now * mean > 0.0 && now.abs() >= 2.0;
             model.z_of_runs(mean).filter(|_| agrees)
         });
@@ -260,7 +261,9 @@ impl Channel {
             let still_there = match chart {
                 // Long memories must be borne out by the present.
                 Chart::Level25 | Chart::Level90 | Chart::Runs => {
-                    z[index].is_some_and(|z| z * now > 0.0) && now.abs() >= (0.35 * self.peak).max(2.5) && !present.is_receding
+                    z[index].is_some_and(|z| z * now > 0.0)
+                        && now.abs() >= (0.35 * self.peak).max(2.5)
+                        && !present.is_receding
                 }
                 // Smoother than usual is no fault of its own.
                 Chart::Roughness => z[index].is_some_and(|z| z > 0.0) && !present.is_receding,

@@ -70,8 +70,7 @@ impl Model {
             }
         };
         let mut scales = Chart::OF_A_RUN.iter().zip(&pass.samples).map(|(&chart, samples)| {
-            let centre =
-                if chart == Chart::Roughness { Centre::Median } else { Centre::Zero };
+            let centre = if chart == Chart::Roughness { Centre::Median } else { Centre::Zero };
             Scale::fit(samples, references, centre, bounds(chart))
         });
         let scales: [Option<Scale>; 5] = std::array::from_fn(|_| scales.next().flatten());

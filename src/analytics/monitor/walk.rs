@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::channel::{Channel, Place};
-use super::describe;
+use super::describe::Story;
 use super::model::{Model, Seen};
 use crate::analytics::context::{Context, Doing};
 use crate::analytics::envelope::{Measure, Middle, Observation};
@@ -69,12 +69,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(
-        machine: &'a Machine,
-        settings: &'a Settings,
-        grid: Grid,
-        context: &'a Context,
-    ) -> Self {
+    fn new(machine: &'a Machine, settings: &'a Settings, grid: Grid, context: &'a Context) -> Self {
         let calm = grid.cells_in(settings.calm_min) as u32;
         Self {
             machine,
@@ -231,8 +226,7 @@ impl<'a> Walk<'a> {
         let window = self.grid.cells_in(self.settings.window_days * 1440.0);
         let from = cell.saturating_sub(window);
         let known_again = self.mostly_flagged(from, cell);
-        let order: Vec<usize> = (0..self.channels.len()).collect();
-        for index in order {
+        for index in 0..self.channels.len() {
             let seen = self.seen(index, from, cell, &known_again);
             let channel = &self.channels[index];
             let model = Model::fit(
@@ -329,9 +323,14 @@ impl<'a> Walk<'a> {
         for evidence in &episode.evidence {
             self.channels[evidence.channel].forget();
         }
-        let finding =
-            describe::finding(self.machine, &self.grid, self.context, &self.channels, episode);
-        self.findings.push(finding);
+        let story = Story {
+            machine: self.machine,
+            grid: &self.grid,
+            context: self.context,
+            channels: &self.channels,
+            episode,
+        };
+        self.findings.extend(story.finding());
     }
 
     fn finish(mut self) -> Outcome {
@@ -363,8 +362,7 @@ fn channels(machine: &Machine, grid: &Grid) -> Vec<Channel> {
             Quantity::Energy => Quantity::Power,
             other => other,
         };
-        let measure =
-            if is_ratio(quantity) { Measure::Ratio } else { Measure::Difference };
+        let measure = if is_ratio(quantity) { Measure::Ratio } else { Measure::Difference };
         let values = resample(sensor, grid);
         let mut channel = Channel::new(index, quantity, measure, values, grid.minutes());
         channel.to_kilo = sensor.to_kilo;
