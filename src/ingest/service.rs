@@ -1,21 +1,30 @@
 //! `lotwise ingest`: reads the settings, wires the parts, serves until it is told to stop.
 
 use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::serve::ListenerExt;
+use axum::serve::{Listener, ListenerExt};
 use sqlx::postgres::PgPool;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::ingest::auth::Keys;
+use crate::ingest::direct::Direct;
 use crate::ingest::directory::Directory;
+use crate::ingest::freshness::Freshness;
 use crate::ingest::http::{self, App, idempotency};
 use crate::ingest::intake::Intake;
 use crate::ingest::keys::cli::rules::parse_burst;
+use crate::ingest::keys::grace::Grace;
 use crate::ingest::keys::rules::{Limits, Rate, Window};
+use crate::ingest::mapping::store::Mappings;
+use crate::ingest::spool::drain::Draining;
+use crate::ingest::spool::{self, Spool};
 use crate::ingest::telemetry::{self, LogFormat};
+use crate::ingest::tls::{Tls, TlsArgs, TlsListener};
 use crate::ingest::writer::Writer;
 use crate::ingest::{copy_pool, database, quarantine};
 use crate::rollup;
@@ -41,6 +50,18 @@ pub struct Args {
     /// What holds for keys that have no rule of their own.
     #[command(flatten)]
     pub limits: LimitArgs,
+    /// Certificate and key for HTTPS.
+    #[command(flatten)]
+    pub tls: TlsArgs,
+    /// Serve /metrics (which names plants, sensors and keys) at this address only, without TLS
+    #[arg(long, env = "LOTWISE_METRICS_LISTEN", value_name = "ADDRESS")]
+    pub metrics_listen: Option<String>,
+    /// Most sensors with a metric of their own, the first by plant and key
+    #[arg(long, env = "LOTWISE_METRICS_SENSORS", value_name = "N", default_value_t = 5_000)]
+    pub metrics_sensors: u32,
+    /// Readings on disk while the database is away
+    #[command(flatten)]
+    pub spool: spool::Settings,
     /// How often rollups are brought up to date, in seconds; 0: not by this process
     #[arg(long, env = "LOTWISE_ROLLUP_SECONDS", default_value_t = 10)]
     pub rollup_seconds: u64,
@@ -104,9 +125,7 @@ const DRAIN: Duration = Duration::from_secs(30);
 /// When the settings are wrong or the address is taken.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     telemetry::start_log(args.log_format);
-    let listener = TcpListener::bind(&args.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}: is another process there?", args.listen))?;
+    let listener = bind(&args.listen).await?;
     let stop = stop_signal()?;
     serve(listener, &args, stop).await
 }
@@ -120,22 +139,67 @@ pub async fn serve(
     args: &Args,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let (app, writer) = app(args)?;
     telemetry::metrics();
+    let Parts { app, writer, direct, spool, grace } = parts(args)?;
     let tidy = tokio::spawn(telemetry::tidy_metrics());
     let prepare = tokio::spawn(keep_house(writer.clone(), app.pool.clone()));
+    let pool = app.pool.clone();
+    let refresh = grace.map(|grace| {
+        let pool = pool.clone();
+        tokio::spawn(async move { grace.refresh(&pool).await })
+    });
+    let draining = spool.clone().map(|spool| Draining::start(spool, direct));
     let rollups = (args.rollup_seconds > 0).then(|| {
         let every = Duration::from_secs(args.rollup_seconds);
         tokio::spawn(rollup::worker::keep(args.database_url.clone(), every))
     });
-    tracing::info!(http.address = %listener.local_addr()?, "listening");
+    let freshness =
+        tokio::spawn(app.freshness.clone().follow(pool.clone(), args.metrics_sensors.into()));
+    let metrics = match &args.metrics_listen {
+        Some(address) => Some(tokio::spawn(serve_metrics(bind(address).await?, app.clone()))),
+        None => None,
+    };
+    let router = http::router(app, metrics.is_none());
+    let tls = Tls::start(&args.tls)?;
+    tracing::info!(http.address = %listener.local_addr()?, tls = tls.is_some(), "listening");
+    match tls {
+        Some(tls) => serve_until(TlsListener::new(listener, tls)?, router, stop).await?,
+        None => serve_until(without_delay(listener), router, stop).await?,
+    }
+    if let Some(draining) = draining {
+        draining.stop().await?;
+    }
+    // Also what was queued by clients that hung up.
+    if tokio::time::timeout(DRAIN, writer.drained()).await.is_err() {
+        tracing::warn!(drain_s = DRAIN.as_secs(), "some readings were not written");
+    }
+    rollups.inspect(tokio::task::JoinHandle::abort);
+    freshness.abort();
+    tidy.abort();
+    prepare.abort();
+    refresh.inspect(tokio::task::JoinHandle::abort);
+    if let Some(metrics) = metrics {
+        metrics.abort();
+    }
+    if let Some(spool) = spool {
+        spool.close().await;
+    }
+    pool.close().await;
+    Ok(())
+}
+
+/// Answers requests until `stop` is ready, and then the open ones, for the time of [`DRAIN`].
+async fn serve_until<L>(
+    listener: L,
+    router: axum::Router,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()>
+where
+    L: Listener,
+    L::Addr: std::fmt::Debug,
+{
     let (stopping, mut stopped) = tokio::sync::watch::channel(false);
-    // Without Nagle's delay: answers are small and clients wait for them.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let pool = app.pool.clone();
-    let server = axum::serve(listener, http::router(app)).with_graceful_shutdown(async move {
+    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
         stop.await;
         tracing::info!("stopping: no new requests, finishing the open ones");
         stopping.send_replace(true);
@@ -151,15 +215,27 @@ pub async fn serve(
         served = async { server.await } => served?,
         () = too_late => tracing::warn!(drain_s = DRAIN.as_secs(), "some requests did not finish"),
     }
-    // Also what was queued by clients that hung up.
-    if tokio::time::timeout(DRAIN, writer.drained()).await.is_err() {
-        tracing::warn!(drain_s = DRAIN.as_secs(), "some readings were not written");
-    }
-    rollups.inspect(tokio::task::JoinHandle::abort);
-    tidy.abort();
-    prepare.abort();
-    pool.close().await;
     Ok(())
+}
+
+/// Without Nagle's delay: answers are small and clients wait for them.
+fn without_delay(listener: TcpListener) -> impl Listener<Addr = SocketAddr> {
+    listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    })
+}
+
+/// Only for the machine's own monitoring: no TLS, no key.
+async fn serve_metrics(listener: TcpListener, app: App) {
+    if let Err(error) = axum::serve(listener, http::metrics_router(app)).await {
+        tracing::error!(error.message = %error, "metrics are not served any more");
+    }
+}
+
+async fn bind(address: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}: is another process there?"))
 }
 
 /// Keeps the partitions of the coming days ready, and quarantine and idempotency keys few; never
@@ -186,22 +262,43 @@ async fn keep_house(writer: Writer, pool: PgPool) {
     }
 }
 
-fn app(args: &Args) -> anyhow::Result<(App, Writer)> {
+/// What a service is made of.
+struct Parts {
+    app: App,
+    writer: Writer,
+    direct: Direct,
+    spool: Option<Spool>,
+    grace: Option<Arc<Grace>>,
+}
+
+fn parts(args: &Args) -> anyhow::Result<Parts> {
     let pool = database::pool(&args.database_url, CONTEXT_CONNECTIONS).context(
         "--database-url is not valid; it looks like postgres://USER:PASSWORD@HOST:5432/DATABASE",
     )?;
     let writer = Writer::new(copy_pool::pool(&args.database_url, args.writers)?);
+    let (freshness, directory) = (Freshness::default(), Directory::new(pool.clone()));
+    let direct = Direct::new(pool.clone(), directory, writer.clone(), freshness.clone());
+    let spool = args.spool.dir.clone().map(|dir| Spool::open(dir, &args.spool)).transpose()?;
+    let believed = Duration::from_secs(args.key_cache_seconds);
+    let mut keys = Keys::new(pool.clone(), believed, args.limits.limits());
+    let mut mappings = Mappings::new(pool.clone());
+    let mut grace = None;
+    if let Some(spool) = &spool {
+        let lasts = Duration::from_secs(args.spool.key_grace_seconds);
+        let known = Arc::new(Grace::open(spool.folder().keys(), lasts));
+        keys = keys.with_grace(Arc::clone(&known));
+        grace = Some(known);
+        mappings = mappings.remembered_in(spool.folder().mappings());
+    }
     let app = App {
-        keys: Keys::new(
-            pool.clone(),
-            Duration::from_secs(args.key_cache_seconds),
-            args.limits.limits(),
-        ),
-        intake: Intake::new(pool.clone(), Directory::new(pool.clone()), writer.clone()),
+        keys,
+        mappings,
+        intake: Intake::new(direct.clone(), spool.clone()),
+        freshness,
         max_body_bytes: args.max_body_bytes,
         pool,
     };
-    Ok((app, writer))
+    Ok(Parts { app, writer, direct, spool, grace })
 }
 
 fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {

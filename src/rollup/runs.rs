@@ -11,7 +11,8 @@ use sqlx::{Arguments, AssertSqlSafe, Connection, FromRow};
 use super::hours::{Columns, Span};
 use super::{BUDGET, cost_of_hour};
 use crate::domain::{SensorKind, TimeRange};
-use crate::sql::integrate;
+use crate::plan::Items;
+use crate::sql::integrate::{self, Ends};
 
 /// Runs that were gone through and are not what they were: deleted, moved, opened again.
 const FORGET_CHANGED: &str = "
@@ -159,7 +160,7 @@ static STORE: LazyLock<String> = LazyLock::new(|| {
         WHERE d.until < d.built_until
         ON CONFLICT DO NOTHING
         RETURNING run_id",
-        integrate::text(integrate::Ends::Omit)
+        integrate::text(Items::Readings, Ends::Omit)
     )
 });
 
@@ -172,6 +173,9 @@ pub(super) async fn build(conn: &mut PgConnection) -> sqlx::Result<Option<u64>> 
     let mut tx = conn.begin().await?;
     let runs: Vec<Run> = sqlx::query_as(TODO).fetch_all(&mut *tx).await?;
     if runs.is_empty() {
+        // Now: a dropped transaction would stay open until the connection's next statement, which
+        // comes with the next refresh.
+        tx.rollback().await?;
         return Ok(None);
     }
     let mut windows: Vec<RunSensor> = sqlx::query_as(MISSING)
@@ -259,7 +263,7 @@ static COMPARE: LazyLock<String> = LazyLock::new(|| {
         SELECT count(*), (SELECT jsonb_build_object('kept', to_jsonb(k), 'readings', to_jsonb(c))::text
             FROM both_sides WHERE differ ORDER BY nr LIMIT 1)
         FROM both_sides",
-        integrate::text(integrate::Ends::Omit)
+        integrate::text(Items::Readings, Ends::Omit)
     )
 });
 

@@ -8,11 +8,16 @@ mod csv;
 mod documented;
 mod faults;
 mod idempotency;
+mod mappings;
+mod observed;
 mod quarantine;
 mod rates;
 mod readings;
 mod registration;
 mod runs;
+mod sets;
+mod spool;
+mod tls;
 mod windows;
 mod writing;
 

@@ -22,6 +22,7 @@ use crate::ingest::context::{
     state::State as MachineState, target::Target, tariff::Tariff,
 };
 use crate::ingest::keys::Scope;
+use crate::ingest::payload::json::no_list;
 use crate::ingest::telemetry;
 
 /// Both methods of all kinds of items, and the routes of single ones.
@@ -47,7 +48,8 @@ pub fn routes() -> Router<App> {
         .route("/v1/targets/{plant}/{reference}/{valid_from}", delete(single::delete_target))
 }
 
-fn both<R: Resource>() -> MethodRouter<App> {
+/// Both methods of a kind of items.
+pub(super) fn both<R: Resource>() -> MethodRouter<App> {
     get(list::<R>).post(upsert::<R>)
 }
 
@@ -66,7 +68,8 @@ async fn upsert<R: Resource>(
     Body(body): Body,
 ) -> Result<Response, Problem> {
     grant.require(Scope::Context)?;
-    let Items { items } = serde_json::from_slice(&body).map_err(|e| {
+    let items = no_list(&body).and_then(|()| serde_json::from_slice(&body));
+    let Items { items } = items.map_err(|e| {
         let detail = format!("the body is no list of items, {{\"items\": [...]}}: {e}");
         Problem::new(StatusCode::BAD_REQUEST, "body_malformed", detail)
     })?;
@@ -81,7 +84,7 @@ async fn upsert<R: Resource>(
         .map(|(index, e)| ItemProblem { index, code: e.code(), message: e.to_string() })
         .collect();
     let reasons: Vec<&'static str> = errors.iter().map(|e| e.code).collect();
-    let outcome = Outcome { accepted, rejected: errors.len(), errors };
+    let outcome = Outcome { accepted, spooled: 0, rejected: errors.len(), errors };
     let answer = change.end(Ok((StatusCode::OK, Some(outcome)))).await?;
     // What is committed is counted.
     metrics::counter!(telemetry::CONTEXT_ACCEPTED, "resource" => R::NAME)

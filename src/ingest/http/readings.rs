@@ -17,6 +17,7 @@ use crate::ingest::payload::{RowError, json};
 
 /// A batch of readings.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({"plant": "madrid", "readings": [
     {"sensor": "T1", "time": "2026-03-01T06:00:00Z", "value": 21.5},
     {"sensor": "T1", "time": 1772344860000_i64, "value": 21.7}]}))]
@@ -30,6 +31,7 @@ pub struct ReadingsBody {
 
 /// One reading.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "documents the row that payload::json reads without copying")]
 pub struct ReadingItem {
     /// Plant, where it is not the batch's.
@@ -63,15 +65,35 @@ pub struct Parameters {
     dry_run: bool,
 }
 
-/// What became of a batch. What is counted as accepted is committed, unless it was a dry run.
+/// What became of a batch. What is counted as accepted is committed, or on stable storage in the
+/// spool, unless it was a dry run.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Outcome {
-    /// Rows that are stored now (or were before); of a dry run, rows that would be.
+    /// Rows that are stored now (or were before), or in the spool; of a dry run, rows that would be.
     pub accepted: usize,
+    /// How many of the accepted rows are safe on the service's disk, because the database is away;
+    /// they are stored when it is back. Left out when there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schema(required = false)]
+    pub spooled: usize,
     /// Rows that are not.
     pub rejected: usize,
     /// One entry for each rejected row.
     pub errors: Vec<ItemProblem>,
+}
+
+/// For fields that are left out when there is nothing to count.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+pub(super) fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+impl From<&Taken> for Outcome {
+    fn from(taken: &Taken) -> Self {
+        let Taken { accepted, spooled, errors } = taken;
+        let errors: Vec<_> = errors.iter().map(ItemProblem::from).collect();
+        Self { accepted: *accepted, spooled: *spooled, rejected: errors.len(), errors }
+    }
 }
 
 /// Why a row or item is not stored.
@@ -114,11 +136,10 @@ pub async fn post(
         Problem::new(StatusCode::BAD_REQUEST, "body_malformed", detail)
     })?;
     let source = Source { protocol: "json", plant: None };
-    let Taken { accepted, errors } = if parameters.dry_run {
+    let taken = if parameters.dry_run {
         app.intake.check(&grant, parsed, source).await?
     } else {
         app.intake.take(&grant, parsed, source).await?
     };
-    let errors: Vec<_> = errors.iter().map(ItemProblem::from).collect();
-    Ok(Json(Outcome { accepted, rejected: errors.len(), errors }))
+    Ok(Json(Outcome::from(&taken)))
 }

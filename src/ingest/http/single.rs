@@ -18,7 +18,7 @@ use crate::ingest::context::factor::FactorKind;
 use crate::ingest::context::run::RunChange;
 use crate::ingest::context::{ItemError, count, factor, run, target, tariff};
 use crate::ingest::keys::Scope;
-use crate::ingest::payload::json::plain;
+use crate::ingest::payload::json::{no_list, plain};
 use crate::ingest::reading::Instant;
 
 /// Close or correct a run
@@ -40,7 +40,8 @@ pub async fn patch_run(
 ) -> Result<Response, Problem> {
     let (plant, key) = path_of(&grant, path)?;
     let (plant, key) = (plant_of(&grant, &plant)?, key_of("run", &key)?);
-    let fields: RunChange = serde_json::from_slice(&body)
+    let fields: RunChange = no_list(&body)
+        .and_then(|()| serde_json::from_slice(&body))
         .map_err(|e| Problem::new(StatusCode::BAD_REQUEST, "body_malformed", plain(&e)))?;
     let mut change = match once.begin(&app.pool, &grant, &body).await? {
         Begun::Answered(answer) => return Ok(answer),
@@ -166,6 +167,13 @@ pub struct Deleted {
     deleted: u64,
 }
 
+impl Deleted {
+    /// So many.
+    pub(super) fn new(deleted: u64) -> Self {
+        Self { deleted }
+    }
+}
+
 /// Delete counts of a line or machine
 #[utoipa::path(delete, path = "/v1/counts", operation_id = "delete_counts", tag = "context",
     security(("key" = [])), params(CountsOf),
@@ -221,7 +229,7 @@ fn no_content(done: Result<(), ItemError>) -> Result<(StatusCode, Option<()>), P
     done.map(|()| (StatusCode::NO_CONTENT, None)).map_err(problem)
 }
 
-fn problem(error: ItemError) -> Problem {
+pub(super) fn problem(error: ItemError) -> Problem {
     let error = match error.or_unavailable() {
         Ok(error) => error,
         Err(unavailable) => return unavailable.into(),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde::de::Error as _;
 use serde_json::value::RawValue;
 
 use super::raw_time::RawTime;
@@ -36,6 +37,7 @@ struct Row<'a> {
 /// # Errors
 /// Only a body that is no such JSON object fails as a whole.
 pub fn parse(body: &[u8]) -> Result<Parsed<'_>, serde_json::Error> {
+    no_list(body)?;
     let Body { plant, readings } = serde_json::from_slice(body)?;
     let mut parsed = Parsed { plant, rows: Vec::with_capacity(readings.len()), errors: Vec::new() };
     for (position, text) in readings.into_iter().enumerate() {
@@ -48,7 +50,7 @@ pub fn parse(body: &[u8]) -> Result<Parsed<'_>, serde_json::Error> {
 }
 
 fn row(position: usize, text: &RawValue) -> Result<Candidate<'_>, Reason> {
-    let row: Row = serde_json::from_str(text.get()).map_err(|e| Reason::Malformed(plain(&e)))?;
+    let row: Row = from_object(text).map_err(|e| Reason::Malformed(plain(&e)))?;
     Ok(Candidate {
         position,
         plant: row.plant,
@@ -56,6 +58,22 @@ fn row(position: usize, text: &RawValue) -> Result<Candidate<'_>, Reason> {
         time: row.time.parse()?,
         value: Finite::new(row.value)?,
     })
+}
+
+/// Reads an object's fields.
+pub(crate) fn from_object<'a, T: Deserialize<'a>>(text: &'a RawValue) -> serde_json::Result<T> {
+    no_list(text.get().as_bytes())?;
+    serde_json::from_str(text.get())
+}
+
+/// Refuses a list where an object belongs: serde would take it for the fields' values in order.
+pub(crate) fn no_list(json: &[u8]) -> serde_json::Result<()> {
+    match json.trim_ascii_start().first() {
+        Some(b'[') => Err(serde_json::Error::custom(
+            "invalid type: a list, expected an object with named fields",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The message without serde's "at line 1 column 20", which would count inside the row.
