@@ -162,10 +162,9 @@ fn levels(observations: &[Observation], references: usize, middle: Middle) -> Ve
         if values.len() < 5 {
             values = run.iter().map(|item| item.value).collect();
         }
-        if let (Some(median), Some(item)) = (middle.of(&mut values), run.first()) {
-            if let Some(list) = medians.get_mut(item.reference) {
-                list.push(median);
-            }
+        let own = run.first().and_then(|item| medians.get_mut(item.reference));
+        if let Some(list) = own {
+            list.extend(middle.of(&mut values));
         }
     }
     let level = |mut medians: Vec<f64>| {

@@ -40,7 +40,8 @@ impl Resting {
     /// Fits to the past.
     pub fn fit(values: &[f64]) -> Option<Self> {
         let usual = robust::median_of(values)?;
-        let sigma = robust::sigma_about(values, usual)?.max(0.05 * usual.abs());
+        let sigma =
+            robust::sigma_about(values, usual)?.max(0.05 * usual.abs()).max(f64::MIN_POSITIVE);
         (values.len() >= 30).then_some(Self { usual, sigma })
     }
 }

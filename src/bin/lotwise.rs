@@ -1,11 +1,11 @@
-//! The command line: `lotwise migrate`, `ingest`, `key`, `rollup`, `doctor`, `demo`, `replay`, `simulate`,
-//! `evaluate`.
+//! The command line: `lotwise migrate`, `ingest`, `key`, `rollup`, `doctor`, `demo`,
+//! `replay`, `simulate`, `evaluate`.
 //!
 //! Reads the arguments and dispatches; each subcommand is a `run` function of its module.
 
 use clap::{Parser, Subcommand};
 use lotwise::ingest::{keys, service};
-use lotwise::{demo, doctor, replay, rollup, schema};
+use lotwise::{demo, doctor, evaluate, replay, rollup, schema, simulate};
 
 #[derive(Parser)]
 #[command(

@@ -80,7 +80,7 @@ pub struct ByKind {
 }
 
 /// A finding with its verdict.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Judged {
     /// The finding.
     #[serde(flatten)]

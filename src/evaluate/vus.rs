@@ -90,12 +90,14 @@ mod tests {
 
     #[test]
     fn a_perfect_score_is_one_and_a_flat_one_the_share_of_labels() {
+        let event = 40..50;
+        let events = std::slice::from_ref(&event);
         let mut score = vec![0.0; 100];
         score[40..50].fill(1.0);
-        let perfect = vus_pr(&score, &[40..50], &[0]).unwrap();
+        let perfect = vus_pr(&score, events, &[0]).unwrap();
         assert!((perfect - 1.0).abs() < 1e-9, "{perfect}");
         // Everything is above the only threshold: precision is 10 of 100, reached from 1 on a line.
-        let flat = vus_pr(&[1.0; 100], &[40..50], &[0]).unwrap();
+        let flat = vus_pr(&[1.0; 100], events, &[0]).unwrap();
         assert!((flat - 0.55).abs() < 1e-9, "{flat}");
         assert_eq!(vus_pr(&score, &[], &[0]), None);
     }

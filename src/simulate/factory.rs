@@ -153,6 +153,9 @@ pub fn factory(options: &Options) -> Factory {
     out
 }
 
+/// A sensor's key, quantity, unit and kind.
+type Meaning = [&'static str; 4];
+
 /// One machine's part of the history.
 struct Part<'a> {
     seed: u64,
@@ -174,13 +177,13 @@ impl Part<'_> {
         let kwh: Vec<f64> =
             traces.true_power.iter().map(|kw| energy.add(stream, kw / 60.0)).collect();
         let units: Vec<f64> = traces.units.iter().map(|units| output.add(stream, *units)).collect();
-        let sensors: [(&'static str, [&'static str; 3], i64, usize, &[f64]); 4] = [
-            ("power", ["power", "kW", "gauge"], 60, 2, &traces.power),
-            ("temperature", ["temperature", "°C", "gauge"], 60, 1, &traces.temperature),
-            ("energy", ["energy", "kWh", "counter"], 300, 2, &kwh),
-            ("output", ["count", "units", "counter"], 60, 0, &units),
+        let sensors: [(Meaning, i64, usize, &[f64]); 4] = [
+            (["power", "power", "kW", "gauge"], 60, 2, &traces.power),
+            (["temperature", "temperature", "°C", "gauge"], 60, 1, &traces.temperature),
+            (["energy", "energy", "kWh", "counter"], 300, 2, &kwh),
+            (["output", "count", "units", "counter"], 60, 0, &units),
         ];
-        for (sensor_key, [quantity, unit, kind], interval_s, decimals, values) in sensors {
+        for ([sensor_key, quantity, unit, kind], interval_s, decimals, values) in sensors {
             let own = defects::gaps(stream, minutes, 0.15);
             let sensor = out.sensors.len();
             let step = (interval_s / 60) as usize;

@@ -10,4 +10,7 @@ mod describe;
 mod model;
 mod walk;
 
+#[cfg(test)]
+mod tests;
+
 pub use walk::{Outcome, monitor};

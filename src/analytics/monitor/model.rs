@@ -12,6 +12,8 @@ use crate::analytics::settings::Settings;
 const UNSETTLED: f64 = 4.0;
 /// A run has arrived once it is within so many sigmas of what is usual.
 pub const ARRIVED: f64 = 2.5;
+/// Deviations beyond this many sigmas are not told apart.
+pub const MOST: f64 = 1e6;
 /// Every how many cells a sample is kept for the scales.
 const EVERY: usize = 3;
 
@@ -108,12 +110,12 @@ impl Model {
     /// Standardised value of a chart of a run.
     pub fn z(&self, chart: usize, reference: usize, phase: usize, value: f64) -> Option<f64> {
         let z = self.scales.get(chart)?.as_ref()?.standardise(reference, phase, value);
-        z.is_finite().then_some(z)
+        z.is_finite().then_some(z.clamp(-MOST, MOST))
     }
 
     /// Standardised value of the chart over runs.
     pub fn z_of_runs(&self, value: f64) -> Option<f64> {
-        Some(value / self.runs).filter(|z| z.is_finite())
+        Some(value / self.runs).filter(|z| z.is_finite()).map(|z| z.clamp(-MOST, MOST))
     }
 
     /// A run's level in sigmas of the chart that it is shown on.

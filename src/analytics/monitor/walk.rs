@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::channel::{Channel, Place};
 use super::describe::Story;
-use super::model::{Model, Seen};
+use super::model::{MOST, Model, Seen};
 use crate::analytics::context::{Context, Doing};
 use crate::analytics::envelope::{Measure, Middle, Observation};
 use crate::analytics::episode::{Episode, Exceedance, Gatherer, Mood, Rule};
@@ -93,7 +93,7 @@ impl<'a> Walk<'a> {
     fn step(&mut self, cell: usize) {
         let day = self.grid.cells_in(1440.0);
         let learned = cell as f64 * self.grid.minutes() / 1440.0;
-        if cell % day == 0 && learned >= self.settings.least_history_days {
+        if cell.is_multiple_of(day) && learned >= self.settings.least_history_days {
             self.refit(cell);
             self.judged_from.get_or_insert(cell);
         }
@@ -192,10 +192,13 @@ impl<'a> Walk<'a> {
         let (Some(mean), Some(resting), Some(level)) = (mean, usual, level) else {
             return (Vec::new(), None);
         };
-        let z = (mean - resting.usual) / resting.sigma;
+        let z = ((mean - resting.usual) / resting.sigma).clamp(-MOST, MOST);
+        if !z.is_finite() {
+            return (Vec::new(), None);
+        }
         let limit = self.settings.resting_limit;
         let share = (mean - resting.usual) / (self.settings.resting_share * level);
-        let strength = (z / limit).min(share);
+        let strength = (z / limit).min(share).min(MOST);
         let exceedance = Exceedance {
             channel: index,
             rule: Rule::Resting,
@@ -281,7 +284,7 @@ impl<'a> Walk<'a> {
         let repeated = &self.channels[index].repeated;
         let mut longest: Vec<f64> = Vec::new();
         let mut last_run = None;
-        for cell in from..to {
+        for (cell, &cells) in repeated.iter().enumerate().take(to).skip(from) {
             if let Doing::Running { run, .. } = self.context.cells[cell] {
                 let run = self.run_id(run, cell);
                 if last_run != Some(run) {
@@ -289,7 +292,7 @@ impl<'a> Walk<'a> {
                     longest.push(0.0);
                 }
                 if let Some(top) = longest.last_mut().filter(|_| !self.flagged[cell]) {
-                    *top = top.max(f64::from(repeated[cell]));
+                    *top = top.max(f64::from(cells));
                 }
             }
         }
