@@ -14,23 +14,21 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use lotwise::schema::TimescaleChoice;
 
 use crate::report::{Figure, Report};
 use crate::sample::Sample;
-use crate::support::db::TestDb;
+use crate::{database, programs};
 use service::Service;
 use target::Target;
 
 /// Readings in: the rate, the time to the acknowledgement, and the service's memory.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Superuser's URL of a server's maintenance database; a database is made there, and dropped
-    #[arg(long, env = "LOTWISE_BENCH_DATABASE_URL", hide_env_values = true)]
-    database_url: String,
-    /// The service's executable
-    #[arg(long, default_value = "target/release/lotwise")]
-    lotwise: PathBuf,
+    #[command(flatten)]
+    server: database::Options,
+    /// The service's executable; without it, the release build beside this program
+    #[arg(long)]
+    lotwise: Option<PathBuf>,
     /// Times that each way of writing is measured
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
@@ -62,9 +60,13 @@ const LARGEST: Shape =
 
 /// Measures and prints.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let db = TestDb::migrated_at(&args.database_url, TimescaleChoice::Auto).await;
-    let target = Target::prepare(&db).await?;
-    let service = Service::start(&args.lotwise, &db.url).await?;
+    let lotwise = match args.lotwise {
+        Some(lotwise) => lotwise,
+        None => programs::release("lotwise").await?,
+    };
+    let server = args.server.open().await?;
+    let target = Target::prepare(&server.db, server.psql().await).await?;
+    let service = Service::start(&lotwise, &server.db.url).await?;
     let mut results = Vec::new();
     for shape in &SHAPES {
         results.extend(measure(shape, args.rounds, &service, &target).await?);
