@@ -12,7 +12,8 @@ type Row = (String, bool, bool, Vec<String>, Vec<String>);
 /// As the migrations grant them. Rights are given as the end of a GRANT statement.
 const RIGHTS: &str = "
     WITH tables (name) AS (SELECT unnest(ARRAY['plant', 'line', 'machine', 'sensor', 'shift', 'reference',
-            'operator', 'lot', 'run', 'state', 'reading', 'quarantine'])),
+            'operator', 'lot', 'run', 'state', 'production_count', 'tariff', 'factor', 'target', 'reading',
+            'quarantine'])),
     writes (name) AS (SELECT unnest(ARRAY['INSERT', 'UPDATE', 'DELETE'])),
     rights (role, kind, object, privilege, wanted) AS (
         SELECT role, 'table', tables.name, 'SELECT', true
@@ -26,12 +27,17 @@ const RIGHTS: &str = "
             ('lotwise_writer', 'table', '_sqlx_migrations', 'SELECT', true),
             ('lotwise_writer', 'table', 'api_key', 'SELECT', true),
             ('lotwise_writer', 'table', 'api_key_old_secret', 'SELECT', true),
+            ('lotwise_writer', 'table', 'idempotency', 'SELECT', true),
+            ('lotwise_writer', 'table', 'idempotency', 'INSERT', true),
+            ('lotwise_writer', 'table', 'idempotency', 'UPDATE', true),
+            ('lotwise_writer', 'table', 'idempotency', 'DELETE', true),
             ('lotwise_writer', 'function', 'ensure_partitions(timestamptz, timestamptz)', 'EXECUTE', true),
             ('lotwise_reader', 'database', current_database(), 'CONNECT', true),
             ('lotwise_reader', 'schema', 'lotwise', 'USAGE', true),
             ('lotwise_reader', 'table', '_sqlx_migrations', 'SELECT', true),
             ('lotwise_reader', 'table', 'api_key', 'SELECT', false),
-            ('lotwise_reader', 'table', 'api_key_old_secret', 'SELECT', false)
+            ('lotwise_reader', 'table', 'api_key_old_secret', 'SELECT', false),
+            ('lotwise_reader', 'table', 'idempotency', 'SELECT', false)
     ),
     checked AS (
         SELECT rights.role, wanted, privilege || ' ON ' || CASE kind

@@ -1,5 +1,5 @@
-//! What the whole product agrees on: keys, time ranges, plant-time buckets, sensor kinds, kinds of
-//! database.
+//! What the whole product agrees on: keys, time ranges, plant-time buckets, sensor kinds, tariffs,
+//! kinds of database.
 //!
 //! Knows neither SQL nor Grafana nor HTTP, and does no I/O.
 
@@ -7,6 +7,8 @@ pub mod bucket;
 pub mod database_kind;
 pub mod key;
 pub mod sensor;
+pub mod span;
+pub mod tariff;
 pub mod time;
 
 pub use bucket::{Bucket, Calendar, ShiftStart};

@@ -141,7 +141,7 @@ impl Field {
 /// Grafana's id of a unit; `None` for a bare number.
 fn grafana_unit(unit: &str) -> Option<String> {
     let id = match unit {
-        "" | "unit" | "units" => return None,
+        "" | "unit" | "units" | "unknown" => return None,
         "°C" => "celsius",
         "°F" => "fahrenheit",
         "K" => "kelvin",

@@ -8,14 +8,22 @@ use chrono::Utc;
 use sqlx::postgres::PgPool;
 
 use crate::ingest::database::Unavailable;
+use crate::ingest::keys::rules::Limits;
 use crate::ingest::keys::store::{self, StoredKey};
 use crate::ingest::keys::{Scope, Secret, SecretHash};
+use crate::ingest::rate::Meter;
 
 /// What the holder of a key may do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Grant {
     /// Name of the key.
     pub key: String,
+    /// Row id of the key.
+    pub key_id: i32,
+    /// Its time windows, rates and the like.
+    pub limits: Limits,
+    /// What it has sent, against its rates.
+    pub meter: Meter,
     scopes: Vec<Scope>,
     plants: Option<BTreeSet<String>>,
 }
@@ -74,13 +82,15 @@ pub enum Denied {
 pub struct Keys {
     pool: PgPool,
     believed: Duration,
+    service: Limits,
+    meters: Arc<Mutex<HashMap<i32, Meter>>>,
     seen: Arc<Mutex<HashMap<SecretHash, (Instant, StoredKey)>>>,
 }
 
 impl Keys {
-    /// The keys in the pool's database.
-    pub fn new(pool: PgPool, believed: Duration) -> Self {
-        Self { pool, believed, seen: Arc::default() }
+    /// The keys in the pool's database; `service` holds for what they do not have of their own.
+    pub fn new(pool: PgPool, believed: Duration, service: Limits) -> Self {
+        Self { pool, believed, service, meters: Arc::default(), seen: Arc::default() }
     }
 
     /// What the bearer of this `Authorization` header may do.
@@ -105,7 +115,25 @@ impl Keys {
                 }
             },
         };
-        usable(key)
+        self.usable(key)
+    }
+
+    fn usable(&self, key: StoredKey) -> Result<Grant, Denied> {
+        check(&key)?;
+        Ok(Grant {
+            limits: key.rules.over(&self.service),
+            meter: self.meter(key.id),
+            key: key.name,
+            key_id: key.id,
+            scopes: key.scopes,
+            plants: key.plants.map(BTreeSet::from_iter),
+        })
+    }
+
+    /// One for each key that was ever used, whichever of its secrets came.
+    fn meter(&self, key: i32) -> Meter {
+        let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
+        meters.entry(key).or_default().clone()
     }
 
     fn seen(&self) -> MutexGuard<'_, HashMap<SecretHash, (Instant, StoredKey)>> {
@@ -120,18 +148,17 @@ fn secret(header: &str) -> Option<Secret> {
     (known && !secret.trim().is_empty()).then(|| Secret::presented(secret.trim()))
 }
 
-fn usable(key: StoredKey) -> Result<Grant, Denied> {
+fn check(key: &StoredKey) -> Result<(), Denied> {
     if key.revoked_at.is_some() {
-        return Err(Denied::Revoked(key.name));
+        return Err(Denied::Revoked(key.name.clone()));
     }
     if key.expires_at.is_some_and(|at| at <= Utc::now()) {
-        return Err(Denied::Expired(key.name));
+        return Err(Denied::Expired(key.name.clone()));
     }
     if key.old_secret_until.is_some_and(|at| at <= Utc::now()) {
-        return Err(Denied::Replaced(key.name));
+        return Err(Denied::Replaced(key.name.clone()));
     }
-    let plants = key.plants.map(BTreeSet::from_iter);
-    Ok(Grant { key: key.name, scopes: key.scopes, plants })
+    Ok(())
 }
 
 #[cfg(test)]

@@ -3,14 +3,16 @@
 //! A sensor that is not known is asked for at once, so one that was created a moment ago works.
 //! What is known is forgotten after a minute, so that a database that was replaced is noticed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgPool;
 
 use crate::domain::key::{Key, PlantId, SensorId};
+use crate::ingest::auth::Grant;
 use crate::ingest::database::Unavailable;
+use crate::ingest::registration::{self, Mode, Newcomer};
 
 const MAX_AGE: Duration = Duration::from_secs(60);
 
@@ -103,6 +105,21 @@ impl Directory {
             }
         }
         Ok(())
+    }
+
+    /// Registers sensors that are new, as far as the key may; gives those that were registered (or,
+    /// pretending, would have been). They are not known before they are learned.
+    ///
+    /// # Errors
+    /// The database does not take them now.
+    pub async fn register(
+        &self,
+        grant: &Grant,
+        new: &BTreeSet<Newcomer>,
+        mode: Mode,
+    ) -> Result<BTreeSet<Newcomer>, Unavailable> {
+        let Some(bounds) = grant.limits.registration else { return Ok(BTreeSet::new()) };
+        registration::register(&self.pool, grant, bounds, new, mode).await
     }
 
     /// What is known now. Not to be held across an `await`.

@@ -8,8 +8,10 @@ use crate::ingest::database::Unavailable;
 use crate::ingest::directory::Directory;
 use crate::ingest::payload::{Parsed, RowError};
 use crate::ingest::quarantine;
+use crate::ingest::reading::Instant;
+use crate::ingest::registration::Mode;
 use crate::ingest::telemetry;
-use crate::ingest::validate::{Validated, validate};
+use crate::ingest::validate::{Arrival, Validated, validate};
 use crate::ingest::writer::Writer;
 
 /// Takes readings, whatever protocol they came in.
@@ -38,6 +40,12 @@ pub struct Source<'a> {
     pub plant: Option<&'a str>,
 }
 
+impl<'a> Source<'a> {
+    fn arrival(self, mode: Mode) -> Arrival<'a> {
+        Arrival { default_plant: self.plant, now: Instant::now(), mode }
+    }
+}
+
 impl Intake {
     /// `pool` holds what waits in quarantine.
     pub fn new(pool: PgPool, directory: Directory, writer: Writer) -> Self {
@@ -55,8 +63,24 @@ impl Intake {
         parsed: Parsed<'_>,
         source: Source<'_>,
     ) -> Result<Taken, Unavailable> {
-        let Validated { readings, errors, held } =
-            validate(parsed, source.plant, grant, &self.directory).await?;
+        let count = parsed.rows.len() + parsed.errors.len();
+        grant.meter.charge(&grant.limits, count, std::time::Instant::now());
+        let taken = self.store(grant, parsed, source).await;
+        if taken.is_err() {
+            grant.meter.refund(&grant.limits, count, std::time::Instant::now());
+        }
+        taken
+    }
+
+    async fn store(
+        &self,
+        grant: &Grant,
+        parsed: Parsed<'_>,
+        source: Source<'_>,
+    ) -> Result<Taken, Unavailable> {
+        let arrival = source.arrival(Mode::Register);
+        let Validated { readings, errors, held, .. } =
+            validate(parsed, arrival, grant, &self.directory).await?;
         let accepted = readings.len();
         self.writer.store(Batch::new(readings)).await?;
         quarantine::hold(&self.pool, &held).await?;
@@ -79,8 +103,9 @@ impl Intake {
         parsed: Parsed<'_>,
         source: Source<'_>,
     ) -> Result<Taken, Unavailable> {
-        let Validated { readings, errors, .. } =
-            validate(parsed, source.plant, grant, &self.directory).await?;
-        Ok(Taken { accepted: readings.len(), errors })
+        let arrival = source.arrival(Mode::Pretend);
+        let Validated { readings, errors, would_be_new, .. } =
+            validate(parsed, arrival, grant, &self.directory).await?;
+        Ok(Taken { accepted: readings.len() + would_be_new, errors })
     }
 }

@@ -13,10 +13,13 @@ pub mod http;
 
 pub mod auth;
 pub mod keys;
+pub mod rate;
 
 pub mod payload;
 pub mod quarantine;
 pub mod reading;
+pub mod registration;
+pub mod sensors;
 pub mod validate;
 
 pub mod batch;

@@ -26,6 +26,11 @@ impl Instant {
         i64::try_from(us).ok().filter(|us| (0..END_US).contains(us)).map(Self).ok_or(TimeOutOfRange)
     }
 
+    /// This instant by the service's clock (the nearest one where that is out of order).
+    pub fn now() -> Self {
+        Self(Utc::now().timestamp_micros().clamp(0, END_US - 1))
+    }
+
     /// From a date and time.
     pub fn from_utc(time: DateTime<Utc>) -> Result<Self, TimeOutOfRange> {
         Self::from_epoch(time.timestamp_micros(), 1_000_000)

@@ -13,6 +13,8 @@ use crate::ingest::auth::Keys;
 use crate::ingest::directory::Directory;
 use crate::ingest::http::{self, App};
 use crate::ingest::intake::Intake;
+use crate::ingest::keys::cli::rules::parse_burst;
+use crate::ingest::keys::rules::{Limits, Rate, Window};
 use crate::ingest::telemetry::{self, LogFormat};
 use crate::ingest::writer::Writer;
 use crate::ingest::{copy_pool, database, quarantine};
@@ -35,9 +37,55 @@ pub struct Args {
     /// How long an API key is believed without asking the database again, in seconds
     #[arg(long, env = "LOTWISE_KEY_CACHE_SECONDS", default_value_t = 5)]
     pub key_cache_seconds: u64,
+    /// What holds for keys that have no rule of their own.
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// Form of the log on standard error
     #[arg(long, env = "LOTWISE_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
+}
+
+/// What holds for keys that have no rule of their own.
+#[derive(Debug, Clone, Copy, clap::Args)]
+#[group(skip)]
+pub struct LimitArgs {
+    /// How far ahead of this clock a reading may be: 15m, or none
+    #[arg(long, env = "LOTWISE_FUTURE_WINDOW", value_name = "TIME", default_value = "15m", value_parser = Window::parse)]
+    pub future_window: Window,
+    /// How old a reading may be when it arrives: 7d, or none, as uploads of history need it
+    #[arg(long, env = "LOTWISE_PAST_WINDOW", value_name = "TIME", default_value = "none", value_parser = Window::parse)]
+    pub past_window: Window,
+    /// Most readings a second and key, on average: a number, or none
+    #[arg(long, env = "LOTWISE_RATE", value_name = "READINGS", default_value = "none", value_parser = Rate::parse)]
+    pub rate: Rate,
+    /// Most writing requests a second and key, on average: a number, or none
+    #[arg(long, env = "LOTWISE_REQUEST_RATE", value_name = "REQUESTS", default_value = "none", value_parser = Rate::parse)]
+    pub request_rate: Rate,
+    /// As much as the rates give in this time may come at once
+    #[arg(long, env = "LOTWISE_BURST", value_name = "TIME", default_value = "10s", value_parser = parse_burst)]
+    pub burst: f64,
+}
+
+impl Default for LimitArgs {
+    fn default() -> Self {
+        let Limits { future_window, past_window, readings, requests, burst_s, .. } =
+            Limits::default();
+        Self { future_window, past_window, rate: readings, request_rate: requests, burst: burst_s }
+    }
+}
+
+impl LimitArgs {
+    fn limits(self) -> Limits {
+        let Self { future_window, past_window, rate, request_rate, burst } = self;
+        Limits {
+            future_window,
+            past_window,
+            readings: rate,
+            requests: request_rate,
+            burst_s: burst,
+            registration: None,
+        }
+    }
 }
 
 /// Connections for context, keys and look-ups.
@@ -131,7 +179,11 @@ fn app(args: &Args) -> anyhow::Result<(App, Writer)> {
     )?;
     let writer = Writer::new(copy_pool::pool(&args.database_url, args.writers)?);
     let app = App {
-        keys: Keys::new(pool.clone(), Duration::from_secs(args.key_cache_seconds)),
+        keys: Keys::new(
+            pool.clone(),
+            Duration::from_secs(args.key_cache_seconds),
+            args.limits.limits(),
+        ),
         intake: Intake::new(pool.clone(), Directory::new(pool.clone()), writer.clone()),
         max_body_bytes: args.max_body_bytes,
         pool,

@@ -58,6 +58,14 @@ fn start_metrics() -> Option<PrometheusHandle> {
     metrics::describe_counter!(CONTEXT_ACCEPTED, "Context items stored, by resource");
     metrics::describe_counter!(CONTEXT_REJECTED, "Context items refused, by reason");
     metrics::describe_counter!(UNAVAILABLE, "Requests answered with 503");
+    metrics::describe_counter!(
+        RATE_LIMITED,
+        "Requests answered with 429, by key and by what there was too much of"
+    );
+    metrics::describe_counter!(
+        SENSORS_REGISTERED,
+        "Sensors registered by their first reading, by key"
+    );
     metrics::describe_histogram!(REQUEST_SECONDS, "Time to the answer, by route and status");
     metrics::describe_gauge!(WAITING_READINGS, "Readings that wait for a transaction");
     metrics::describe_histogram!(TRANSACTION_READINGS, "Readings of a transaction");
@@ -87,6 +95,10 @@ pub const CONTEXT_ACCEPTED: &str = "lotwise_ingest_context_accepted_total";
 pub const CONTEXT_REJECTED: &str = "lotwise_ingest_context_rejected_total";
 /// Counter.
 pub const UNAVAILABLE: &str = "lotwise_ingest_unavailable_total";
+/// Counter, labels `key` and `measure`.
+pub const RATE_LIMITED: &str = "lotwise_ingest_rate_limited_total";
+/// Counter, label `key`.
+pub const SENSORS_REGISTERED: &str = "lotwise_ingest_sensors_registered_total";
 /// Histogram, labels `method`, `route` and `status`.
 pub const REQUEST_SECONDS: &str = "lotwise_ingest_request_seconds";
 /// Gauge.

@@ -1,14 +1,17 @@
 //! Candidate rows to readings that can be stored, or to the reason why not.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use crate::domain::key::Key;
 use crate::ingest::auth::Grant;
 use crate::ingest::database::Unavailable;
 use crate::ingest::directory::{Directory, Found, Known};
+use crate::ingest::keys::rules::{Limits, Window};
 use crate::ingest::payload::{Candidate, Parsed, Reason, RowError};
-use crate::ingest::quarantine::Held;
-use crate::ingest::reading::Reading;
+use crate::ingest::quarantine::{Held, Why};
+use crate::ingest::reading::{Instant, Reading};
+use crate::ingest::registration::{Mode, Newcomer};
 
 /// A batch after validation: each row is in one of the two lists (a line with several fields may
 /// be in both).
@@ -18,81 +21,169 @@ pub struct Validated {
     pub readings: Vec<Reading>,
     /// What cannot, in the order of the rows.
     pub errors: Vec<RowError>,
-    /// Those of them that wait for their sensor to be registered.
+    /// Those of them that wait in quarantine.
     pub held: Vec<Held>,
+    /// Of a dry run, further rows that could be stored, of sensors that would be registered.
+    pub would_be_new: usize,
 }
 
-/// Finds each row's sensor, and checks that the key's holder may write to its plant.
+/// How rows are looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival<'a> {
+    /// Plant of the rows that name none.
+    pub default_plant: Option<&'a str>,
+    /// When they came.
+    pub now: Instant,
+    /// Whether new sensors are registered, where the key may.
+    pub mode: Mode,
+}
+
+/// Finds each row's sensor, and checks that the key's holder may write to its plant and in its time.
 ///
 /// # Errors
 /// Only when the database had to be asked for a sensor and does not answer.
 pub async fn validate(
     parsed: Parsed<'_>,
-    default_plant: Option<&str>,
+    arrival: Arrival<'_>,
     grant: &Grant,
     directory: &Directory,
 ) -> Result<Validated, Unavailable> {
     let Parsed { plant, rows, mut errors } = parsed;
-    let default_plant = plant.as_deref().or(default_plant).or(grant.only_plant());
-    let wanted = rows.iter().filter_map(|row| {
-        plant_of(row, default_plant).ok().map(|plant| (plant, row.sensor.as_ref()))
-    });
-    directory.learn(wanted).await?;
+    let default_plant = plant.as_deref().or(arrival.default_plant).or(grant.only_plant());
+    let check = Check { default_plant, grant, times: Times::new(&grant.limits, arrival.now) };
+    let wanted = || {
+        let named = |row| plant_of(row, default_plant).ok().map(|plant| (plant, row));
+        rows.iter().filter_map(named).map(|(plant, row)| (plant, row.sensor.as_ref()))
+    };
+    directory.learn(wanted()).await?;
+    let pretended = match check.newcomers(&rows, directory) {
+        new if new.is_empty() => new,
+        new => {
+            let registered = directory.register(grant, &new, arrival.mode).await?;
+            directory.learn(wanted()).await?;
+            registered
+        }
+    };
     let known = directory.read();
     let mut readings = Vec::with_capacity(rows.len());
     let mut held = Vec::new();
+    let mut would_be_new = 0;
     for row in &rows {
-        match resolve(row, default_plant, grant, &known) {
+        match check.resolve(row, &known) {
             Ok(reading) => readings.push(reading),
             Err(reason) => {
-                held.extend(waits(row, &reason, &known));
+                let waits = waits(row, &reason, default_plant, &known);
+                if arrival.mode == Mode::Pretend && is_among(waits.as_ref(), &pretended) {
+                    would_be_new += 1;
+                    continue;
+                }
+                held.extend(waits);
                 errors.push(RowError { position: row.position, reason });
             }
         }
     }
     errors.sort_by_key(|e| e.position);
-    Ok(Validated { readings, errors, held })
+    Ok(Validated { readings, errors, held, would_be_new })
 }
 
-/// The reading as it waits for its sensor; `None` where another reason refuses it.
-fn waits(row: &Candidate<'_>, reason: &Reason, known: &Known) -> Option<Held> {
-    let Reason::UnknownSensor { plant, sensor } = reason else { return None };
-    match known.find(plant, sensor) {
-        Found::NoSensor(plant) => {
-            Some(Held { plant, sensor: sensor.clone(), time: row.time, value: row.value })
-        }
-        _ => None,
-    }
+/// Whether the reading's sensor is one that a dry run would have registered.
+fn is_among(held: Option<&Held>, pretended: &BTreeSet<Newcomer>) -> bool {
+    !pretended.is_empty()
+        && held.is_some_and(|held| {
+            held.why == Why::UnknownSensor && pretended.contains(&(held.plant, held.sensor.clone()))
+        })
+}
+
+/// The reading as it waits in quarantine; `None` where its reason is none to keep it for.
+fn waits(
+    row: &Candidate<'_>,
+    reason: &Reason,
+    default_plant: Option<&str>,
+    known: &Known,
+) -> Option<Held> {
+    let why = Why::of(reason)?;
+    let plant = match known.find(plant_of(row, default_plant).ok()?, &row.sensor) {
+        Found::NoPlant => return None,
+        Found::NoSensor(plant) | Found::Sensor(plant, _) => plant,
+    };
+    Some(Held { plant, sensor: row.sensor.to_string(), time: row.time, value: row.value, why })
 }
 
 fn plant_of<'a>(row: &'a Candidate<'_>, default: Option<&'a str>) -> Result<&'a str, Reason> {
     row.plant.as_ref().map(Cow::as_ref).or(default).ok_or(Reason::PlantMissing)
 }
 
-fn resolve(
-    row: &Candidate<'_>,
-    default_plant: Option<&str>,
-    grant: &Grant,
-    known: &Known,
-) -> Result<Reading, Reason> {
-    let plant = plant_of(row, default_plant)?;
-    if !grant.allows_plant(plant) {
-        return Err(Reason::PlantNotAllowed(plant.to_owned()));
+/// When readings may be, in microseconds since 1970.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    earliest: i64,
+    latest: i64,
+    limits: Limits,
+}
+
+impl Times {
+    fn new(limits: &Limits, now: Instant) -> Self {
+        // A conversion to an integer stops at its ends, so that no limit is no limit.
+        let us = |window: Window| (window.seconds() * 1e6) as i64;
+        Self {
+            earliest: now.micros().saturating_sub(us(limits.past_window)),
+            latest: now.micros().saturating_add(us(limits.future_window)),
+            limits: *limits,
+        }
     }
-    match known.find(plant, &row.sensor) {
-        Found::Sensor(plant, sensor) => {
-            Ok(Reading { plant, sensor, time: row.time, value: row.value })
+
+    fn check(&self, time: Instant) -> Result<(), Reason> {
+        let seconds = |window: Window| window.seconds() as u64;
+        if time.micros() > self.latest {
+            return Err(Reason::InFuture { time, window_s: seconds(self.limits.future_window) });
         }
-        not_found => {
-            for text in [plant, row.sensor.as_ref()] {
-                Key::parse(text)
-                    .map_err(|source| Reason::BadKey { text: text.to_owned(), source })?;
-            }
-            let plant = plant.to_owned();
-            Err(match not_found {
-                Found::NoPlant => Reason::UnknownPlant(plant),
-                _ => Reason::UnknownSensor { plant, sensor: row.sensor.to_string() },
-            })
+        if time.micros() < self.earliest {
+            return Err(Reason::TooOld { time, window_s: seconds(self.limits.past_window) });
         }
+        Ok(())
+    }
+}
+
+/// What every row of a batch is checked against.
+struct Check<'a> {
+    default_plant: Option<&'a str>,
+    grant: &'a Grant,
+    times: Times,
+}
+
+impl Check<'_> {
+    /// Sensors that are not registered, of rows that nothing else is wrong with; none where the key
+    /// may not register them.
+    fn newcomers(&self, rows: &[Candidate<'_>], directory: &Directory) -> BTreeSet<Newcomer> {
+        if self.grant.limits.registration.is_none() {
+            return BTreeSet::new();
+        }
+        let known = directory.read();
+        let newcomer = |row: &Candidate<'_>| {
+            let reason = self.resolve(row, &known).err()?;
+            let held = waits(row, &reason, self.default_plant, &known)?;
+            (held.why == Why::UnknownSensor).then_some((held.plant, held.sensor))
+        };
+        rows.iter().filter_map(newcomer).collect()
+    }
+
+    fn resolve(&self, row: &Candidate<'_>, known: &Known) -> Result<Reading, Reason> {
+        let plant = plant_of(row, self.default_plant)?;
+        if !self.grant.allows_plant(plant) {
+            return Err(Reason::PlantNotAllowed(plant.to_owned()));
+        }
+        let found = known.find(plant, &row.sensor);
+        if let Found::Sensor(plant, sensor) = found {
+            self.times.check(row.time)?;
+            return Ok(Reading { plant, sensor, time: row.time, value: row.value });
+        }
+        for text in [plant, row.sensor.as_ref()] {
+            Key::parse(text).map_err(|source| Reason::BadKey { text: text.to_owned(), source })?;
+        }
+        if found == Found::NoPlant {
+            return Err(Reason::UnknownPlant(plant.to_owned()));
+        }
+        self.times.check(row.time)?;
+        Err(Reason::UnknownSensor { plant: plant.to_owned(), sensor: row.sensor.to_string() })
     }
 }

@@ -11,7 +11,7 @@ use crate::plan::{Run, Selection};
 
 const SQL: &str = "\
 SELECT r.key, r.plant_id, r.line_id, r.machine_id, l.key, f.key, f.name, o.key, o.name,
-       r.started_at, r.ended_at, r.good_units, r.scrap_units
+       r.started_at, r.ended_at, coalesce(r.good_units, 0), coalesce(r.scrap_units, 0)
 FROM lotwise.run r
 JOIN lotwise.lot l ON l.id = r.lot_id
 JOIN lotwise.reference f ON f.id = l.reference_id

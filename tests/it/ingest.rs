@@ -3,11 +3,15 @@
 mod access;
 mod command;
 mod context;
+mod costs;
 mod documented;
 mod faults;
 mod quarantine;
+mod rates;
 mod readings;
+mod registration;
 mod runs;
+mod windows;
 mod writing;
 
 /// One test on both kinds of database.

@@ -76,6 +76,20 @@ pub async fn sensor(conn: &mut PgConnection, plant_id: i32, plant: &Key, key: &K
         .ok_or_else(|| unknown("sensor", plant, key))
 }
 
+pub async fn reference(
+    conn: &mut PgConnection,
+    plant_id: i32,
+    plant: &Key,
+    key: &Key,
+) -> Found<i32> {
+    sqlx::query_scalar("SELECT id FROM lotwise.reference WHERE plant_id = $1 AND key = $2")
+        .bind(plant_id)
+        .bind(key.as_str())
+        .fetch_optional(conn)
+        .await?
+        .ok_or_else(|| unknown("reference", plant, key))
+}
+
 /// Statements that make and find a row of a table that has just key and name.
 struct Named {
     insert: &'static str,

@@ -1,11 +1,14 @@
-//! Production context: plants and what is in them, lots, runs, states.
+//! Production context: plants and what is in them, lots, runs, states, counts, tariffs.
 //!
 //! Every kind of item is created or changed by its natural key. A field that is left out keeps what
 //! is stored, and `null` clears it: so the repeat of an old message does not undo a newer one.
 
 mod field;
 mod lookup;
+mod validity;
 
+pub mod count;
+pub mod factor;
 pub mod lot;
 pub mod named;
 pub mod place;
@@ -13,6 +16,8 @@ pub mod run;
 pub mod sensor;
 pub mod shift;
 pub mod state;
+pub mod target;
+pub mod tariff;
 
 pub use field::{Name, Update};
 
@@ -65,6 +70,9 @@ pub enum ItemError {
         /// Where it was looked for.
         plant: Key,
     },
+    /// The item that it is about does not exist.
+    #[error("{0}")]
+    Missing(String),
     /// Two intervals on one place overlap.
     #[error("{0}")]
     Overlap(String),
@@ -92,8 +100,10 @@ impl ItemError {
                 "sensor" => "unknown_sensor",
                 "lot" => "unknown_lot",
                 "run" => "unknown_run",
+                "reference" => "unknown_reference",
                 _ => "unknown",
             },
+            Self::Missing(_) => "missing",
             Self::Overlap(_) => "overlap",
             Self::Conflict(_) => "conflict",
             Self::Invalid(_) => "invalid",

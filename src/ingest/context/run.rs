@@ -45,12 +45,14 @@ pub struct Run {
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "2026-03-01T08:30:00Z")]
     ended_at: Update<Instant>,
-    /// Good units made.
-    #[schema(example = 480.0)]
-    good_units: Option<f64>,
-    /// Units scrapped.
-    #[schema(example = 12.0)]
-    scrap_units: Option<f64>,
+    /// Good units made; null when that is not known.
+    #[serde(default)]
+    #[schema(value_type = Option<f64>, example = 480.0)]
+    good_units: Update<f64>,
+    /// Units scrapped; null when that is not known.
+    #[serde(default)]
+    #[schema(value_type = Option<f64>, example = 12.0)]
+    scrap_units: Update<f64>,
 }
 
 /// Changes of a run: any of its fields.
@@ -81,12 +83,14 @@ pub struct RunChange {
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "2026-03-01T08:30:00Z")]
     ended_at: Update<Instant>,
-    /// Good units made.
-    #[schema(example = 480.0)]
-    good_units: Option<f64>,
-    /// Units scrapped.
-    #[schema(example = 12.0)]
-    scrap_units: Option<f64>,
+    /// Good units made; null when that is not known.
+    #[serde(default)]
+    #[schema(value_type = Option<f64>, example = 480.0)]
+    good_units: Update<f64>,
+    /// Units scrapped; null when that is not known.
+    #[serde(default)]
+    #[schema(value_type = Option<f64>, example = 12.0)]
+    scrap_units: Update<f64>,
 }
 
 impl Resource for Run {

@@ -1,30 +1,28 @@
-//! `POST` and `GET /v1/plants`, `/v1/lines`, ... and the routes of a single run.
+//! `POST` and `GET /v1/plants`, `/v1/lines`, ...: the routes that all kinds of items have.
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, delete, get, patch};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
-use super::App;
 use super::problem::Problem;
 use super::readings::{ItemProblem, Outcome};
 use super::request::{Body, plants_asked};
-use crate::domain::Key;
+use super::{App, single};
 use crate::ingest::auth::Grant;
-use crate::ingest::context::run::{self, Run, RunChange};
 use crate::ingest::context::{
-    self, ItemError, Resource, lot::Lot, named::Line, named::Operator, named::Reference,
-    place::Machine, place::Plant, sensor::Sensor, shift::Shift, state::State as MachineState,
+    self, Resource, count::Count, factor::Factor, lot::Lot, named::Line, named::Operator,
+    named::Reference, place::Machine, place::Plant, run::Run, sensor::Sensor, shift::Shift,
+    state::State as MachineState, target::Target, tariff::Tariff,
 };
 use crate::ingest::keys::Scope;
-use crate::ingest::payload::json::plain;
 use crate::ingest::telemetry;
 
-/// Both methods of all kinds of items.
+/// Both methods of all kinds of items, and the routes of single ones.
 pub fn routes() -> Router<App> {
     Router::new()
         .route("/v1/plants", both::<Plant>())
@@ -37,6 +35,14 @@ pub fn routes() -> Router<App> {
         .route("/v1/lots", both::<Lot>())
         .route("/v1/runs", both::<Run>())
         .route("/v1/states", both::<MachineState>())
+        .route("/v1/counts", both::<Count>().delete(single::delete_counts))
+        .route("/v1/tariffs", both::<Tariff>())
+        .route("/v1/factors", both::<Factor>())
+        .route("/v1/targets", both::<Target>())
+        .route("/v1/runs/{plant}/{key}", patch(single::patch_run).delete(single::delete_run))
+        .route("/v1/tariffs/{plant}/{key}", delete(single::delete_tariff))
+        .route("/v1/factors/{plant}/{kind}/{valid_from}", delete(single::delete_factor))
+        .route("/v1/targets/{plant}/{reference}/{valid_from}", delete(single::delete_target))
 }
 
 fn both<R: Resource>() -> MethodRouter<App> {
@@ -110,75 +116,4 @@ async fn list<R: Resource>(
     let truncated = items.len() > most;
     items.truncate(most);
     Ok(Json(Listed { items, truncated }))
-}
-
-/// Close or correct a run
-///
-/// Fields that are left out stay as they are; `"ended_at": null` opens the run again.
-#[utoipa::path(patch, path = "/v1/runs/{plant}/{key}", tag = "context", request_body = RunChange,
-    security(("key" = [])),
-    params(("plant" = String, Path, description = "Key of the plant"), ("key" = String, Path, description = "Key of the run")),
-    responses((status = 204, description = "The run is changed"),
-        (status = 404, description = "No such plant or run", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It would overlap another run, or contradicts its lot", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "It names something that does not exist, or contradicts itself", body = Problem, content_type = "application/problem+json")))]
-pub async fn patch_run(
-    State(app): State<App>,
-    grant: Grant,
-    path: RunPath,
-    Body(body): Body,
-) -> Result<StatusCode, Problem> {
-    let (plant, key) = run_of(&grant, path)?;
-    let change: RunChange = serde_json::from_slice(&body)
-        .map_err(|e| Problem::new(StatusCode::BAD_REQUEST, "body_malformed", plain(&e)))?;
-    let mut tx = app.pool.begin().await.map_err(ItemError::from).map_err(problem)?;
-    run::change(&mut tx, &plant, &key, &change).await.map_err(problem)?;
-    tx.commit().await.map_err(ItemError::from).map_err(problem)?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Delete a run
-#[utoipa::path(delete, path = "/v1/runs/{plant}/{key}", tag = "context", security(("key" = [])),
-    params(("plant" = String, Path, description = "Key of the plant"), ("key" = String, Path, description = "Key of the run")),
-    responses((status = 204, description = "The run is deleted"),
-        (status = 404, description = "No such plant or run", body = Problem, content_type = "application/problem+json")))]
-pub async fn delete_run(
-    State(app): State<App>,
-    grant: Grant,
-    path: RunPath,
-) -> Result<StatusCode, Problem> {
-    let (plant, key) = run_of(&grant, path)?;
-    let mut conn = app.pool.acquire().await.map_err(ItemError::from).map_err(problem)?;
-    run::delete(&mut conn, &plant, &key).await.map_err(problem)?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Plant and key of a run.
-type RunPath = Result<Path<(String, String)>, PathRejection>;
-
-fn run_of(grant: &Grant, path: RunPath) -> Result<(Key, Key), Problem> {
-    grant.require(Scope::Context)?;
-    let Path((plant, key)) =
-        path.map_err(|e| Problem::new(StatusCode::BAD_REQUEST, "parameter", e.body_text()))?;
-    grant.require_plant(&plant)?;
-    let key_of = |text: &str| {
-        Key::parse(text)
-            .map_err(|e| Problem::new(StatusCode::NOT_FOUND, "unknown_run", e.to_string()))
-    };
-    Ok((key_of(&plant)?, key_of(&key)?))
-}
-
-fn problem(error: ItemError) -> Problem {
-    let error = match error.or_unavailable() {
-        Ok(error) => error,
-        Err(unavailable) => return unavailable.into(),
-    };
-    let status = match &error {
-        ItemError::UnknownPlant(_) | ItemError::Unknown { what: "run", .. } => {
-            StatusCode::NOT_FOUND
-        }
-        ItemError::Overlap(_) | ItemError::Conflict(_) => StatusCode::CONFLICT,
-        _ => StatusCode::UNPROCESSABLE_ENTITY,
-    };
-    Problem::new(status, error.code(), error.to_string())
 }

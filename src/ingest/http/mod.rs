@@ -7,6 +7,8 @@ pub mod problem;
 pub mod quarantine;
 pub mod readings;
 pub mod request;
+pub mod sensors;
+pub mod single;
 pub mod write;
 
 use std::time::Instant;
@@ -16,7 +18,7 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{get, patch, post};
+use axum::routing::{get, post};
 use sqlx::postgres::PgPool;
 use tower_http::decompression::RequestDecompressionLayer;
 
@@ -46,8 +48,8 @@ pub fn router(app: App) -> Router {
         .route("/api/v2/write", post(write::post))
         .route("/v1/quarantine", get(quarantine::list))
         .route("/v1/quarantine/replay", post(quarantine::replay))
+        .route("/v1/sensors/incomplete", get(sensors::incomplete))
         .merge(context::routes())
-        .route("/v1/runs/{plant}/{key}", patch(context::patch_run).delete(context::delete_run))
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
         .route("/metrics", get(health::metrics))

@@ -16,11 +16,24 @@ use super::context::{ListParameters, Listed};
 use super::problem::Problem;
 use super::quarantine::{HeldReading, HeldReadings, Replayed};
 use super::readings::{ItemProblem, Outcome, ReadingItem, ReadingsBody, TimeItem};
+use super::sensors::{IncompleteSensor, IncompleteSensors};
+use super::single::Deleted;
 use super::write::{LineProblem, WriteError};
-use super::{context, health, quarantine, readings, write};
+use super::{health, quarantine, readings, sensors, single, write};
+use crate::domain::tariff::{DayKind, Period, Rule};
 use crate::ingest::context::{
-    Resource, lot::Lot, named::Line, named::Operator, named::Reference, place::Machine,
-    place::Plant, run::Run, run::RunChange, sensor::Sensor, shift::Shift, state::State,
+    Resource,
+    count::Count,
+    factor::{Factor, FactorKind},
+    lot::Lot,
+    named::{Line, Operator, Reference},
+    place::{Machine, Plant},
+    run::{Run, RunChange},
+    sensor::Sensor,
+    shift::Shift,
+    state::State,
+    target::Target,
+    tariff::Tariff,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -30,13 +43,15 @@ use crate::ingest::context::{
         description = "Readings and production context. A 2xx means committed; errors are RFC 9457 problems."
     ),
     paths(
-        readings::post, write::post, quarantine::list, quarantine::replay, context::patch_run, context::delete_run,
+        readings::post, write::post, quarantine::list, quarantine::replay, sensors::incomplete, single::patch_run, single::delete_run,
+        single::delete_counts, single::delete_tariff, single::delete_factor, single::delete_target,
         health::health, health::ready, health::metrics
     ),
     components(schemas(
         Plant, Line, Machine, Sensor, Shift, Reference, Operator, Lot, Run, RunChange, State,
+        Count, Tariff, Period, Rule, DayKind, Factor, FactorKind, Target, Deleted,
         ReadingsBody, ReadingItem, TimeItem, Outcome, ItemProblem, Listed, Problem, WriteError, LineProblem,
-        HeldReading, HeldReadings, Replayed
+        HeldReading, HeldReadings, Replayed, IncompleteSensor, IncompleteSensors
     )),
     tags(
         (name = "readings", description = "Values of sensors"),
@@ -84,13 +99,21 @@ impl Modify for Rest {
         items::<Lot>(api, "Lot", "lots");
         items::<Run>(api, "Run", "runs");
         items::<State>(api, "State", "states of machines");
+        items::<Count>(api, "Count", "production counts");
+        items::<Tariff>(api, "Tariff", "tariffs");
+        items::<Factor>(api, "Factor", "emission factors");
+        items::<Target>(api, "Target", "targets of energy per unit");
         for (path, item) in &mut api.paths.paths {
             let error = if path == "/api/v2/write" { "WriteError" } else { "Problem" };
-            for operation in [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete]
-                .into_iter()
-                .flatten()
+            if let Some(operation) = &mut item.get {
+                shared_answers(operation, error);
+            }
+            for operation in
+                [&mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten()
             {
                 shared_answers(operation, error);
+                let description = "The API key's rate is used up: retry after Retry-After";
+                add_answer(operation, "429", description, error);
             }
         }
     }
@@ -145,14 +168,19 @@ fn shared_answers(operation: &mut Operation, schema: &str) {
         (secured, "503", "The database cannot take or give anything now: retry after Retry-After"),
     ];
     let is_ready = operation.operation_id.as_deref() == Some("ready");
-    let content_type =
-        if schema == "Problem" { "application/problem+json" } else { "application/json" };
     for (applies, status, description) in answers {
         if applies || (is_ready && status == "503") {
-            let response = answer(description, schema, content_type).build();
-            operation.responses.responses.entry(status.to_owned()).or_insert(response.into());
+            add_answer(operation, status, description, schema);
         }
     }
+}
+
+/// Unless the operation describes it itself.
+fn add_answer(operation: &mut Operation, status: &str, description: &str, schema: &str) {
+    let content_type =
+        if schema == "Problem" { "application/problem+json" } else { "application/json" };
+    let response = answer(description, schema, content_type).build();
+    operation.responses.responses.entry(status.to_owned()).or_insert(response.into());
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::ingest::auth::Denied;
 use crate::ingest::database::Unavailable;
+use crate::ingest::rate::TooFast;
 use crate::ingest::telemetry;
 
 /// A problem document.
@@ -27,10 +28,13 @@ pub struct Problem {
     detail: String,
     /// The reason for programs.
     code: &'static str,
+    /// Seconds after which a client should try again, where that makes sense.
+    #[serde(skip)]
+    retry_after_s: u64,
 }
 
-/// Seconds after which a client should try again.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+/// Seconds after which a client should try again when nothing better is known.
+const RETRY_AFTER_S: u64 = 5;
 
 impl Problem {
     /// A problem of the given status.
@@ -42,7 +46,17 @@ impl Problem {
             status,
             detail: detail.into(),
             code,
+            retry_after_s: RETRY_AFTER_S,
         }
+    }
+
+    /// The key's rate is used up; counted here.
+    pub fn too_fast(key: &str, error: &TooFast) -> Self {
+        metrics::counter!(telemetry::RATE_LIMITED, "key" => key.to_owned(),
+            "measure" => error.measure.as_str())
+        .increment(1);
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", error.to_string());
+        Self { retry_after_s: error.wait_s, ..problem }
     }
 
     /// Not this time; logged here, once.
@@ -67,7 +81,7 @@ impl Problem {
         let headers = response.headers_mut();
         match self.status {
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+                headers.insert(header::RETRY_AFTER, self.retry_after_s.into());
             }
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

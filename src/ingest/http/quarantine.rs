@@ -1,4 +1,4 @@
-//! `/v1/quarantine`: what is kept of sensors that are not registered yet.
+//! `/v1/quarantine`: readings that wait for their sensor or their time.
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::request::plants_asked;
 use crate::ingest::auth::Grant;
 use crate::ingest::keys::Scope;
-use crate::ingest::quarantine;
+use crate::ingest::quarantine::{self, Replay, Which, Why};
 
 /// Which readings.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -21,8 +21,25 @@ use crate::ingest::quarantine;
 pub struct Parameters {
     /// Key of a plant; all that the API key is for without it.
     plant: Option<String>,
+    /// Only what is kept for this reason.
+    #[param(inline)]
+    reason: Option<Why>,
     /// Most readings to list, from 1 to 10,000; 1,000 without it.
     limit: Option<i64>,
+}
+
+/// Which readings, and whether they have to be due.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ReplayParameters {
+    /// Key of a plant; all that the API key is for without it.
+    plant: Option<String>,
+    /// Only what is kept for this reason.
+    #[param(inline)]
+    reason: Option<Why>,
+    /// `true`: also what is too old or still in the future. Needs the scope admin.
+    #[serde(default)]
+    force: bool,
 }
 
 /// A reading in quarantine.
@@ -62,28 +79,30 @@ pub struct Replayed {
     replayed: i64,
 }
 
-type Asked = Result<Query<Parameters>, QueryRejection>;
+type Asked<P> = Result<Query<P>, QueryRejection>;
 
-fn asked(grant: &Grant, query: Asked) -> Result<(Option<Vec<String>>, i64), Problem> {
+fn asked<P>(grant: &Grant, query: Asked<P>) -> Result<P, Problem> {
     grant.require(Scope::Readings)?;
-    let Query(Parameters { plant, limit }) =
+    let Query(parameters) =
         query.map_err(|e| Problem::new(StatusCode::BAD_REQUEST, "parameter", e.body_text()))?;
-    Ok((plants_asked(grant, plant)?, limit.unwrap_or(1_000).clamp(1, 10_000)))
+    Ok(parameters)
 }
 
-/// List readings of unknown sensors
+/// List readings that wait
 ///
-/// They are kept for 30 days.
+/// Those of unknown sensors, from the future and too old. They are kept for 30 days.
 #[utoipa::path(get, path = "/v1/quarantine", operation_id = "list_quarantine", tag = "readings",
     params(Parameters), security(("key" = [])),
     responses((status = 200, description = "What is kept", body = HeldReadings)))]
 pub async fn list(
     State(app): State<App>,
     grant: Grant,
-    query: Asked,
+    query: Asked<Parameters>,
 ) -> Result<Json<HeldReadings>, Problem> {
-    let (plants, limit) = asked(&grant, query)?;
-    let mut rows = quarantine::list(&app.pool, plants, limit + 1).await?;
+    let Parameters { plant, reason, limit } = asked(&grant, query)?;
+    let which = Which { plants: plants_asked(&grant, plant)?, why: reason };
+    let limit = limit.unwrap_or(1_000).clamp(1, 10_000);
+    let mut rows = quarantine::list(&app.pool, &which, limit + 1).await?;
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     let truncated = rows.len() > most;
     rows.truncate(most);
@@ -93,16 +112,22 @@ pub async fn list(
 
 /// Store readings of sensors that are registered by now
 ///
-/// A value that the sensor has got in the meantime is newer, and stays.
+/// Those from the future when they are past, those that are too old only with `force=true`. A value
+/// that the sensor has got in the meantime is newer, and stays.
 #[utoipa::path(post, path = "/v1/quarantine/replay", operation_id = "replay_quarantine", tag = "readings",
-    params(Parameters), security(("key" = [])),
+    params(ReplayParameters), security(("key" = [])),
     responses((status = 200, description = "They are stored", body = Replayed)))]
 pub async fn replay(
     State(app): State<App>,
     grant: Grant,
-    query: Asked,
+    query: Asked<ReplayParameters>,
 ) -> Result<Json<Replayed>, Problem> {
-    let (plants, _) = asked(&grant, query)?;
-    let replayed = quarantine::replay(&app.pool, plants).await?;
+    let ReplayParameters { plant, reason, force } = asked(&grant, query)?;
+    let replay = if force { Replay::Forced } else { Replay::Due };
+    if replay == Replay::Forced {
+        grant.require(Scope::Admin)?;
+    }
+    let which = Which { plants: plants_asked(&grant, plant)?, why: reason };
+    let replayed = quarantine::replay(&app.pool, &which, replay).await?;
     Ok(Json(Replayed { replayed }))
 }

@@ -1,5 +1,7 @@
 //! What every route takes from a request: the key's grant and the body within its limit.
 
+use std::time::Instant;
+
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -17,7 +19,15 @@ impl FromRequestParts<App> for Grant {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let header = parts.headers.get(header::AUTHORIZATION).and_then(|h| h.to_str().ok());
-        Ok(app.keys.grant(header).await?)
+        let grant = app.keys.grant(header).await?;
+        // Every route that writes, those to come included; reading is free.
+        if !parts.method.is_safe() {
+            grant
+                .meter
+                .admit(&grant.limits, Instant::now())
+                .map_err(|e| Problem::too_fast(&grant.key, &e))?;
+        }
+        Ok(grant)
     }
 }
 
@@ -28,6 +38,16 @@ impl Grant {
             return Ok(());
         }
         let detail = format!("API key {:?} lacks the scope {}", self.key, scope.as_str());
+        Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail))
+    }
+
+    /// Stops a request that the key is for in none of these ways.
+    pub(super) fn require_any(&self, scopes: &[Scope]) -> Result<(), Problem> {
+        if scopes.iter().any(|scope| self.allows(*scope)) {
+            return Ok(());
+        }
+        let names: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
+        let detail = format!("API key {:?} lacks the scope {}", self.key, names.join(" or "));
         Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail))
     }
 

@@ -1,4 +1,6 @@
-//! `lotwise key create|list|rotate|revoke`, run by the owner role.
+//! `lotwise key create|list|update|rotate|revoke`, run by the owner role.
+
+pub mod rules;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -11,10 +13,13 @@ use clap::{Args as ClapArgs, Subcommand};
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
+use super::rules::Rules;
 use super::store::{self, NewKey, StoredKey};
 use super::{Scope, Secret};
+use crate::domain::span;
+use rules::RuleArgs;
 
-/// Create, list, rotate and revoke the API keys of the ingest service.
+/// Create, list, change, rotate and revoke the API keys of the ingest service.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     /// postgres://OWNER:PASSWORD@HOST:5432/DATABASE
@@ -30,6 +35,8 @@ enum Command {
     Create(Create),
     /// Show the keys, without their secrets
     List,
+    /// Change a key's own limits; the service follows within seconds
+    Update(Update),
     /// Give a key a new secret; the old one goes on working for a while
     Rotate(Rotate),
     /// Make a key stop working
@@ -59,6 +66,16 @@ struct Create {
     /// Do nothing when there is such a key and the file has its secret; a lost file gets a new one
     #[arg(long)]
     if_absent: bool,
+    #[command(flatten)]
+    rules: RuleArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+struct Update {
+    /// Name of the key
+    name: String,
+    #[command(flatten)]
+    rules: RuleArgs,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -91,6 +108,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             }
             Ok(())
         }
+        Command::Update(update) => self::update(&mut conn, &update).await,
         Command::Rotate(rotate) => self::rotate(&mut conn, &rotate).await,
         Command::Revoke { name } => {
             if !store::revoke(&mut conn, &name).await? {
@@ -111,8 +129,9 @@ async fn create(conn: &mut PgConnection, create: &Create) -> anyhow::Result<()> 
     let secret = Secret::generate().context("the system gives no random numbers")?;
     let key =
         NewKey { name, scopes: &create.scopes, plants: &create.plants, expires_at: create.expires };
-    let inserted = store::insert(&mut *conn, &key, &secret.hash()).await.context(
-        "the key could not be stored; is the schema there? run `lotwise migrate` as the owner",
+    let rules = create.rules.apply(Rules::default());
+    let inserted = store::insert_with(&mut *conn, &key, &secret.hash(), &rules).await.context(
+        "the key could not be stored; is the schema up to date? run `lotwise migrate` as the owner",
     )?;
     if !inserted {
         if !create.if_absent {
@@ -134,6 +153,17 @@ async fn create(conn: &mut PgConnection, create: &Create) -> anyhow::Result<()> 
             println!("key {name:?}: secret written to {}", path.display());
         }
     }
+    Ok(())
+}
+
+async fn update(conn: &mut PgConnection, Update { name, rules }: &Update) -> anyhow::Result<()> {
+    let old = "is the schema up to date? run `lotwise migrate`";
+    let stored = store::list(&mut *conn).await.context(old)?.into_iter().find(|k| k.name == *name);
+    let stored = stored
+        .with_context(|| format!("there is no key {name:?}; `lotwise key list` shows them"))?;
+    let rules = rules.apply(stored.rules);
+    store::set_rules(&mut *conn, name, &rules).await.context("the key could not be changed")?;
+    println!("{}", line(&StoredKey { rules, ..stored }, Utc::now()));
     Ok(())
 }
 
@@ -231,7 +261,7 @@ fn state(key: &StoredKey, now: DateTime<Utc>) -> &'static str {
 fn line(key: &StoredKey, now: DateTime<Utc>) -> String {
     let scopes: Vec<_> = key.scopes.iter().map(|s| s.as_str()).collect();
     format!(
-        "{:<24} {:<8} scopes {:<18} plants {:<16} created {}  expires {}{}",
+        "{:<24} {:<8} scopes {:<18} plants {:<16} created {}  expires {}{}{}",
         key.name,
         state(key, now),
         scopes.join(","),
@@ -240,6 +270,7 @@ fn line(key: &StoredKey, now: DateTime<Utc>) -> String {
         key.expires_at.map_or("never".to_owned(), in_words),
         key.old_secret_until
             .map_or(String::new(), |at| format!("  old secret until {}", in_words(at))),
+        key.rules,
     )
 }
 
@@ -254,15 +285,10 @@ struct Keep {
 }
 
 fn parse_keep(text: &str) -> Result<Keep, String> {
-    let units = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
-    let found = units.iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, *seconds)));
-    let seconds = match found {
-        Some((number, unit)) => number.parse::<u32>().ok().and_then(|n| n.checked_mul(unit)),
-        None => (text == "0").then_some(0),
-    };
     // Longer than this it is a second key, which deserves a name and an expiry of its own.
     let year = 366 * 86_400;
-    seconds
+    span::seconds(text)
+        .ok()
         .filter(|seconds| *seconds <= year)
         .map(|seconds| Keep { seconds })
         .ok_or_else(|| "neither 0 nor a time up to a year, such as 30s, 90m, 24h or 7d".to_owned())

@@ -4,6 +4,7 @@
 //! is nothing to guess that a slow hash would protect.
 
 pub mod cli;
+pub mod rules;
 pub mod store;
 
 use std::fmt;

@@ -4,11 +4,14 @@ use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, PgExecutor};
 
+use super::rules::{Rate, Registration, Rules, Window};
 use super::{Scope, SecretHash};
 
 /// A key without its secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StoredKey {
+    /// Row id.
+    pub id: i32,
     /// Its name.
     pub name: String,
     /// What it allows.
@@ -24,6 +27,8 @@ pub struct StoredKey {
     /// Found by a secret from before a rotation: when that one stops working. In a list: when the
     /// last of them does.
     pub old_secret_until: Option<DateTime<Utc>>,
+    /// What it has of its own.
+    pub rules: Rules,
 }
 
 /// A key to be made.
@@ -39,20 +44,57 @@ pub struct NewKey<'a> {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-type Row = (
-    String,
-    Vec<String>,
-    Option<Vec<String>>,
-    DateTime<Utc>,
-    Option<DateTime<Utc>>,
-    Option<DateTime<Utc>>,
-    Option<DateTime<Utc>>,
-);
+/// The columns of [`Row`] but the last.
+macro_rules! columns {
+    () => {
+        "k.id, k.name, k.scopes, k.plants, k.created_at, k.expires_at, k.revoked_at, \
+         k.future_window_s, k.past_window_s, k.readings_per_s, k.requests_per_s, k.burst_s, \
+         k.max_incomplete_sensors, k.max_new_sensors_per_hour"
+    };
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: i32,
+    name: String,
+    scopes: Vec<String>,
+    plants: Option<Vec<String>>,
+    created_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
+    revoked_at: Option<DateTime<Utc>>,
+    future_window_s: Option<f64>,
+    past_window_s: Option<f64>,
+    readings_per_s: Option<f64>,
+    requests_per_s: Option<f64>,
+    burst_s: Option<f64>,
+    max_incomplete_sensors: Option<i32>,
+    max_new_sensors_per_hour: Option<i32>,
+    old_secret_until: Option<DateTime<Utc>>,
+}
 
 fn stored(row: Row) -> StoredKey {
-    let (name, scopes, plants, created_at, expires_at, revoked_at, old_secret_until) = row;
-    let scopes = scopes.iter().filter_map(|s| Scope::parse(s)).collect();
-    StoredKey { name, scopes, plants, created_at, expires_at, revoked_at, old_secret_until }
+    let registration = row
+        .max_incomplete_sensors
+        .zip(row.max_new_sensors_per_hour)
+        .map(|(incomplete, per_hour)| Registration { incomplete, per_hour });
+    StoredKey {
+        id: row.id,
+        name: row.name,
+        scopes: row.scopes.iter().filter_map(|s| Scope::parse(s)).collect(),
+        plants: row.plants,
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+        revoked_at: row.revoked_at,
+        old_secret_until: row.old_secret_until,
+        rules: Rules {
+            future_window: row.future_window_s.and_then(Window::stored),
+            past_window: row.past_window_s.and_then(Window::stored),
+            readings: row.readings_per_s.and_then(Rate::stored),
+            requests: row.requests_per_s.and_then(Rate::stored),
+            burst_s: row.burst_s,
+            registration,
+        },
+    }
 }
 
 /// The key with this secret, be it the present or an old one, whether it works or not.
@@ -63,14 +105,15 @@ pub async fn by_hash(
     db: impl PgExecutor<'_>,
     hash: &SecretHash,
 ) -> sqlx::Result<Option<StoredKey>> {
-    let row: Option<Row> = sqlx::query_as(
-        "SELECT name, scopes, plants, created_at, expires_at, revoked_at, NULL::timestamptz
-         FROM lotwise.api_key WHERE hash = $1
-         UNION ALL
-         SELECT name, scopes, plants, created_at, expires_at, revoked_at, works_until
-         FROM lotwise.api_key_old_secret old JOIN lotwise.api_key k ON k.id = old.api_key_id
-         WHERE old.hash = $1",
-    )
+    let row: Option<Row> = sqlx::query_as(concat!(
+        "SELECT ",
+        columns!(),
+        ", NULL::timestamptz AS old_secret_until FROM lotwise.api_key k WHERE k.hash = $1
+         UNION ALL SELECT ",
+        columns!(),
+        ", works_until FROM lotwise.api_key_old_secret old
+         JOIN lotwise.api_key k ON k.id = old.api_key_id WHERE old.hash = $1",
+    ))
     .bind(&hash[..])
     .fetch_optional(db)
     .await?;
@@ -82,12 +125,13 @@ pub async fn by_hash(
 /// # Errors
 /// The database's.
 pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<StoredKey>> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT name, scopes, plants, created_at, expires_at, revoked_at,
-             (SELECT max(works_until) FROM lotwise.api_key_old_secret old
-              WHERE old.api_key_id = k.id AND works_until > now())
-         FROM lotwise.api_key k ORDER BY name",
-    )
+    let rows: Vec<Row> = sqlx::query_as(concat!(
+        "SELECT ",
+        columns!(),
+        ", (SELECT max(works_until) FROM lotwise.api_key_old_secret old
+            WHERE old.api_key_id = k.id AND works_until > now()) AS old_secret_until
+         FROM lotwise.api_key k ORDER BY k.name",
+    ))
     .fetch_all(db)
     .await?;
     Ok(rows.into_iter().map(stored).collect())
@@ -112,6 +156,49 @@ pub async fn insert(
     .bind(scopes)
     .bind(key.plants)
     .bind(key.expires_at)
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Stores a new key with rules of its own; false when its name is taken.
+///
+/// # Errors
+/// The database's.
+pub async fn insert_with(
+    conn: &mut PgConnection,
+    key: &NewKey<'_>,
+    hash: &SecretHash,
+    rules: &Rules,
+) -> sqlx::Result<bool> {
+    let mut change = conn.begin().await?;
+    let inserted = insert(&mut *change, key, hash).await?;
+    if inserted {
+        set_rules(&mut *change, key.name, rules).await?;
+    }
+    change.commit().await?;
+    Ok(inserted)
+}
+
+/// Replaces a key's own rules; false when there is no key of this name.
+///
+/// # Errors
+/// The database's.
+pub async fn set_rules(db: impl PgExecutor<'_>, name: &str, rules: &Rules) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "UPDATE lotwise.api_key SET future_window_s = $2, past_window_s = $3, readings_per_s = $4,
+             requests_per_s = $5, burst_s = $6, max_incomplete_sensors = $7,
+             max_new_sensors_per_hour = $8
+         WHERE name = $1",
+    )
+    .bind(name)
+    .bind(rules.future_window.map(Window::seconds))
+    .bind(rules.past_window.map(Window::seconds))
+    .bind(rules.readings.map(Rate::per_second))
+    .bind(rules.requests.map(Rate::per_second))
+    .bind(rules.burst_s)
+    .bind(rules.registration.map(|r| r.incomplete))
+    .bind(rules.registration.map(|r| r.per_hour))
     .execute(db)
     .await?;
     Ok(done.rows_affected() == 1)

@@ -8,7 +8,10 @@ mod raw_time;
 
 use std::borrow::Cow;
 
+use chrono::SecondsFormat;
+
 use crate::domain::key::KeyError;
+use crate::domain::span;
 use crate::ingest::reading::{Finite, Instant, NotFinite, TimeOutOfRange};
 
 /// A row with a sound time and value, whose sensor is not looked up yet.
@@ -78,6 +81,28 @@ pub enum Reason {
         /// The sensor.
         sensor: String,
     },
+    /// Further ahead of the service's clock than the key may be.
+    #[error(
+        "the time {at} is more than {window} ahead of this service's clock: kept in quarantine",
+        at = .time.to_utc().to_rfc3339_opts(SecondsFormat::AutoSi, true), window = span::words(*.window_s)
+    )]
+    InFuture {
+        /// Time of the reading.
+        time: Instant,
+        /// How far ahead it may be.
+        window_s: u64,
+    },
+    /// Older than the key may send.
+    #[error(
+        "the time {at} is more than {window} ago, older than this API key may send: kept in quarantine",
+        at = .time.to_utc().to_rfc3339_opts(SecondsFormat::AutoSi, true), window = span::words(*.window_s)
+    )]
+    TooOld {
+        /// Time of the reading.
+        time: Instant,
+        /// How old it may be.
+        window_s: u64,
+    },
 }
 
 impl Reason {
@@ -93,6 +118,8 @@ impl Reason {
             Self::BadKey { .. } => "bad_key",
             Self::UnknownPlant(_) => "unknown_plant",
             Self::UnknownSensor { .. } => "unknown_sensor",
+            Self::InFuture { .. } => "in_future",
+            Self::TooOld { .. } => "too_old",
         }
     }
 }

@@ -55,6 +55,26 @@ async fn a_key_is_made_listed_and_revoked() {
 }
 
 #[tokio::test]
+async fn a_keys_own_rules_are_made_and_changed() {
+    let db = TestDb::migrated(Server::Plain).await;
+    let create = ["key", "create", "--name", "plc", "--scope", "readings", "--past-window", "7d"];
+    let more = ["--rate", "500", "--request-rate", "5", "--auto-register"];
+    let (done, said) = lotwise(&db, &[&create[..], &more].concat());
+    assert!(done && said.starts_with("lw_"), "{said}");
+    let listed = lotwise(&db, &["key", "list"]).1;
+    let shown = "past window 7d  readings/s 500  requests/s 5  new sensors 1000, 100 an hour";
+    assert!(listed.contains(shown), "{listed}");
+    let change = ["--past-window", "none", "--request-rate", "default", "--no-auto-register"];
+    let (done, said) = lotwise(&db, &[&["key", "update", "plc"], &change[..]].concat());
+    assert!(done && said.contains("  past window none  readings/s 500\n"), "{said}");
+    assert_eq!(lotwise(&db, &["key", "list"]).1, said);
+    let (done, said) = lotwise(&db, &["key", "update", "plc", "--rate", "fast"]);
+    assert!(!done && said.contains("neither a number a second above 0"), "{said}");
+    let (done, said) = lotwise(&db, &["key", "update", "nobody", "--rate", "1"]);
+    assert!(!done && said.contains("no key \"nobody\""), "{said}");
+}
+
+#[tokio::test]
 async fn set_up_can_ask_for_a_key_again_and_again() {
     let db = TestDb::migrated(Server::Plain).await;
     let pool = db.pool().await;

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use lotwise::ingest::keys::Scope;
+use lotwise::ingest::keys::rules::{Rules, Window};
 use reqwest::Method;
 use serde_json::json;
 
@@ -194,9 +196,11 @@ async fn gzip_is_taken(server: Server) {
 
 async fn one_batch_may_span_centuries(server: Server) {
     let ingest = Ingest::with_plants(server).await;
+    let any_time = Rules { future_window: Some(Window::UNLIMITED), ..Rules::default() };
+    let key = ingest.new_key_with("any time", &[Scope::Readings], any_time).await;
     let lines: Vec<String> =
         (0..300).map(|i| format!("T1 value={i} {}", i64::from(i) * 13_600_000)).collect();
-    let answer = ingest.write(lines.join("\n")).await;
+    let answer = ingest.write_as(&key, lines.join("\n")).await;
     assert_eq!(answer.status, 204, "{}", answer.text);
     assert_eq!(ingest.stored().await.len(), 300);
 }

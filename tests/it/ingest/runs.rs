@@ -39,7 +39,7 @@ async fn a_run_is_opened_closed_and_corrected(server: Server) {
         stored(&ingest, "R1").await,
         json!({"plant": "madrid", "key": "R1", "line": "M1", "machine": null, "lot": "L1", "reference": "A",
             "operator": "crew 7", "started_at": "2026-03-01T06:00:00+00:00", "ended_at": "2026-03-01T08:00:00+00:00",
-            "good_units": 480, "scrap_units": 0})
+            "good_units": 480, "scrap_units": null})
     );
     assert_eq!(
         ingest

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use lotwise::ingest::keys::rules::Rules;
 use lotwise::ingest::keys::store::{self, NewKey};
 use lotwise::ingest::keys::{Scope, Secret};
-use lotwise::ingest::service::{self, Args};
+use lotwise::ingest::service::{self, Args, LimitArgs};
 use lotwise::ingest::telemetry::LogFormat;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -53,6 +54,7 @@ impl Ingest {
             max_body_bytes: 100_000,
             writers: 2,
             key_cache_seconds: 0,
+            limits: LimitArgs::default(),
             log_format: LogFormat::Text,
         };
         let (stop, stopped) = oneshot::channel();
@@ -110,6 +112,19 @@ impl Ingest {
         let key = NewKey { name, scopes, plants: &plants, expires_at };
         assert!(store::insert(&self.pool, &key, &secret.hash()).await.expect("insert the key"));
         secret.reveal().to_owned()
+    }
+
+    /// A new key's secret, with rules of its own.
+    pub async fn new_key_with(&self, name: &str, scopes: &[Scope], rules: Rules) -> String {
+        let secret = self.new_key(name, scopes, &["madrid"], None).await;
+        assert!(store::set_rules(&self.pool, name, &rules).await.expect("set the key's rules"));
+        secret
+    }
+
+    /// Posts line protocol for plant `madrid` in seconds with another key.
+    pub async fn write_as(&self, secret: &str, lines: impl Into<reqwest::Body>) -> Answer {
+        let request = self.anonymous(Method::POST, "/api/v2/write?bucket=madrid&precision=s");
+        answer(request.bearer_auth(secret).body(lines)).await
     }
 
     /// Where it listens.

@@ -25,8 +25,8 @@ pub struct Stored {
     operator_id: Option<i32>,
     started_at: DateTime<Utc>,
     ended_at: Option<DateTime<Utc>>,
-    good_units: f64,
-    scrap_units: f64,
+    good_units: Option<f64>,
+    scrap_units: Option<f64>,
 }
 
 /// The stored run, locked until the end of the transaction.
@@ -63,9 +63,9 @@ pub async fn write(
         Update::Keep => old.and_then(|o| o.ended_at),
     };
     check_order(started_at, ended_at)?;
-    let units = |new: Option<f64>, old: Option<f64>| new.or(old).unwrap_or(0.0);
-    let good_units = units(change.good_units, old.map(|o| o.good_units));
-    let scrap_units = units(change.scrap_units, old.map(|o| o.scrap_units));
+    let units = |field, change: Update<f64>, old: Option<f64>| {
+        change.apply(old).map(|units| at_least_zero(field, units)).transpose()
+    };
     let new = Stored {
         line_id,
         machine_id,
@@ -73,8 +73,8 @@ pub async fn write(
         operator_id,
         started_at,
         ended_at,
-        good_units: at_least_zero("good_units", good_units)?,
-        scrap_units: at_least_zero("scrap_units", scrap_units)?,
+        good_units: units("good_units", change.good_units, old.and_then(|o| o.good_units))?,
+        scrap_units: units("scrap_units", change.scrap_units, old.and_then(|o| o.scrap_units))?,
     };
     refuse_overlap(conn, run, &new).await?;
     upsert(conn, run, &new).await
