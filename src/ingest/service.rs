@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::ingest::auth::Keys;
 use crate::ingest::directory::Directory;
+use crate::ingest::http::room::Room;
 use crate::ingest::http::{self, App};
 use crate::ingest::intake::Intake;
 use crate::ingest::keys::cli::rules::parse_burst;
@@ -31,6 +32,9 @@ pub struct Args {
     /// Largest body in bytes, after decompression
     #[arg(long, env = "LOTWISE_MAX_BODY_BYTES", default_value_t = 16 * 1024 * 1024)]
     pub max_body_bytes: usize,
+    /// How long a sender may take for a body, in seconds
+    #[arg(long, env = "LOTWISE_BODY_SECONDS", default_value_t = 30)]
+    pub body_seconds: u64,
     /// Most connections that write readings; a few more serve context and look-ups
     #[arg(long, env = "LOTWISE_WRITERS", default_value_t = 4)]
     pub writers: usize,
@@ -186,6 +190,8 @@ fn app(args: &Args) -> anyhow::Result<(App, Writer)> {
         ),
         intake: Intake::new(pool.clone(), Directory::new(pool.clone()), writer.clone()),
         max_body_bytes: args.max_body_bytes,
+        body_timeout: Duration::from_secs(args.body_seconds),
+        room: Room::new(args.max_body_bytes),
         pool,
     };
     Ok((app, writer))

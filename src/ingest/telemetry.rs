@@ -67,6 +67,7 @@ fn start_metrics() -> Option<PrometheusHandle> {
         "Sensors registered by their first reading, by key"
     );
     metrics::describe_histogram!(REQUEST_SECONDS, "Time to the answer, by route and status");
+    metrics::describe_counter!(CROWDED, "Requests refused because too much was in memory");
     metrics::describe_gauge!(WAITING_READINGS, "Readings that wait for a transaction");
     metrics::describe_histogram!(TRANSACTION_READINGS, "Readings of a transaction");
     metrics::describe_histogram!(TRANSACTION_SECONDS, "Time from connection to commit");
@@ -109,3 +110,5 @@ pub const TRANSACTION_READINGS: &str = "lotwise_ingest_transaction_readings";
 pub const TRANSACTION_SECONDS: &str = "lotwise_ingest_transaction_seconds";
 /// Counter, label `way`: `copy` straight into the table, `upsert` where repeats are possible.
 pub const READINGS_WRITTEN: &str = "lotwise_ingest_readings_written_total";
+/// Counter.
+pub const CROWDED: &str = "lotwise_ingest_crowded_total";

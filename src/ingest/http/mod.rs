@@ -7,14 +7,15 @@ pub mod problem;
 pub mod quarantine;
 pub mod readings;
 pub mod request;
+pub mod room;
 pub mod sensors;
 pub mod single;
 pub mod write;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::extract::{MatchedPath, Request};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::Response;
@@ -26,6 +27,7 @@ use crate::ingest::auth::Keys;
 use crate::ingest::intake::Intake;
 use crate::ingest::telemetry;
 use problem::Problem;
+use room::Room;
 
 /// What the routes share.
 #[derive(Clone)]
@@ -38,11 +40,14 @@ pub struct App {
     pub intake: Intake,
     /// Largest body after decompression.
     pub max_body_bytes: usize,
+    /// Longest time that a sender may take for a body.
+    pub body_timeout: Duration,
+    /// Memory for bodies.
+    pub room: Room,
 }
 
 /// The service.
 pub fn router(app: App) -> Router {
-    let limit = DefaultBodyLimit::max(app.max_body_bytes);
     Router::new()
         .route("/v1/readings", post(readings::post))
         .route("/api/v2/write", post(write::post))
@@ -68,7 +73,6 @@ pub fn router(app: App) -> Router {
                 "GET /openapi.json lists each route's methods",
             )
         })
-        .layer(limit)
         .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
         .layer(middleware::from_fn(observe))
         .with_state(app)

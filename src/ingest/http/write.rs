@@ -4,7 +4,7 @@
 //! it again after 401, 403, 429 and 5xx. So a partial write is a 400, and bad data never a 5xx.
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::{FromRequest, Query, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
@@ -13,16 +13,13 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::App;
 use super::problem::Problem;
-use super::request::Body;
+use super::request::{Body, discard};
 use crate::ingest::auth::Grant;
-use crate::ingest::intake::Source;
+use crate::ingest::batch::MAX_READINGS;
+use crate::ingest::intake::{Source, Total};
 use crate::ingest::keys::Scope;
-use crate::ingest::payload::RowError;
-use crate::ingest::payload::line_protocol::{Precision, parse};
+use crate::ingest::payload::line_protocol::{Precision, parts};
 use crate::ingest::reading::Instant;
-
-/// Most errors that an answer lists.
-const MAX_LISTED: usize = 1_000;
 
 /// The query's parameters.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -78,11 +75,11 @@ pub async fn post(
     State(app): State<App>,
     query: Result<Query<Parameters>, axum::extract::rejection::QueryRejection>,
     grant: Result<Grant, Problem>,
-    body: Result<Body, Problem>,
+    request: Request,
 ) -> Response {
-    match write(&app, query, grant, body).await {
-        Ok(errors) if errors.is_empty() => StatusCode::NO_CONTENT.into_response(),
-        Ok(errors) => (StatusCode::BAD_REQUEST, Json(partial(&errors))).into_response(),
+    match write(&app, query, grant, request).await {
+        Ok(total) if total.rejected == 0 => StatusCode::NO_CONTENT.into_response(),
+        Ok(total) => (StatusCode::BAD_REQUEST, Json(partial(&total))).into_response(),
         Err(problem) => in_influx_form(&problem),
     }
 }
@@ -91,10 +88,15 @@ async fn write(
     app: &App,
     query: Result<Query<Parameters>, axum::extract::rejection::QueryRejection>,
     grant: Result<Grant, Problem>,
-    body: Result<Body, Problem>,
-) -> Result<Vec<RowError>, Problem> {
-    let grant = grant?;
-    grant.require(Scope::Readings)?;
+    request: Request,
+) -> Result<Total, Problem> {
+    let grant = match grant.and_then(|grant| grant.require(Scope::Readings).map(|()| grant)) {
+        Ok(grant) => grant,
+        Err(problem) => {
+            discard(request).await;
+            return Err(problem);
+        }
+    };
     let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "parameter", detail);
     let Query(parameters) = query.map_err(|e| bad(e.body_text()))?;
     let precision = match parameters.precision.as_deref() {
@@ -108,26 +110,27 @@ async fn write(
     }
     let now = Instant::from_utc(Utc::now())
         .map_err(|e| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "clock", e.to_string()))?;
-    let Body(body) = body?;
-    let parsed = parse(&body, precision, now);
+    let Body(body) = Body::from_request(request, app).await?;
     let source = Source { protocol: "line_protocol", plant };
-    Ok(app.intake.take(&grant, parsed, source).await?.errors)
+    let mut parts = parts(&body, precision, now, MAX_READINGS);
+    let mut total = Total::default();
+    loop {
+        let _turn = app.room.rows(parts.bytes_left(), MAX_READINGS).await?;
+        let Some(part) = parts.next() else { return Ok(total) };
+        total.add(app.intake.take(&grant, part, source).await?);
+    }
 }
 
-fn partial(errors: &[RowError]) -> WriteError {
+fn partial(total: &Total) -> WriteError {
+    let Total { rejected, errors, .. } = total;
     let line = errors.first().map(|e| e.position);
     let first = errors.first().map(|e| format!("line {}: {}", e.position, e.reason));
     WriteError {
         code: "invalid",
-        message: format!(
-            "partial write: {} not stored; {}",
-            errors.len(),
-            first.unwrap_or_default()
-        ),
+        message: format!("partial write: {rejected} not stored; {}", first.unwrap_or_default()),
         line,
         errors: errors
             .iter()
-            .take(MAX_LISTED)
             .map(|e| LineProblem {
                 line: e.position,
                 code: e.reason.code(),
@@ -138,7 +141,13 @@ fn partial(errors: &[RowError]) -> WriteError {
 }
 
 fn in_influx_form(problem: &Problem) -> Response {
-    let code = match problem.status() {
+    let status = match problem.status() {
+        // Telegraf drops a batch after any other 4xx; after this one it sends two halves, which
+        // take less time each.
+        StatusCode::REQUEST_TIMEOUT => StatusCode::PAYLOAD_TOO_LARGE,
+        status => status,
+    };
+    let code = match status {
         StatusCode::UNAUTHORIZED => "unauthorized",
         StatusCode::FORBIDDEN => "forbidden",
         StatusCode::PAYLOAD_TOO_LARGE => "request too large",
@@ -148,7 +157,7 @@ fn in_influx_form(problem: &Problem) -> Response {
     };
     let error =
         WriteError { code, message: problem.detail().to_owned(), line: None, errors: Vec::new() };
-    let mut response = (problem.status(), Json(error)).into_response();
+    let mut response = (status, Json(error)).into_response();
     problem.add_headers(&mut response);
     response
 }

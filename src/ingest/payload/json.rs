@@ -84,6 +84,11 @@ impl<'a> Iterator for Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
+    /// What is not read yet.
+    pub fn bytes_left(&self) -> usize {
+        self.rest.len()
+    }
+
     /// Reads the next row.
     fn row(&mut self) -> Result<Candidate<'a>, Reason> {
         let position = self.position;

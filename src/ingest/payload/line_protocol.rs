@@ -86,6 +86,11 @@ impl<'a> Iterator for Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
+    /// What is not read yet.
+    pub fn bytes_left(&self) -> usize {
+        self.lines.rest.len()
+    }
+
     fn read_line(&mut self, parsed: &mut Parsed<'a>) {
         let position = self.lines.number;
         if let Ok(line) = std::str::from_utf8(self.lines.first())
