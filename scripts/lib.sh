@@ -167,6 +167,18 @@ free_port() {
 # port_taken PORT: does something listen on the loopback port?
 port_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
+# clear_soak FOLDER: ends what an interrupted fault test left running in FOLDER, and removes it.
+clear_soak() {
+    local file mounted
+    while read -r file; do
+        [ ! -s "$file" ] || kill -QUIT "$(head -n 1 "$file")" 2>/dev/null || true
+    done < <(find "$1" -name postmaster.pid 2>/dev/null)
+    while read -r mounted; do
+        umount --lazy "$mounted" || true
+    done < <(awk -v folder="$1/" 'index($2, folder) == 1 { print $2 }' /proc/mounts)
+    rm -rf "$1"
+}
+
 # Toolchains --------------------------------------------------------------------------------------
 
 # version_at_least HAVE WANTED

@@ -17,6 +17,8 @@ pub mod ingest;
 pub mod model;
 pub mod plan;
 pub mod replay;
+pub mod rollup;
 pub mod schema;
 pub mod sql;
 pub mod tls;
+pub mod written;

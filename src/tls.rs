@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -71,11 +72,28 @@ pub fn connector(verify: Verify, pem: &Pem<'_>) -> Result<MakeRustlsConnect, Tls
     Ok(MakeRustlsConnect::new(config))
 }
 
-fn error(field: &'static str, reason: impl std::fmt::Display) -> TlsError {
+/// What is wrong with which material.
+pub(crate) fn error(field: &'static str, reason: impl std::fmt::Display) -> TlsError {
     TlsError { field, reason: reason.to_string() }
 }
 
-fn certificates(field: &'static str, pem: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+/// When a certificate stops being valid.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn expiry(certificate: &[u8]) -> Result<DateTime<Utc>, TlsError> {
+    let field = "TLS certificate";
+    let (_, certificate) =
+        x509_parser::parse_x509_certificate(certificate).map_err(|e| error(field, e))?;
+    let seconds = certificate.validity().not_after.timestamp();
+    DateTime::from_timestamp(seconds, 0).ok_or_else(|| error(field, "its end is no time"))
+}
+
+/// The certificates of a PEM text, at least one.
+pub(crate) fn certificates(
+    field: &'static str,
+    pem: &str,
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let list: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
     match list {
         Ok(list) if list.is_empty() => Err(error(field, "it holds no certificate")),

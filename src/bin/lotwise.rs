@@ -1,10 +1,10 @@
-//! The command line: `lotwise migrate`, `ingest`, `key`, `doctor`, `demo`, `replay`.
+//! The command line: `lotwise migrate`, `ingest`, `key`, `rollup`, `doctor`, `demo`, `replay`.
 //!
 //! Reads the arguments and dispatches; each subcommand is a `run` function of its module.
 
 use clap::{Parser, Subcommand};
 use lotwise::ingest::{keys, service};
-use lotwise::{demo, doctor, replay, schema};
+use lotwise::{demo, doctor, replay, rollup, schema};
 
 #[derive(Parser)]
 #[command(
@@ -22,6 +22,7 @@ enum Command {
     Migrate(schema::cli::Args),
     Ingest(service::Args),
     Key(keys::cli::Args),
+    Rollup(rollup::cli::Args),
     Doctor(doctor::Args),
     Demo(demo::Args),
     Replay(Box<replay::Args>),
@@ -35,6 +36,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Migrate(args) => schema::cli::run(args).await,
         Command::Ingest(args) => service::run(args).await,
         Command::Key(args) => keys::cli::run(args).await,
+        Command::Rollup(args) => rollup::cli::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Replay(args) => replay::run(*args).await,

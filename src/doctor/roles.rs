@@ -13,7 +13,8 @@ type Row = (String, bool, bool, Vec<String>, Vec<String>);
 const RIGHTS: &str = "
     WITH tables (name) AS (SELECT unnest(ARRAY['plant', 'line', 'machine', 'sensor', 'shift', 'reference',
             'operator', 'lot', 'run', 'state', 'production_count', 'tariff', 'factor', 'target', 'reading',
-            'quarantine'])),
+            'quarantine',
+            'rollup_state', 'rollup_sensor', 'rollup_dirty', 'rollup_hour', 'rollup_run', 'rollup_run_done'])),
     writes (name) AS (SELECT unnest(ARRAY['INSERT', 'UPDATE', 'DELETE'])),
     rights (role, kind, object, privilege, wanted) AS (
         SELECT role, 'table', tables.name, 'SELECT', true
@@ -32,6 +33,7 @@ const RIGHTS: &str = "
             ('lotwise_writer', 'table', 'idempotency', 'UPDATE', true),
             ('lotwise_writer', 'table', 'idempotency', 'DELETE', true),
             ('lotwise_writer', 'function', 'ensure_partitions(timestamptz, timestamptz)', 'EXECUTE', true),
+            ('lotwise_writer', 'function', 'rollup_mark(int[], int[], timestamptz[])', 'EXECUTE', true),
             ('lotwise_reader', 'database', current_database(), 'CONNECT', true),
             ('lotwise_reader', 'schema', 'lotwise', 'USAGE', true),
             ('lotwise_reader', 'table', '_sqlx_migrations', 'SELECT', true),

@@ -14,7 +14,11 @@ use url::Url;
 use crate::tls::{self, Pem, TlsError, Verify};
 
 /// The temporary table that a batch is copied into. One for each connection, empty after a commit.
+///
+/// A transaction whose connection died without a sign would hold its rows until PostgreSQL notices,
+/// which may take hours.
 const SETUP: &str = "SET client_min_messages = warning;
+    SET idle_in_transaction_session_timeout = '30s';
     CREATE TEMPORARY TABLE IF NOT EXISTS reading_staging (
         time timestamptz NOT NULL, value float8 NOT NULL, plant_id int NOT NULL, sensor_id int NOT NULL
     ) ON COMMIT DELETE ROWS";

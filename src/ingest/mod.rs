@@ -29,4 +29,5 @@ pub mod database;
 pub mod directory;
 pub mod intake;
 pub mod telemetry;
+pub mod tls;
 pub mod writer;

@@ -107,8 +107,11 @@ const REPLAY: &str = "WITH ready AS (
       INSERT INTO lotwise.reading (time, value, plant_id, sensor_id)
       SELECT time, value, plant_id, sensor_id FROM ready ORDER BY plant_id, sensor_id, time
       ON CONFLICT (plant_id, sensor_id, time) DO NOTHING
+    ), hours AS (
+      SELECT DISTINCT plant_id, sensor_id, date_bin('1 hour', time, 'epoch') AS hour FROM ready
     )
-    SELECT count(*) FROM ready";
+    SELECT (SELECT count(*) FROM ready),
+      lotwise.rollup_mark(array_agg(plant_id), array_agg(sensor_id), array_agg(hour)) FROM hours";
 
 const FORGET: &str =
     "DELETE FROM lotwise.quarantine WHERE received_at < now() - make_interval(days => 30)";

@@ -1,10 +1,11 @@
 //! `lotwise ingest`: reads the settings, wires the parts, serves until it is told to stop.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::serve::ListenerExt;
+use axum::serve::{Listener, ListenerExt};
 use sqlx::postgres::PgPool;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -12,13 +13,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::ingest::auth::Keys;
 use crate::ingest::directory::Directory;
 use crate::ingest::http::room::Room;
-use crate::ingest::http::{self, App};
+use crate::ingest::http::{self, App, idempotency};
 use crate::ingest::intake::Intake;
 use crate::ingest::keys::cli::rules::parse_burst;
 use crate::ingest::keys::rules::{Limits, Rate, Window};
 use crate::ingest::telemetry::{self, LogFormat};
+use crate::ingest::tls::{Tls, TlsArgs, TlsListener};
 use crate::ingest::writer::Writer;
 use crate::ingest::{copy_pool, database, quarantine};
+use crate::rollup;
 
 /// Take readings and production context over HTTP and store them.
 #[derive(Debug, Clone, clap::Args)]
@@ -44,6 +47,15 @@ pub struct Args {
     /// What holds for keys that have no rule of their own.
     #[command(flatten)]
     pub limits: LimitArgs,
+    /// Certificate and key for HTTPS.
+    #[command(flatten)]
+    pub tls: TlsArgs,
+    /// Serve /metrics (which names plants, sensors and keys) at this address only, without TLS
+    #[arg(long, env = "LOTWISE_METRICS_LISTEN", value_name = "ADDRESS")]
+    pub metrics_listen: Option<String>,
+    /// How often rollups are brought up to date, in seconds; 0: not by this process
+    #[arg(long, env = "LOTWISE_ROLLUP_SECONDS", default_value_t = 10)]
+    pub rollup_seconds: u64,
     /// Form of the log on standard error
     #[arg(long, env = "LOTWISE_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
@@ -104,9 +116,7 @@ const DRAIN: Duration = Duration::from_secs(30);
 /// When the settings are wrong or the address is taken.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     telemetry::start_log(args.log_format);
-    let listener = TcpListener::bind(&args.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}: is another process there?", args.listen))?;
+    let listener = bind(&args.listen).await?;
     let stop = stop_signal()?;
     serve(listener, &args, stop).await
 }
@@ -124,14 +134,48 @@ pub async fn serve(
     telemetry::metrics();
     let tidy = tokio::spawn(telemetry::tidy_metrics());
     let prepare = tokio::spawn(keep_house(writer.clone(), app.pool.clone()));
-    tracing::info!(http.address = %listener.local_addr()?, "listening");
-    let (stopping, mut stopped) = tokio::sync::watch::channel(false);
-    // Without Nagle's delay: answers are small and clients wait for them.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
+    let rollups = (args.rollup_seconds > 0).then(|| {
+        let every = Duration::from_secs(args.rollup_seconds);
+        tokio::spawn(rollup::worker::keep(args.database_url.clone(), every))
     });
     let pool = app.pool.clone();
-    let server = axum::serve(listener, http::router(app)).with_graceful_shutdown(async move {
+    let metrics = match &args.metrics_listen {
+        Some(address) => Some(tokio::spawn(serve_metrics(bind(address).await?, app.clone()))),
+        None => None,
+    };
+    let router = http::router(app, metrics.is_none());
+    let tls = Tls::start(&args.tls)?;
+    tracing::info!(http.address = %listener.local_addr()?, tls = tls.is_some(), "listening");
+    match tls {
+        Some(tls) => serve_until(TlsListener::new(listener, tls)?, router, stop).await?,
+        None => serve_until(without_delay(listener), router, stop).await?,
+    }
+    // Also what was queued by clients that hung up.
+    if tokio::time::timeout(DRAIN, writer.drained()).await.is_err() {
+        tracing::warn!(drain_s = DRAIN.as_secs(), "some readings were not written");
+    }
+    rollups.inspect(tokio::task::JoinHandle::abort);
+    tidy.abort();
+    prepare.abort();
+    if let Some(metrics) = metrics {
+        metrics.abort();
+    }
+    pool.close().await;
+    Ok(())
+}
+
+/// Answers requests until `stop` is ready, and then the open ones, for the time of [`DRAIN`].
+async fn serve_until<L>(
+    listener: L,
+    router: axum::Router,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()>
+where
+    L: Listener,
+    L::Addr: std::fmt::Debug,
+{
+    let (stopping, mut stopped) = tokio::sync::watch::channel(false);
+    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
         stop.await;
         tracing::info!("stopping: no new requests, finishing the open ones");
         stopping.send_replace(true);
@@ -147,23 +191,40 @@ pub async fn serve(
         served = async { server.await } => served?,
         () = too_late => tracing::warn!(drain_s = DRAIN.as_secs(), "some requests did not finish"),
     }
-    // Also what was queued by clients that hung up.
-    if tokio::time::timeout(DRAIN, writer.drained()).await.is_err() {
-        tracing::warn!(drain_s = DRAIN.as_secs(), "some readings were not written");
-    }
-    tidy.abort();
-    prepare.abort();
-    pool.close().await;
     Ok(())
 }
 
-/// Keeps the partitions of the coming days ready and the quarantine small; never returns.
+/// Without Nagle's delay: answers are small and clients wait for them.
+fn without_delay(listener: TcpListener) -> impl Listener<Addr = SocketAddr> {
+    listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    })
+}
+
+/// Only for the machine's own monitoring: no TLS, no key.
+async fn serve_metrics(listener: TcpListener, app: App) {
+    if let Err(error) = axum::serve(listener, http::metrics_router(app)).await {
+        tracing::error!(error.message = %error, "metrics are not served any more");
+    }
+}
+
+async fn bind(address: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}: is another process there?"))
+}
+
+/// Keeps the partitions of the coming days ready, and quarantine and idempotency keys few; never
+/// returns.
 async fn keep_house(writer: Writer, pool: PgPool) {
     let mut hours = tokio::time::interval(Duration::from_secs(3_600));
     loop {
         hours.tick().await;
         if let Err(error) = writer.prepare_weeks().await {
             tracing::warn!(error.message = %error, error.source = %error.source, "partitions not prepared");
+        }
+        if let Err(error) = idempotency::forget_old(&pool).await {
+            tracing::warn!(error.message = %error, error.source = %error.source, "idempotency keys not tidied");
         }
         match quarantine::forget_old(&pool).await {
             Ok(0) => {}

@@ -66,6 +66,12 @@ fn start_metrics() -> Option<PrometheusHandle> {
         SENSORS_REGISTERED,
         "Sensors registered by their first reading, by key"
     );
+    metrics::describe_counter!(TLS_REFUSED, "TLS handshakes that failed");
+    metrics::describe_counter!(TLS_RELOADS_FAILED, "Changed TLS files that could not be used");
+    metrics::describe_gauge!(
+        TLS_NOT_AFTER,
+        "When the TLS certificate expires, in seconds since 1970"
+    );
     metrics::describe_histogram!(REQUEST_SECONDS, "Time to the answer, by route and status");
     metrics::describe_counter!(CROWDED, "Requests refused because too much was in memory");
     metrics::describe_gauge!(WAITING_READINGS, "Readings that wait for a transaction");
@@ -100,6 +106,12 @@ pub const UNAVAILABLE: &str = "lotwise_ingest_unavailable_total";
 pub const RATE_LIMITED: &str = "lotwise_ingest_rate_limited_total";
 /// Counter, label `key`.
 pub const SENSORS_REGISTERED: &str = "lotwise_ingest_sensors_registered_total";
+/// Counter.
+pub const TLS_REFUSED: &str = "lotwise_ingest_tls_handshakes_failed_total";
+/// Counter.
+pub const TLS_RELOADS_FAILED: &str = "lotwise_ingest_tls_reloads_failed_total";
+/// Gauge, seconds since 1970.
+pub const TLS_NOT_AFTER: &str = "lotwise_ingest_tls_not_after_timestamp_seconds";
 /// Histogram, labels `method`, `route` and `status`.
 pub const REQUEST_SECONDS: &str = "lotwise_ingest_request_seconds";
 /// Gauge.

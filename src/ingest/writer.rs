@@ -5,6 +5,7 @@
 //! this process has committed of their sensor are copied straight into the table; the others go
 //! through the connection's staging table and an upsert, which costs twice as much.
 
+mod mark;
 mod newest;
 mod partitions;
 mod queue;
@@ -15,16 +16,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::Utc;
-use deadpool_postgres::{Pool, Transaction};
+use deadpool_postgres::{ClientWrapper, Pool};
 use futures_util::SinkExt;
+use futures_util::future::{join, join3};
+use tokio_postgres::Statement;
 
 use crate::ingest::batch::{Batch, to_copy};
 use crate::ingest::database::{DriverError, Unavailable};
 use crate::ingest::reading::{Instant, Reading};
 use crate::ingest::telemetry;
+use mark::{MARK, Marks};
 use newest::{Newest, Ways};
 use partitions::Partitions;
-use queue::{Full, Outcome, Pushed, Queue, Waiting};
+use queue::{Full, Outcome, Pushed, Queue, Taken};
 
 const COPY: &str =
     "COPY lotwise.reading (time, value, plant_id, sensor_id) FROM STDIN (FORMAT binary)";
@@ -127,32 +131,35 @@ async fn work(shared: Arc<Shared>) {
         tokio::task::yield_now().await;
         let Some(taken) = shared.queue.take() else { return };
         // A task of its own: a panic in it must not end the worker, which is counted.
-        let _ = tokio::spawn(settle(shared.clone(), taken)).await;
+        let transaction = taken.transaction;
+        let settled = tokio::spawn(settle(shared.clone(), taken)).await;
+        if settled.is_err() {
+            shared.queue.settle(transaction, []);
+        }
     }
 }
 
 /// Writes the batches and tells their senders.
-async fn settle(shared: Arc<Shared>, taken: Vec<Waiting>) {
-    let (batches, receipts): (Vec<_>, Vec<_>) =
-        taken.into_iter().map(|w| (w.batch, w.receipt)).unzip();
+async fn settle(shared: Arc<Shared>, Taken { transaction, batches }: Taken) {
+    let count = batches.len();
     // A single batch has nobody to spoil it.
-    let alone = if batches.len() > 1 { batches.clone() } else { Vec::new() };
-    match shared.write(Batch::merge(batches)).await {
+    let alone = if count > 1 { batches.clone() } else { Vec::new() };
+    let outcomes = match shared.write(Batch::merge(batches)).await {
         Err(error) if error.is_of_the_data() && !alone.is_empty() => {
             // One of them cannot be written: it must not take the others along.
-            for (batch, receipt) in alone.into_iter().zip(receipts) {
-                let _ = receipt.send(shared.write(batch).await.map_err(Unavailable::from));
+            let mut outcomes = Vec::with_capacity(count);
+            for batch in alone {
+                outcomes.push(shared.write(batch).await.map_err(Unavailable::from));
             }
+            outcomes
         }
         result => {
             let result = result.map_err(Arc::new);
-            for receipt in receipts {
-                let outcome = result.clone().map_err(|e| DriverError::Shared(e).into());
-                // One who does not wait any more does not mind.
-                let _ = receipt.send(outcome);
-            }
+            let outcome = || result.clone().map_err(|e| DriverError::Shared(e).into());
+            std::iter::repeat_with(outcome).take(count).collect()
         }
-    }
+    };
+    shared.queue.settle(transaction, outcomes);
 }
 
 impl Shared {
@@ -190,11 +197,10 @@ impl Shared {
 
     async fn try_once(&self, ways: &Ways) -> Result<(), DriverError> {
         let start = std::time::Instant::now();
-        let mut client = self.pool.get().await?;
+        let client = self.pool.get().await?;
         let done = tokio::time::timeout(TRANSACTION, async {
-            let tx = client.transaction().await?;
-            write_all(&tx, ways).await?;
-            tx.commit().await
+            let statements = Statements::prepare(&client).await?;
+            transaction(&client, &statements, ways).await
         });
         match done.await {
             Ok(result) => result?,
@@ -217,26 +223,78 @@ impl Shared {
     }
 }
 
-/// What one transaction consists of. Other statements that belong to the same readings go here.
-async fn write_all(tx: &Transaction<'_>, ways: &Ways) -> Result<(), tokio_postgres::Error> {
-    if !ways.copy.is_empty() {
-        copy(tx, COPY, &ways.copy).await?;
+/// Prepared before the transaction begins, so that its requests can follow each other.
+struct Statements {
+    copy: Statement,
+    stage: Statement,
+    upsert: Statement,
+    mark: Statement,
+}
+
+impl Statements {
+    async fn prepare(client: &ClientWrapper) -> Result<Self, tokio_postgres::Error> {
+        Ok(Self {
+            copy: client.prepare_cached(COPY).await?,
+            stage: client.prepare_cached(STAGE).await?,
+            upsert: client.prepare_cached(UPSERT).await?,
+            mark: client.prepare_cached(MARK).await?,
+        })
     }
-    if !ways.upsert.is_empty() {
-        copy(tx, STAGE, &ways.upsert).await?;
-        let upsert = tx.prepare_cached(UPSERT).await?;
-        tx.execute(&upsert, &[]).await?;
+}
+
+/// What one transaction consists of. Other statements that belong to the same readings go before
+/// [`end`].
+///
+/// Requests are sent without a wait for the answers to those before them: `join` polls its futures
+/// in order, and each sends its request when it is first polled. That is safe because a statement
+/// that fails makes the server refuse the rest, and turns the commit into a rollback. All answers
+/// are read, so that the connection is left in order.
+async fn transaction(
+    client: &ClientWrapper,
+    statements: &Statements,
+    ways: &Ways,
+) -> Result<(), tokio_postgres::Error> {
+    let marks = Marks::of(ways);
+    let begin = client.batch_execute("BEGIN");
+    let end = end(client, statements, &marks);
+    if ways.upsert.is_empty() {
+        let copied = copy(client, &statements.copy, &ways.copy);
+        let (begun, copied, ended) = join3(begin, copied, end).await;
+        return begun.and(copied).and(ended);
     }
-    Ok(())
+    let staged = async {
+        begin.await?;
+        if !ways.copy.is_empty() {
+            copy(client, &statements.copy, &ways.copy).await?;
+        }
+        copy(client, &statements.stage, &ways.upsert).await
+    };
+    if let Err(error) = staged.await {
+        // If this fails the connection is gone, and the transaction with it.
+        let _ = client.batch_execute("ROLLBACK").await;
+        return Err(error);
+    }
+    let (upserted, ended) = join(client.execute(&statements.upsert, &[]), end).await;
+    upserted.and(ended)
+}
+
+/// The marks, which hold a lock until the commit, and the commit.
+async fn end(
+    client: &ClientWrapper,
+    statements: &Statements,
+    marks: &Marks,
+) -> Result<(), tokio_postgres::Error> {
+    let marked = marks.write(client, &statements.mark);
+    let (marked, committed) = join(marked, client.batch_execute("COMMIT")).await;
+    marked.and(committed)
 }
 
 async fn copy(
-    tx: &Transaction<'_>,
-    statement: &str,
+    client: &ClientWrapper,
+    statement: &Statement,
     readings: &[Reading],
 ) -> Result<(), tokio_postgres::Error> {
-    let statement = tx.prepare_cached(statement).await?;
-    let mut sink = pin!(tx.copy_in(&statement).await?);
+    let mut sink = pin!(client.copy_in(statement).await?);
     sink.send(Bytes::from(to_copy(readings))).await?;
     sink.finish().await?;
     Ok(())

@@ -1,10 +1,9 @@
 //! `lotwise replay`: posts a column of a CSV file as a sensor's readings.
 //!
-//! [`times`] and [`rows`] read the file and do no I/O of their own; this module registers the sensor
-//! where asked, posts, and reports every row that was not stored with its line number.
+//! [`rows`] reads the file and does no I/O of its own; this module registers the sensor where asked,
+//! posts, and reports every row that was not stored with its line number.
 
 pub mod rows;
-pub mod times;
 
 #[cfg(test)]
 mod tests;
@@ -19,8 +18,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::client::{Client, progress::Progress};
-use rows::{Columns, Decimal, Empty, Rejected, Row};
-use times::{Ambiguous, Clock, Midnight, TimeFormat};
+use crate::written::number::{Decimal, NumberFormat, Thousands};
+use crate::written::time::{Ambiguous, Clock, Midnight, TimeFormat};
+use rows::{Columns, Empty, Rejected, Row};
 
 /// Readings in a request.
 const BATCH: usize = 5_000;
@@ -102,8 +102,8 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let file = std::fs::read(&args.file);
     let file = file.with_context(|| format!("cannot read {}", args.file.display()))?;
-    let mut clock = clock(&args);
-    let rows = rows::read(&file, &columns(&args), &mut clock)
+    let clock = clock(&args);
+    let rows = rows::read(&file, &columns(&args)?, &clock)
         .with_context(|| format!("cannot read {}", args.file.display()))?;
     let client = Client::new(&args.url, &args.key_file, Duration::from_secs(120))?;
     client.reach().await?;
@@ -118,22 +118,22 @@ fn clock(args: &Args) -> Clock {
     let seconds = if args.interval_start { args.interval_s.unwrap_or_default() } else { 0.0 };
     Clock {
         format: args.time_format.clone(),
-        zone: args.time_zone,
+        zone: Some(args.time_zone),
         midnight: args.midnight_belongs_to,
         ambiguous: args.ambiguous,
         shift: TimeDelta::milliseconds((seconds * 1000.0) as i64),
-        previous: None,
     }
 }
 
-fn columns(args: &Args) -> Columns {
-    Columns {
+fn columns(args: &Args) -> anyhow::Result<Columns> {
+    let decimal = if args.decimal_comma { Decimal::Comma } else { Decimal::Point };
+    Ok(Columns {
         time: args.time_column.clone(),
         value: args.value_column.clone(),
         delimiter: args.delimiter,
-        decimal: if args.decimal_comma { Decimal::Comma } else { Decimal::Point },
+        numbers: NumberFormat::new(decimal, Thousands::None)?,
         empty: if args.skip_empty { Empty::Skip } else { Empty::Reject },
-    }
+    })
 }
 
 /// Registers the sensor; the plant only where it is missing, so that its name and zone stay.

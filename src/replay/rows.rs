@@ -6,7 +6,8 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use csv::ByteRecord;
 
-use super::times::Clock;
+use crate::written::number::NumberFormat;
+use crate::written::time::Clock;
 
 /// A row that can be posted.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,15 +40,6 @@ pub struct Rows {
     pub empty: u64,
 }
 
-/// How numbers are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decimal {
-    /// 1234.5
-    Point,
-    /// 1234,5
-    Comma,
-}
-
 /// What to do with an empty value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Empty {
@@ -67,13 +59,13 @@ pub struct Columns {
     /// Between the fields.
     pub delimiter: u8,
     /// How numbers are written.
-    pub decimal: Decimal,
+    pub numbers: NumberFormat,
     /// What to do with an empty value.
     pub empty: Empty,
 }
 
 /// Reads a whole file. Fails only where nothing can be read: no such column, not CSV.
-pub fn read(file: &[u8], columns: &Columns, clock: &mut Clock) -> anyhow::Result<Rows> {
+pub fn read(file: &[u8], columns: &Columns, clock: &Clock) -> anyhow::Result<Rows> {
     let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
     let mut lines = LineCount { file, line: 1, at: 0 };
     // Rows may be ragged: a row that lacks one of the two columns is rejected by itself.
@@ -84,9 +76,10 @@ pub fn read(file: &[u8], columns: &Columns, clock: &mut Clock) -> anyhow::Result
     let mut rows = Rows::default();
     let mut seen: HashMap<DateTime<Utc>, u64> = HashMap::new();
     let mut record = ByteRecord::new();
+    let mut previous = None;
     while reader.read_byte_record(&mut record).context("the file is not readable as CSV")? {
         let line = lines.at(record.position().map_or(0, csv::Position::byte) as usize);
-        match row(&record, time, value, columns, clock) {
+        match row(&record, time, value, columns, clock, &mut previous) {
             Ok(None) => rows.empty += 1,
             Ok(Some((at, number))) => match seen.insert(at, line) {
                 None => rows.good.push(Row { line, time: at, value: number }),
@@ -131,7 +124,8 @@ fn row(
     time: usize,
     value: usize,
     columns: &Columns,
-    clock: &mut Clock,
+    clock: &Clock,
+    previous: &mut Option<DateTime<Utc>>,
 ) -> Result<Option<(DateTime<Utc>, f64)>, String> {
     let field = |at: usize, what: &str| {
         let bytes = record
@@ -140,7 +134,7 @@ fn row(
         Ok::<_, String>(String::from_utf8_lossy(bytes).trim().to_owned())
     };
     let (written, number) = (field(time, "time")?, field(value, "value")?);
-    let at = clock.read(&written).map_err(|error| format!("time '{written}' {error}"))?;
+    let at = clock.read(&written, previous).map_err(|error| format!("time '{written}' {error}"))?;
     if number.is_empty() {
         return match columns.empty {
             Empty::Skip => Ok(None),
@@ -149,25 +143,8 @@ fn row(
             }
         };
     }
-    Ok(Some((at, parse_number(&number, columns.decimal)?)))
-}
-
-fn parse_number(text: &str, decimal: Decimal) -> Result<f64, String> {
-    let plain = match decimal {
-        Decimal::Point => text.to_owned(),
-        Decimal::Comma if text.contains('.') => {
-            return Err(format!("value '{text}' has a point, but decimals are marked by a comma"));
-        }
-        Decimal::Comma => text.replacen(',', ".", 1),
-    };
-    match plain.parse::<f64>() {
-        Ok(number) if number.is_finite() => Ok(number),
-        Ok(_) => Err(format!("value '{text}' is not a finite number")),
-        Err(_) if decimal == Decimal::Point && text.contains(',') => {
-            Err(format!("value '{text}' is not a number; is --decimal-comma missing?"))
-        }
-        Err(_) => Err(format!("value '{text}' is not a number")),
-    }
+    let number = columns.numbers.parse(&number).map_err(|error| format!("value {error}"))?;
+    Ok(Some((at, number)))
 }
 
 fn position(headers: &ByteRecord, wanted: &str) -> anyhow::Result<usize> {

@@ -9,13 +9,16 @@
 //! - delta: the amount, shared in proportion to the time that it covers, which ends at its stamp.
 //!
 //! Because every part is clipped from the same segment, parts add up to the whole.
+//!
+//! Values beyond 1e100 count as infinite and below 1e-100 as 0: PostgreSQL fails a statement in which
+//! a product overflows or underflows, and one wild reading must not take the others along.
 
 use chrono::{DateTime, Duration, Utc};
 use tokio_postgres::Row;
 
 use super::{Param, Statement, far_future, far_past};
 use crate::db::{DbError, column};
-use crate::domain::SensorKind;
+use crate::domain::{SensorKind, TimeRange};
 use crate::plan::Window;
 
 /// Sums of one window in one bucket.
@@ -57,7 +60,9 @@ WITH win AS MATERIALIZED (
   FROM win w CROSS JOIN LATERAL (
     SELECT p.t, p.v, lead(p.t) OVER o AS tn, lead(p.v) OVER o AS vn, lag(p.t) OVER o AS tp
     FROM (
-      SELECT date_part('epoch', y.time) AS t, y.value AS v FROM (
+      SELECT date_part('epoch', y.time) AS t,
+             CASE WHEN abs(y.value) BETWEEN 1e-100 AND 1e100 THEN y.value
+                  WHEN abs(y.value) < 1 THEN 0.0 ELSE y.value * 'Infinity'::float8 END AS v FROM (
         (SELECT r.time, r.value FROM lotwise.reading r
          WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time < w.ta AND r.time >= w.lo
          ORDER BY r.time DESC LIMIT 1)
@@ -137,25 +142,41 @@ impl Ends {
     }
 }
 
-/// The statement that integrates `windows` between `edges` (ascending; at least two).
-pub fn statement(windows: &[Window<'_>], edges: &[DateTime<Utc>], ends: Ends) -> Statement {
-    let kind = |k| match k {
-        SensorKind::Gauge => 0i16,
+/// The text of the statement; its parameters are those of [`statement`].
+pub(crate) fn text(ends: Ends) -> String {
+    SQL.replace("$ENDS", ends.columns())
+}
+
+/// How the statement knows a kind.
+pub(crate) fn code(kind: SensorKind) -> i16 {
+    match kind {
+        SensorKind::Gauge => 0,
         SensorKind::Counter => 1,
         SensorKind::Delta => 2,
-    };
-    // How far outside the window a neighbour can still matter.
-    let reach = |w: &Window<'_>| match w.sensor.kind {
-        SensorKind::Gauge => seconds(w.sensor.max_gap_s),
-        SensorKind::Delta => seconds(w.sensor.interval_s),
+    }
+}
+
+/// From where and until when a neighbour outside the window can still matter: `[lo, hi]`.
+pub(crate) fn reach(
+    kind: SensorKind,
+    max_gap_s: f64,
+    interval_s: f64,
+    range: TimeRange,
+) -> (DateTime<Utc>, DateTime<Utc>) {
+    let distance = match kind {
+        SensorKind::Gauge => seconds(max_gap_s),
+        SensorKind::Delta => seconds(interval_s),
         SensorKind::Counter => None,
     };
-    let lo = |w: &Window<'_>| {
-        reach(w).and_then(|d| w.range.from().checked_sub_signed(d)).unwrap_or_else(far_past)
-    };
-    let hi = |w: &Window<'_>| {
-        reach(w).and_then(|d| w.range.to().checked_add_signed(d)).unwrap_or_else(far_future)
-    };
+    let lo = distance.and_then(|d| range.from().checked_sub_signed(d));
+    let hi = distance.and_then(|d| range.to().checked_add_signed(d));
+    (lo.unwrap_or_else(far_past), hi.unwrap_or_else(far_future))
+}
+
+/// The statement that integrates `windows` between `edges` (ascending; at least two).
+pub fn statement(windows: &[Window<'_>], edges: &[DateTime<Utc>], ends: Ends) -> Statement {
+    let reach =
+        |w: &Window<'_>| reach(w.sensor.kind, w.sensor.max_gap_s, w.sensor.interval_s, w.range);
     macro_rules! list {
         ($each:expr) => {
             Box::new(windows.iter().map($each).collect::<Vec<_>>()) as Param
@@ -166,17 +187,17 @@ pub fn statement(windows: &[Window<'_>], edges: &[DateTime<Utc>], ends: Ends) ->
     let params = vec![
         list!(|w| w.sensor.plant),
         list!(|w| w.sensor.id),
-        list!(|w| kind(w.sensor.kind)),
+        list!(|w| code(w.sensor.kind)),
         list!(|w| w.sensor.max_gap_s),
         list!(|w| w.sensor.interval_s),
         list!(|w| w.sensor.rollover),
         list!(|w| w.range.from()),
         list!(|w| w.range.to()),
-        list!(lo),
-        list!(hi),
+        list!(|w| reach(w).0),
+        list!(|w| reach(w).1),
         Box::new(cuts) as Param,
     ];
-    Statement::new(SQL.replace("$ENDS", ends.columns()), params, &note)
+    Statement::new(text(ends), params, &note)
 }
 
 fn seconds(s: f64) -> Option<Duration> {

@@ -5,13 +5,16 @@ mod bodies;
 mod command;
 mod context;
 mod costs;
+mod csv;
 mod documented;
 mod faults;
+mod idempotency;
 mod quarantine;
 mod rates;
 mod readings;
 mod registration;
 mod runs;
+mod tls;
 mod windows;
 mod writing;
 
@@ -28,4 +31,4 @@ macro_rules! on_both {
         )* }
     };
 }
-use on_both;
+pub(crate) use on_both;

@@ -10,6 +10,8 @@ mod errors;
 mod ingest;
 mod oracle;
 mod replay;
+mod rollup;
 mod schema;
 #[allow(dead_code, reason = "the modules that use the rest follow")]
 mod support;
+mod trust;

@@ -127,20 +127,19 @@ impl ItemError {
     }
 }
 
-/// Stores the items in one transaction; a refused item leaves the others alone. Returns the
-/// refused ones with their index.
+/// Stores the items in the connection's transaction; a refused item leaves the others alone.
+/// Returns the refused ones with their index.
 ///
 /// # Errors
-/// The database does not take them now; none is stored.
+/// The database does not take them now; the transaction is to be rolled back.
 pub async fn upsert_all<R: Resource>(
-    pool: &PgPool,
+    conn: &mut PgConnection,
     grant: &Grant,
     items: &[&RawValue],
 ) -> Result<Vec<(usize, ItemError)>, Unavailable> {
     let mut refused = Vec::new();
-    let mut tx = pool.begin().await?;
     for (index, text) in items.iter().enumerate() {
-        let mut savepoint = tx.begin().await?;
+        let mut savepoint = conn.begin().await?;
         match upsert_one::<R>(&mut savepoint, grant, text).await {
             Ok(()) => savepoint.commit().await?,
             Err(error) => {
@@ -150,7 +149,6 @@ pub async fn upsert_all<R: Resource>(
             }
         }
     }
-    tx.commit().await?;
     Ok(refused)
 }
 

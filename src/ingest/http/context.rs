@@ -3,12 +3,14 @@
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, patch};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
+use super::idempotency::{Begun, Once};
 use super::problem::Problem;
 use super::readings::{ItemProblem, Outcome};
 use super::request::{Body, plants_asked};
@@ -60,25 +62,34 @@ struct Items<'a> {
 async fn upsert<R: Resource>(
     State(app): State<App>,
     grant: Grant,
+    once: Once,
     Body(body): Body,
-) -> Result<Json<Outcome>, Problem> {
+) -> Result<Response, Problem> {
     grant.require(Scope::Context)?;
     let Items { items } = serde_json::from_slice(&body).map_err(|e| {
         let detail = format!("the body is no list of items, {{\"items\": [...]}}: {e}");
         Problem::new(StatusCode::BAD_REQUEST, "body_malformed", detail)
     })?;
-    let refused = context::upsert_all::<R>(&app.pool, &grant, &items).await?;
+    let mut change = match once.begin(&app.pool, &grant, &body).await? {
+        Begun::Answered(answer) => return Ok(answer),
+        Begun::New(change) => change,
+    };
+    let refused = context::upsert_all::<R>(change.conn(), &grant, &items).await?;
     let accepted = items.len() - refused.len();
-    metrics::counter!(telemetry::CONTEXT_ACCEPTED, "resource" => R::NAME)
-        .increment(accepted as u64);
-    for (_, error) in &refused {
-        metrics::counter!(telemetry::CONTEXT_REJECTED, "reason" => error.code()).increment(1);
-    }
     let errors: Vec<_> = refused
         .into_iter()
         .map(|(index, e)| ItemProblem { index, code: e.code(), message: e.to_string() })
         .collect();
-    Ok(Json(Outcome { accepted, rejected: errors.len(), errors }))
+    let reasons: Vec<&'static str> = errors.iter().map(|e| e.code).collect();
+    let outcome = Outcome { accepted, rejected: errors.len(), errors };
+    let answer = change.end(Ok((StatusCode::OK, Some(outcome)))).await?;
+    // What is committed is counted.
+    metrics::counter!(telemetry::CONTEXT_ACCEPTED, "resource" => R::NAME)
+        .increment(accepted as u64);
+    for reason in reasons {
+        metrics::counter!(telemetry::CONTEXT_REJECTED, "reason" => reason).increment(1);
+    }
+    Ok(answer)
 }
 
 /// Which items to list.

@@ -1,7 +1,9 @@
 //! The HTTP edge: routes, limits, and errors as answers.
 
 pub mod context;
+pub mod csv;
 pub mod health;
+pub mod idempotency;
 pub mod openapi;
 pub mod problem;
 pub mod quarantine;
@@ -46,10 +48,27 @@ pub struct App {
     pub room: Room,
 }
 
-/// The service.
-pub fn router(app: App) -> Router {
+/// The metrics, where they have an address of their own.
+pub fn metrics_router(app: App) -> Router {
+    Router::new()
+        .route("/metrics", get(health::metrics))
+        .route("/health", get(health::health))
+        .route("/ready", get(health::ready))
+        .fallback(no_such_route)
+        .with_state(app)
+}
+
+async fn no_such_route() -> Problem {
+    let hint = "GET /openapi.json lists the routes";
+    Problem::new(StatusCode::NOT_FOUND, "no_such_route", hint)
+}
+
+/// The service; with `/metrics` unless they have an address of their own.
+pub fn router(app: App, with_metrics: bool) -> Router {
+    let metrics = if with_metrics { get(health::metrics) } else { get(no_such_route) };
     Router::new()
         .route("/v1/readings", post(readings::post))
+        .route("/v1/readings/csv", post(csv::post))
         .route("/api/v2/write", post(write::post))
         .route("/v1/quarantine", get(quarantine::list))
         .route("/v1/quarantine/replay", post(quarantine::replay))
@@ -57,15 +76,9 @@ pub fn router(app: App) -> Router {
         .merge(context::routes())
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
-        .route("/metrics", get(health::metrics))
+        .route("/metrics", metrics)
         .route("/openapi.json", get(openapi::serve))
-        .fallback(|| async {
-            Problem::new(
-                StatusCode::NOT_FOUND,
-                "no_such_route",
-                "GET /openapi.json lists the routes",
-            )
-        })
+        .fallback(no_such_route)
         .method_not_allowed_fallback(|| async {
             Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,

@@ -4,22 +4,25 @@ use std::sync::OnceLock;
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder};
+use utoipa::openapi::path::{
+    HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn,
+};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, Required};
 use utoipa::{IntoParams, Modify, OpenApi as _};
 
 use super::context::{ListParameters, Listed};
+use super::csv::{CellProblem, FileOutcome};
 use super::problem::Problem;
 use super::quarantine::{HeldReading, HeldReadings, Replayed};
 use super::readings::{ItemProblem, Outcome, ReadingItem, ReadingsBody, TimeItem};
 use super::sensors::{IncompleteSensor, IncompleteSensors};
 use super::single::Deleted;
 use super::write::{LineProblem, WriteError};
-use super::{health, quarantine, readings, sensors, single, write};
+use super::{csv, health, quarantine, readings, sensors, single, write};
 use crate::domain::tariff::{DayKind, Period, Rule};
 use crate::ingest::context::{
     Resource,
@@ -43,7 +46,8 @@ use crate::ingest::context::{
         description = "Readings and production context. A 2xx means committed; errors are RFC 9457 problems."
     ),
     paths(
-        readings::post, write::post, quarantine::list, quarantine::replay, sensors::incomplete, single::patch_run, single::delete_run,
+        readings::post, csv::post, write::post, quarantine::list, quarantine::replay, sensors::incomplete,
+        single::patch_run, single::delete_run,
         single::delete_counts, single::delete_tariff, single::delete_factor, single::delete_target,
         health::health, health::ready, health::metrics
     ),
@@ -51,7 +55,8 @@ use crate::ingest::context::{
         Plant, Line, Machine, Sensor, Shift, Reference, Operator, Lot, Run, RunChange, State,
         Count, Tariff, Period, Rule, DayKind, Factor, FactorKind, Target, Deleted,
         ReadingsBody, ReadingItem, TimeItem, Outcome, ItemProblem, Listed, Problem, WriteError, LineProblem,
-        HeldReading, HeldReadings, Replayed, IncompleteSensor, IncompleteSensors
+        HeldReading, HeldReadings, Replayed, IncompleteSensor, IncompleteSensors,
+        FileOutcome, CellProblem
     )),
     tags(
         (name = "readings", description = "Values of sensors"),
@@ -115,6 +120,13 @@ impl Modify for Rest {
                 let description = "The API key's rate is used up: retry after Retry-After";
                 add_answer(operation, "429", description, error);
             }
+            let changes = [&mut item.post, &mut item.patch, &mut item.delete];
+            for operation in changes.into_iter().flatten() {
+                if operation.tags.as_deref().is_some_and(|tags| tags.iter().any(|t| t == "context"))
+                {
+                    idempotency_key(operation);
+                }
+            }
         }
     }
 }
@@ -153,6 +165,31 @@ fn items<R: Resource>(api: &mut OpenApi, schema: &str, title: &str) {
 fn answer(description: &str, schema: &str, content_type: &str) -> ResponseBuilder {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
     ResponseBuilder::new().description(description).content(content_type, content)
+}
+
+/// The header that makes a repeat harmless, and its refusals.
+fn idempotency_key(operation: &mut Operation) {
+    let header = ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .description(Some(
+            "A text of the sender's own for this change, such as a UUID. Within 24 hours a repeat gets \
+             the first answer, with the header Idempotency-Replayed, and changes nothing.",
+        ))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255))))
+        .example(Some("8e03978e-40d5-43dd-bc93-6894a57f9324".into()))
+        .build();
+    operation.parameters.get_or_insert_default().push(header.into());
+    for (status, description) in [
+        ("409", "A request with this Idempotency-Key is still at work"),
+        (
+            "422",
+            "The Idempotency-Key was used for another request, or the answer is too long to be kept",
+        ),
+    ] {
+        let response = answer(description, "Problem", "application/problem+json").build();
+        operation.responses.responses.entry(status.to_owned()).or_insert(response.into());
+    }
 }
 
 /// The errors that any route with a key can answer, and `/ready` with its 503.

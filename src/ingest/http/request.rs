@@ -1,5 +1,6 @@
 //! What every route takes from a request: the key's grant and the body within its limit.
 
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use axum::body::{BodyDataStream, Bytes, HttpBody};
@@ -100,7 +101,7 @@ impl FromRequest<App> for Body {
         }
         let share = app.room.share(announced.unwrap_or(UNKNOWN_LENGTH).min(limit)).await?;
         let frames = request.into_body().into_data_stream();
-        let text = receive(frames, share, limit, app.body_timeout).await?;
+        let text = receive(frames, share, announced, app).await?;
         Ok(Self(Bytes::from_owner(text)))
     }
 }
@@ -123,9 +124,10 @@ impl AsRef<[u8]> for Text {
 async fn receive(
     mut frames: BodyDataStream,
     share: Share,
-    limit: usize,
-    timeout: Duration,
+    announced: Option<usize>,
+    app: &App,
 ) -> Result<Text, Problem> {
+    let (limit, timeout) = (app.max_body_bytes, app.body_timeout);
     let mut text = Text { bytes: Vec::new(), share };
     let mut left = timeout;
     loop {
@@ -134,15 +136,15 @@ async fn receive(
         let frame = tokio::time::timeout(left, frames.next()).await.map_err(|_| slow(timeout))?;
         left = left.saturating_sub(asked.elapsed());
         let Some(frame) = frame else { break };
-        let frame = frame.map_err(|_| unreadable())?;
+        let frame = frame.map_err(|e| unreadable(&e))?;
         let length = text.bytes.len() + frame.len();
         if length > limit {
             return Err(too_large(limit));
         }
         text.share.grow(length).await?;
         if length > text.bytes.capacity() {
-            // As far as the share goes, but not at once: an announced body may never come.
-            let capacity = (2 * length).max(8 * 1_024).min(text.share.bytes());
+            // Memory that is not written to costs nothing yet, should the body never come.
+            let capacity = announced.unwrap_or(2 * length).min(text.share.bytes()).max(length);
             text.bytes.reserve_exact(capacity - text.bytes.len());
         }
         text.bytes.extend_from_slice(&frame);
@@ -184,10 +186,30 @@ fn slow(timeout: Duration) -> Problem {
     Problem::new(StatusCode::REQUEST_TIMEOUT, "body_slow", detail)
 }
 
-fn unreadable() -> Problem {
+fn unreadable(error: &(dyn std::error::Error + 'static)) -> Problem {
+    if ended_early(error) {
+        return Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "body_incomplete",
+            "the connection ended before the body did: send it again",
+        );
+    }
     Problem::new(
         StatusCode::BAD_REQUEST,
         "body_unreadable",
-        "the body could not be read to its end: the connection broke, or the gzip data is damaged",
+        "the body could not be read to its end: its gzip data or its chunks are damaged",
     )
+}
+
+/// Whether the connection's sending side ended in the middle of the body. Something on the way did
+/// that, and the sender may still hear the answer: a 400 would make Telegraf drop good data.
+fn ended_early(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    // Damaged gzip data can end early too, in a body that is whole.
+    causes.any(|cause| cause.is::<hyper::Error>())
+        && causes.any(|cause| {
+            cause.downcast_ref::<std::io::Error>().is_some_and(|e| {
+                !matches!(e.kind(), ErrorKind::InvalidData | ErrorKind::InvalidInput)
+            })
+        })
 }

@@ -1,15 +1,15 @@
 //! Routes of single items: runs are changed, and runs, tariffs, factors, targets and counts deleted.
 
-use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
-use sqlx::postgres::{PgPool, PgTransaction};
 use utoipa::{IntoParams, ToSchema};
 
 use super::App;
+use super::idempotency::{Begun, Once};
 use super::problem::Problem;
 use super::request::Body;
 use crate::domain::Key;
@@ -34,16 +34,20 @@ use crate::ingest::reading::Instant;
 pub async fn patch_run(
     State(app): State<App>,
     grant: Grant,
+    once: Once,
     path: Named<(String, String)>,
     Body(body): Body,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
     let (plant, key) = path_of(&grant, path)?;
     let (plant, key) = (plant_of(&grant, &plant)?, key_of("run", &key)?);
-    let change: RunChange = serde_json::from_slice(&body)
+    let fields: RunChange = serde_json::from_slice(&body)
         .map_err(|e| Problem::new(StatusCode::BAD_REQUEST, "body_malformed", plain(&e)))?;
-    let mut tx = begin(&app.pool).await?;
-    run::change(&mut tx, &plant, &key, &change).await.map_err(problem)?;
-    done(tx).await
+    let mut change = match once.begin(&app.pool, &grant, &body).await? {
+        Begun::Answered(answer) => return Ok(answer),
+        Begun::New(change) => change,
+    };
+    let outcome = run::change(change.conn(), &plant, &key, &fields).await;
+    change.end(no_content(outcome)).await
 }
 
 /// Delete a run
@@ -54,13 +58,17 @@ pub async fn patch_run(
 pub async fn delete_run(
     State(app): State<App>,
     grant: Grant,
+    once: Once,
     path: Named<(String, String)>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
     let (plant, key) = path_of(&grant, path)?;
     let (plant, key) = (plant_of(&grant, &plant)?, key_of("run", &key)?);
-    let mut tx = begin(&app.pool).await?;
-    run::delete(&mut tx, &plant, &key).await.map_err(problem)?;
-    done(tx).await
+    let mut change = match once.begin(&app.pool, &grant, &[]).await? {
+        Begun::Answered(answer) => return Ok(answer),
+        Begun::New(change) => change,
+    };
+    let outcome = run::delete(change.conn(), &plant, &key).await;
+    change.end(no_content(outcome)).await
 }
 
 /// Delete a tariff
@@ -71,13 +79,17 @@ pub async fn delete_run(
 pub async fn delete_tariff(
     State(app): State<App>,
     grant: Grant,
+    once: Once,
     path: Named<(String, String)>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
     let (plant, key) = path_of(&grant, path)?;
     let (plant, key) = (plant_of(&grant, &plant)?, key_of("tariff", &key)?);
-    let mut tx = begin(&app.pool).await?;
-    tariff::delete(&mut tx, &plant, &key).await.map_err(problem)?;
-    done(tx).await
+    let mut change = match once.begin(&app.pool, &grant, &[]).await? {
+        Begun::Answered(answer) => return Ok(answer),
+        Begun::New(change) => change,
+    };
+    let outcome = tariff::delete(change.conn(), &plant, &key).await;
+    change.end(no_content(outcome)).await
 }
 
 /// Delete an emission factor
@@ -89,13 +101,17 @@ pub async fn delete_tariff(
 pub async fn delete_factor(
     State(app): State<App>,
     grant: Grant,
+    once: Once,
     path: Named<(String, FactorKind, NaiveDate)>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
     let (plant, kind, from) = path_of(&grant, path)?;
     let plant = plant_of(&grant, &plant)?;
-    let mut tx = begin(&app.pool).await?;
-    factor::delete(&mut tx, &plant, kind, from).await.map_err(problem)?;
-    done(tx).await
+    let mut change = match once.begin(&app.pool, &grant, &[]).await? {
+        Begun::Answered(answer) => return Ok(answer),
+        Begun::New(change) => change,
+    };
+    let outcome = factor::delete(change.conn(), &plant, kind, from).await;
+    change.end(no_content(outcome)).await
 }
 
 /// Delete a target
@@ -107,13 +123,17 @@ pub async fn delete_factor(
 pub async fn delete_target(
     State(app): State<App>,
     grant: Grant,
+    once: Once,
     path: Named<(String, String, NaiveDate)>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
     let (plant, reference, from) = path_of(&grant, path)?;
     let (plant, reference) = (plant_of(&grant, &plant)?, key_of("reference", &reference)?);
-    let mut tx = begin(&app.pool).await?;
-    target::delete(&mut tx, &plant, &reference, from).await.map_err(problem)?;
-    done(tx).await
+    let mut change = match once.begin(&app.pool, &grant, &[]).await? {
+        Begun::Answered(answer) => return Ok(answer),
+        Begun::New(change) => change,
+    };
+    let outcome = target::delete(change.conn(), &plant, &reference, from).await;
+    change.end(no_content(outcome)).await
 }
 
 /// Which counts to delete.
@@ -155,18 +175,21 @@ pub struct Deleted {
 pub async fn delete_counts(
     State(app): State<App>,
     grant: Grant,
+    once: Once,
     query: Result<Query<CountsOf>, QueryRejection>,
-) -> Result<Json<Deleted>, Problem> {
+) -> Result<Response, Problem> {
     grant.require(Scope::Context)?;
     let Query(of) =
         query.map_err(|e| Problem::new(StatusCode::BAD_REQUEST, "parameter", e.body_text()))?;
     grant.require_plant(of.plant.as_str())?;
-    let mut tx = begin(&app.pool).await?;
+    let mut change = match once.begin(&app.pool, &grant, &[]).await? {
+        Begun::Answered(answer) => return Ok(answer),
+        Begun::New(change) => change,
+    };
     let (line, machine) = (of.line.as_ref(), of.machine.as_ref());
-    let deleted =
-        count::delete(&mut tx, &of.plant, line, machine, of.from..of.to).await.map_err(problem)?;
-    done(tx).await?;
-    Ok(Json(Deleted { deleted }))
+    let outcome = count::delete(change.conn(), &of.plant, line, machine, of.from..of.to).await;
+    let outcome = outcome.map(|deleted| (StatusCode::OK, Some(Deleted { deleted })));
+    change.end(outcome.map_err(problem)).await
 }
 
 /// What a path names.
@@ -193,13 +216,9 @@ fn key_of(what: &str, text: &str) -> Result<Key, Problem> {
     })
 }
 
-async fn begin(pool: &PgPool) -> Result<PgTransaction<'static>, Problem> {
-    pool.begin().await.map_err(|e| problem(e.into()))
-}
-
-async fn done(tx: PgTransaction<'static>) -> Result<StatusCode, Problem> {
-    tx.commit().await.map_err(|e| problem(e.into()))?;
-    Ok(StatusCode::NO_CONTENT)
+/// The answer of a change that has nothing to tell.
+fn no_content(done: Result<(), ItemError>) -> Result<(StatusCode, Option<()>), Problem> {
+    done.map(|()| (StatusCode::NO_CONTENT, None)).map_err(problem)
 }
 
 fn problem(error: ItemError) -> Problem {

@@ -2,6 +2,7 @@
 //!
 //! Parsers are pure. A bad row becomes a [`RowError`] and never stops the rows beside it.
 
+pub mod csv;
 pub mod json;
 pub mod line_protocol;
 mod raw_time;
@@ -13,6 +14,7 @@ use chrono::SecondsFormat;
 use crate::domain::key::KeyError;
 use crate::domain::span;
 use crate::ingest::reading::{Finite, Instant, NotFinite, TimeOutOfRange};
+use crate::written::{number::NumberError, time::TimeError};
 
 /// A row with a sound time and value, whose sensor is not looked up yet.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +58,20 @@ pub enum Reason {
     /// Not a time in our centuries.
     #[error(transparent)]
     Time(#[from] TimeOutOfRange),
+    /// A text that is no time, or does not say which instant it means.
+    #[error("time '{text}' {source}")]
+    WrittenTime {
+        /// As written.
+        text: String,
+        /// Why.
+        source: TimeError,
+    },
+    /// A text that is no number.
+    #[error("value {0}")]
+    WrittenNumber(#[from] NumberError),
+    /// Nothing where a number belongs.
+    #[error("the value is empty: skip_empty=true leaves it out")]
+    EmptyValue,
     /// Neither row nor request says which plant.
     #[error("the plant is missing: name it in the request or in the row")]
     PlantMissing,
@@ -113,6 +129,12 @@ impl Reason {
             Self::NotANumber { .. } => "not_a_number",
             Self::NotFinite(_) => "not_finite",
             Self::Time(_) => "time_out_of_range",
+            Self::WrittenTime { source: TimeError::Skipped(_), .. } => "time_skipped",
+            Self::WrittenTime { source: TimeError::Twice(_), .. } => "time_ambiguous",
+            Self::WrittenTime { .. } => "malformed",
+            Self::WrittenNumber(NumberError::NotFinite(_)) => "not_finite",
+            Self::WrittenNumber(_) => "not_a_number",
+            Self::EmptyValue => "empty_value",
             Self::PlantMissing => "plant_missing",
             Self::PlantNotAllowed(_) => "plant_not_allowed",
             Self::BadKey { .. } => "bad_key",

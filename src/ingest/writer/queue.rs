@@ -3,30 +3,42 @@
 //! While a transaction runs the next one's batches gather, so that many small requests share one
 //! commit and nobody waits for a timer. Knows nothing of the database.
 
+mod running;
+
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::{Notify, oneshot};
 
 use crate::ingest::batch::{Batch, MAX_READINGS, MAX_WEEKS};
 use crate::ingest::database::Unavailable;
 use crate::ingest::telemetry;
+use running::{Places, Running};
 
 /// Most readings that wait; some 12 MB.
 const MAX_WAITING: usize = 500_000;
 
 /// Waiting readings that are worth another transaction beside those that run.
-const WORTH_ANOTHER: usize = 2_000;
+const WORTH_ANOTHER: usize = 5_000;
 
 /// What became of a batch: committed or not.
 pub type Outcome = Result<(), Unavailable>;
 
 /// A batch whose sender waits.
-pub struct Waiting {
+struct Waiting {
     /// Fits one transaction.
-    pub batch: Batch,
+    batch: Batch,
     /// Closed when the sender does not wait any more.
-    pub receipt: oneshot::Sender<Outcome>,
+    receipt: oneshot::Sender<Outcome>,
+}
+
+/// The batches of one transaction, in the order of their arrival.
+pub struct Taken {
+    /// What [`Queue::settle`] has to be told.
+    pub transaction: u64,
+    /// Never empty.
+    pub batches: Vec<Batch>,
 }
 
 /// The queue, and how many workers take from it.
@@ -41,6 +53,8 @@ struct State {
     waiting: VecDeque<Waiting>,
     readings: usize,
     workers: usize,
+    running: Vec<Running>,
+    transactions: u64,
 }
 
 /// There are too many readings in the queue.
@@ -72,44 +86,86 @@ impl Queue {
         let (sender, receipt) = oneshot::channel();
         state.readings += batch.len();
         state.waiting.push_back(Waiting { batch, receipt: sender });
-        let start_worker = state.workers == 0
-            || (state.workers < self.max_workers && state.readings >= WORTH_ANOTHER);
+        let now = Instant::now();
+        let pressing =
+            state.readings >= WORTH_ANOTHER || state.running.iter().any(|r| r.is_stuck(now));
+        let start_worker = state.workers == 0 || (state.workers < self.max_workers && pressing);
         state.workers += usize::from(start_worker);
         state.report();
         Ok(Pushed { receipt, start_worker })
     }
 
-    /// For a worker: the batches of its next transaction; `None`: there is nothing, and the worker
-    /// has to end.
-    pub fn take(&self) -> Option<Vec<Waiting>> {
+    /// For a worker: the batches of its next transaction; `None`: there is nothing that it can do,
+    /// and it has to end. Every transaction has to be settled.
+    ///
+    /// A batch waits for a transaction that its own sender may have started and given up, when it
+    /// writes to the same sensor and time: the older value must not come last.
+    pub fn take(&self) -> Option<Taken> {
         let mut state = self.state();
-        let (mut taken, mut readings, mut weeks) = (Vec::new(), 0, 0);
+        let now = Instant::now();
+        let (mut batches, mut receipts) = (Vec::new(), Vec::new());
+        let (mut readings, mut weeks) = (0, 0);
+        let doubtful = state.running.iter().any(|running| running.is_doubtful(now));
+        let mut left: VecDeque<Waiting> = VecDeque::new();
+        let mut left_places: Vec<Places> = Vec::new();
         while let Some(next) = state.waiting.pop_front() {
             // Nobody waits for it any more, and it was not promised to anyone.
             if next.receipt.is_closed() {
                 state.readings -= next.batch.len();
                 continue;
             }
+            let behind = doubtful
+                && (state.running.iter().any(|r| r.is_doubtful(now) && r.meets(&next.batch))
+                    || left_places.iter().any(|places| places.meet(&next.batch)));
+            if behind {
+                left_places.push(Places::of(&next.batch));
+                left.push_back(next);
+                continue;
+            }
             readings += next.batch.len();
             weeks += next.batch.weeks().len();
             let fits = readings <= MAX_READINGS && weeks <= MAX_WEEKS;
-            if !fits && !taken.is_empty() {
+            if !fits && !batches.is_empty() {
                 state.waiting.push_front(next);
                 break;
             }
             state.readings -= next.batch.len();
-            taken.push(next);
+            batches.push(next.batch);
+            receipts.push(next.receipt);
+        }
+        while let Some(next) = left.pop_back() {
+            state.waiting.push_front(next);
         }
         state.report();
-        if taken.is_empty() {
-            // Under the same lock as the look into the queue, so that no batch is left behind.
+        if batches.is_empty() {
+            // Under the same lock as the look into the queue, so that no batch is left behind: what
+            // waits for a transaction is taken by its worker.
             state.workers -= 1;
             if state.workers == 0 {
                 self.idle.notify_waiters();
             }
             return None;
         }
-        Some(taken)
+        state.transactions += 1;
+        let transaction = state.transactions;
+        let places = batches.iter().map(Places::of).collect();
+        state.running.push(Running { transaction, since: now, places, receipts });
+        Some(Taken { transaction, batches })
+    }
+
+    /// The transaction is over. Tells the senders, in the order of the batches; without an outcome
+    /// they learn that there is none.
+    pub fn settle(&self, transaction: u64, outcomes: impl IntoIterator<Item = Outcome>) {
+        let mut state = self.state();
+        let Some(index) = state.running.iter().position(|r| r.transaction == transaction) else {
+            return;
+        };
+        let running = state.running.swap_remove(index);
+        drop(state);
+        for (receipt, outcome) in running.receipts.into_iter().zip(outcomes) {
+            // One who does not wait any more does not mind.
+            let _ = receipt.send(outcome);
+        }
     }
 
     /// Waits until everything is taken and done.

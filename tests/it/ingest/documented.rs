@@ -28,7 +28,16 @@ async fn the_documented_commands_work() {
     assert_eq!(
         ingest.stored().await,
         [
+            "demo/L1-E 1772172000 10400",
+            "demo/L1-E 1772258400 10450.25",
+            "demo/L1-E 1772259300 10452.5",
+            "demo/L1-E 1772260200 10454.75",
             "demo/L1-E 1772344920 10450.5",
+            "demo/oven-T 1772089200 180",
+            "demo/oven-T 1772089260 181",
+            "demo/oven-T 1772089320 182",
+            "demo/oven-T 1772172000 180.5",
+            "demo/oven-T 1772258400 181.5",
             "demo/oven-T 1772344800 181.5",
             "demo/oven-T 1772344860 182",
             "demo/oven-T 1772344920 183.25",

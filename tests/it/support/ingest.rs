@@ -7,6 +7,7 @@ use lotwise::ingest::keys::store::{self, NewKey};
 use lotwise::ingest::keys::{Scope, Secret};
 use lotwise::ingest::service::{self, Args, LimitArgs};
 use lotwise::ingest::telemetry::LogFormat;
+use lotwise::ingest::tls::TlsArgs;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::postgres::PgPool;
@@ -40,15 +41,27 @@ pub struct Answer {
 impl Ingest {
     /// Starts it on a new database without plants.
     pub async fn start(server: Server) -> Self {
+        // reqwest's TLS is not used here, but it wants a provider.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder().timeout(Duration::from_secs(20)).build().expect("client");
+        Self::start_with(server, client, |_| {}).await
+    }
+
+    /// Starts it with other settings, which this client fits.
+    pub async fn start_with(
+        server: Server,
+        client: Client,
+        change: impl FnOnce(&mut Args),
+    ) -> Self {
         let db = TestDb::migrated(server).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("address"));
+        let address = listener.local_addr().expect("address");
         // With the rights that the documentation asks for, and no more.
         let mut database_url = url::Url::parse(&db.url).expect("URL of the test database");
         database_url.query_pairs_mut().append_pair("options", "-c role=lotwise_writer");
         // sqlx reads a plus as itself, not as a space.
         let database_url = database_url.as_str().replace('+', "%20");
-        let args = Args {
+        let mut args = Args {
             database_url,
             listen: String::new(),
             max_body_bytes: 100_000,
@@ -56,16 +69,21 @@ impl Ingest {
             writers: 2,
             key_cache_seconds: 0,
             limits: LimitArgs::default(),
+            tls: TlsArgs::default(),
+            metrics_listen: None,
+            rollup_seconds: 0,
             log_format: LogFormat::Text,
+        };
+        change(&mut args);
+        let url = match args.tls.tls_cert {
+            None => format!("http://{address}"),
+            Some(_) => format!("https://localhost:{}", address.port()),
         };
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(async move {
             service::serve(listener, &args, async { drop(stopped.await) }).await
         });
         let pool = db.pool().await;
-        // reqwest's TLS is never used here, but it wants a provider.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().timeout(Duration::from_secs(20)).build().expect("client");
         let (stop, served) = (Some(stop), Some(served));
         let mut ingest = Self { db, pool, key: String::new(), url, client, stop, served };
         ingest.key = ingest.new_key("all", &[Scope::Readings, Scope::Context], &[], None).await;
@@ -76,6 +94,13 @@ impl Ingest {
     /// `porto` (sensor `T1`).
     pub async fn with_plants(server: Server) -> Self {
         let ingest = Self::start(server).await;
+        ingest.make_plants().await;
+        ingest
+    }
+
+    /// Makes the plants of [`Self::with_plants`].
+    pub async fn make_plants(&self) {
+        let ingest = self;
         ingest
             .create(
                 "plants",
@@ -97,7 +122,6 @@ impl Ingest {
                 {"plant": "madrid", "key": "E1", "name": "E1", "line": "M1", "quantity": "energy", "unit": "kWh", "kind": "counter"},
                 {"plant": "porto", "key": "T1", "name": "T1", "quantity": "temperature", "unit": "°C", "kind": "gauge"}]))
             .await;
-        ingest
     }
 
     /// A new key's secret.

@@ -116,7 +116,7 @@ fn largest(key: &str) -> Vec<u8> {
 
 /// Just under the limit when it is inflated, and some kilobytes before.
 fn bomb(key: &str) -> Vec<u8> {
-    let row = "plc,sensor=s0001 value=1 1772064001000000000\n";
+    let row = format!("plc,sensor=s0001 value=1 {}000000000\n", rows::second());
     let text = row.repeat(LIMIT / row.len());
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     // Writing to a vector cannot fail.
@@ -139,7 +139,7 @@ fn bad_rows(key: &str) -> Vec<u8> {
 
 /// Ten thousand rows of sensors that are not registered: refused, and kept.
 fn few_bad_rows(key: &str) -> Vec<u8> {
-    let row = |i| format!("x{} value=1 {}000000000\n", i % 500, 1_772_064_000 + i / 500);
+    let row = |i| format!("x{} value=1 {}000000000\n", i % 500, rows::second() + i / 500);
     let text: String = (0..10_000).map(row).collect();
     post(key, "/api/v2/write?bucket=bench", "identity", text.as_bytes())
 }

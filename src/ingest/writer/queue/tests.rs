@@ -19,7 +19,16 @@ fn push(queue: &Queue, readings: usize) -> Pushed {
 }
 
 fn sizes(queue: &Queue) -> Option<Vec<usize>> {
-    queue.take().map(|taken| taken.iter().map(|w| w.batch.len()).collect())
+    queue.take().map(|taken| {
+        queue.settle(taken.transaction, taken.batches.iter().map(|_| Ok(())));
+        taken.batches.iter().map(Batch::len).collect()
+    })
+}
+
+fn of_sensor(sensor: i32, second: i64, value: f64) -> Batch {
+    let (plant, sensor) = (PlantId(1), SensorId(sensor));
+    let time = Instant::from_epoch(second, 1).expect("time");
+    Batch::new(vec![Reading { plant, sensor, time, value: Finite::new(value).expect("value") }])
 }
 
 #[test]
@@ -107,4 +116,67 @@ async fn is_drained_when_the_last_worker_ends() {
         }
     );
     assert_eq!(drained, 0);
+}
+
+/// A sender that lost its connection sends a newer value at once.
+#[test]
+fn a_newer_value_waits_for_an_older_one_that_was_given_up() {
+    let queue = Queue::new(2);
+    let older = queue.push(of_sensor(1, 60, 1.0)).ok().expect("room");
+    let first = queue.take().expect("a transaction");
+    drop(older);
+    let pushed = [
+        of_sensor(1, 60, 2.0),
+        of_sensor(2, 60, 3.0),
+        of_sensor(1, 60, 4.0),
+        of_sensor(1, 61, 5.0),
+    ]
+    .map(|batch| queue.push(batch).ok().expect("room"));
+    let values = |batches: &[Batch]| -> Vec<f64> {
+        batches.iter().flat_map(Batch::readings).map(|r| r.value.get()).collect()
+    };
+    let second = queue.take().expect("what does not depend on it");
+    assert_eq!(values(&second.batches), [3.0, 5.0]);
+    queue.settle(second.transaction, [Ok(()), Ok(())]);
+    queue.state().workers += 1;
+    assert!(queue.take().is_none(), "the rest waits");
+    queue.settle(first.transaction, [Ok(())]);
+    let third = queue.take().expect("its turn");
+    assert_eq!(values(&third.batches), [2.0, 4.0]);
+    drop(pushed);
+}
+
+/// As long as nobody gave up, the database may order them: both senders still wait.
+#[test]
+fn a_transaction_that_is_waited_for_delays_nobody() {
+    let queue = Queue::new(2);
+    let _older = queue.push(of_sensor(1, 60, 1.0)).ok().expect("room");
+    let _first = queue.take().expect("a transaction");
+    let _newer = queue.push(of_sensor(1, 60, 2.0)).ok().expect("room");
+    assert!(queue.take().is_some());
+}
+
+#[test]
+fn a_slow_transaction_orders_what_follows_and_calls_another_worker() {
+    let queue = Queue::new(2);
+    let _older = queue.push(of_sensor(1, 60, 1.0)).ok().expect("room");
+    let _first = queue.take().expect("a transaction");
+    queue.state().running[0].since -= std::time::Duration::from_secs(2);
+    let same = queue.push(of_sensor(1, 60, 2.0)).ok().expect("room");
+    assert!(same.start_worker);
+    assert!(queue.take().is_none());
+}
+
+#[test]
+fn a_transaction_without_an_outcome_closes_its_receipts() {
+    let queue = Queue::new(1);
+    let mut pushed = push(&queue, 1);
+    let taken = queue.take().expect("a transaction");
+    assert!(
+        pushed.receipt.try_recv().is_err_and(|e| e == super::oneshot::error::TryRecvError::Empty)
+    );
+    queue.settle(taken.transaction, []);
+    assert!(
+        pushed.receipt.try_recv().is_err_and(|e| e == super::oneshot::error::TryRecvError::Closed)
+    );
 }

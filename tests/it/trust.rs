@@ -1,0 +1,6 @@
+//! Nothing acknowledged is ever lost: faults of every kind while clients send what they know.
+
+mod broken_body;
+mod corpus;
+mod soak;
+mod telegraf;

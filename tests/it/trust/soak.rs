@@ -1,0 +1,316 @@
+//! Senders send a known sequence to the real `lotwise ingest` on a durable database of its own, while
+//! processes are killed, a disk fills up and connections break. At the end the table holds every
+//! acknowledged reading exactly once, with the last acknowledged value, and nothing else.
+//!
+//! `LOTWISE_SOAK_SECONDS` is how long (a minute without it), `LOTWISE_SOAK_SEED` chooses the faults
+//! (their times stay those of the machine). `scripts/soak` sets both.
+
+mod disk;
+mod faults;
+pub mod ledger;
+mod process;
+mod proxy;
+mod sender;
+mod wire;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use reqwest::Client;
+use serde_json::{Value, json};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
+
+use self::disk::Disk;
+use self::faults::Victims;
+use self::ledger::{Findings, Place};
+use self::process::Process;
+use self::proxy::{Proxy, Rest};
+use self::sender::{Field, Habit};
+use self::wire::{Form, PLANT};
+use crate::support::cluster::Cluster;
+use crate::support::command::lotwise;
+use crate::support::db::Server;
+use crate::trust::telegraf::client::{Metric, Telegraf};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_on_timescale() {
+    soak(Server::Timescale).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_on_plain() {
+    soak(Server::Plain).await;
+}
+
+/// Room for database and log, some of it for the readings of ten minutes.
+const DISK_MEGABYTES: u32 = 1_024;
+
+async fn soak(server: Server) {
+    let seconds = setting("LOTWISE_SOAK_SECONDS").unwrap_or(60);
+    let seed = setting("LOTWISE_SOAK_SEED").unwrap_or_else(rand::random);
+    println!("{seconds} s on {server:?}, LOTWISE_SOAK_SEED={seed}");
+    let (victims, field) = set_up(server).await;
+
+    let victims = Arc::new(victims);
+    let hurting = tokio::spawn(victims.clone().hurt(seed));
+    let senders: Vec<_> = habits()
+        .into_iter()
+        .zip(seed..)
+        .map(|(habit, seed)| tokio::spawn(field.clone().run(habit, seed)))
+        .collect();
+    let telegraf = tokio::spawn(telegraf(field.clone()));
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    victims.stop.store(true, Ordering::Relaxed);
+    hurting.await.expect("the faults");
+    // A while without faults, in which everybody gets through.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    field.stop.store(true, Ordering::Relaxed);
+    for sender in senders {
+        sender.await.expect("a sender");
+    }
+    telegraf.await.expect("Telegraf");
+
+    assert!(
+        victims.process.stop(),
+        "it does not stop in good order: {}",
+        victims.process.end_of_log()
+    );
+    let findings = compare(&victims.cluster, &field).await;
+    report(&victims, &field, &findings);
+    let tally = field.tally();
+    assert!(findings.are_none(), "{findings}");
+    assert!(tally.wrong.is_empty(), "answers: {:#?}", &tally.wrong[..tally.wrong.len().min(5)]);
+    assert_eq!(victims.process.panics(), Vec::<String>::new());
+    something_happened(&victims, &field, &tally.answers);
+}
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|e| panic!("{name}: {e}")))
+}
+
+/// Durable database on a small disk, proxy, service, proxy; a plant with sensors, and a key.
+async fn set_up(server: Server) -> (Victims, Arc<Field>) {
+    // reqwest wants a provider, although no TLS is used here.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let (disk, cluster) = tokio::task::spawn_blocking(move || {
+        let disk = Disk::new(DISK_MEGABYTES);
+        let cluster = Cluster::durable(server, disk.path());
+        (disk, cluster)
+    })
+    .await
+    .expect("a database");
+    let mut admin = connect(&cluster.url).await;
+    // A log that fits the disk, and recovers fast.
+    for setting in ["max_wal_size = '128MB'", "min_wal_size = '32MB'", "checkpoint_timeout = '30s'"]
+    {
+        let sql = AssertSqlSafe(format!("ALTER SYSTEM SET {setting}"));
+        sqlx::query(sql).execute(&mut admin).await.expect("a setting");
+    }
+    sqlx::query("SELECT pg_reload_conf()").execute(&mut admin).await.expect("reload");
+    let durable: Vec<String> = sqlx::query_scalar(
+        "SELECT setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')",
+    )
+    .fetch_all(&mut admin)
+    .await
+    .expect("settings");
+    assert_eq!(durable, ["on", "on", "on"], "a crash would prove nothing");
+    admin.close().await.expect("close");
+
+    let owner = cluster.role_url("owner");
+    let key = disk.path().join("key");
+    command(
+        &["migrate", "--timescaledb", if server == Server::Plain { "off" } else { "require" }],
+        &owner,
+    );
+    command(
+        &[
+            "key",
+            "create",
+            "--name",
+            "soak",
+            "--scope",
+            "readings",
+            "--scope",
+            "context",
+            "--out",
+            key.to_str().expect("path"),
+        ],
+        &owner,
+    );
+    let key = std::fs::read_to_string(key).expect("key").trim().to_owned();
+
+    let mut database = url::Url::parse(&cluster.role_url("ingest")).expect("URL");
+    let back = Proxy::start(address(&database), Rest::Delivered).await;
+    database.set_port(Some(back.address.port())).expect("port");
+    let process = tokio::task::spawn_blocking(move || Process::start(database.as_str(), &[])).await;
+    let process = process.expect("a service");
+    let front = Proxy::start(process.address, Rest::Dropped).await;
+    let field = Arc::new(Field::new(format!("http://{}", front.address), key));
+    register(&field).await;
+    (Victims::new(process, cluster, disk, front, back), field)
+}
+
+fn address(url: &url::Url) -> SocketAddr {
+    url.socket_addrs(|| None).expect("address")[0]
+}
+
+fn command(arguments: &[&str], database_url: &str) {
+    let output =
+        lotwise(arguments).env("LOTWISE_DATABASE_URL", database_url).output().expect("lotwise");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A Telegraf that flushes each second, as long as the others send and then until its buffer is
+/// empty: nothing of its metrics may be dropped.
+async fn telegraf(field: Arc<Field>) {
+    let mut telegraf =
+        Telegraf::new(&field.url, &field.key, PLANT, 1_000).with_ledger(&field.ledger);
+    let start = chrono::Utc::now().timestamp_millis();
+    let (mut second, mut value) = (0, TELEGRAF_VALUES);
+    let mut after = 0;
+    while !field.stop.load(Ordering::Relaxed) || telegraf.waiting() > 0 {
+        if !field.stop.load(Ordering::Relaxed) {
+            // The newest seconds come again, with newer values.
+            for time in (second - 5).max(0)..=second {
+                for sensor in &telegraf_sensors() {
+                    value += 1;
+                    telegraf.add(Metric::new((sensor.clone(), start + time * 1_000), value));
+                }
+            }
+            second += 1;
+        } else {
+            after += 1;
+            assert!(after < 60, "not everything arrives: {:?}", telegraf.log);
+        }
+        telegraf.flush().await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    println!("Telegraf: {} metrics arrived", value - TELEGRAF_VALUES);
+    assert_eq!((telegraf.log.dropped, telegraf.log.overflowed), (0, 0));
+    let allowed = [0, 204, 429, 503];
+    assert!(telegraf.log.answers.iter().all(|s| allowed.contains(s)), "{:?}", telegraf.log);
+}
+
+/// Far above the values of the other senders.
+const TELEGRAF_VALUES: u64 = 1 << 40;
+
+fn telegraf_sensors() -> Vec<String> {
+    (0..20).map(|number| format!("agent-{number}")).collect()
+}
+
+/// Eight senders of all forms. The last two share their sensors.
+fn habits() -> Vec<Habit> {
+    let habit = |form, batch, name: &str, careless, gives_up| {
+        let sensors = (0..6).map(|number| format!("{name}-{number}")).collect();
+        Habit { form, batch, sensors, careless, gives_up }
+    };
+    vec![
+        habit(Form::LinesGzip, 1_000, "telegraf", false, 0),
+        habit(Form::LinesGzip, 300, "hasty", false, 60),
+        habit(Form::Lines, 1, "single", false, 30),
+        habit(Form::Lines, 40, "careless", true, 30),
+        habit(Form::Json, 1, "gateway", false, 0),
+        habit(Form::JsonGzip, 400, "mes", true, 40),
+        habit(Form::Json, 50, "shared", false, 40),
+        habit(Form::LinesGzip, 50, "shared", false, 40),
+    ]
+}
+
+async fn register(field: &Field) {
+    let client = Client::new();
+    let post = async |resource: &str, items: Value| {
+        let request = client.post(format!("{}/v1/{resource}", field.url)).bearer_auth(&field.key);
+        let answer = request.json(&json!({"items": items})).send().await.expect("an answer");
+        let text = answer.text().await.expect("a body");
+        assert!(text.contains("\"rejected\":0"), "{text}");
+    };
+    post("plants", json!([{"key": PLANT, "name": "Soak", "time_zone": "Europe/Madrid"}])).await;
+    let mut sensors: Vec<String> = habits().into_iter().flat_map(|habit| habit.sensors).collect();
+    sensors.extend(telegraf_sensors());
+    sensors.sort();
+    sensors.dedup();
+    let sensors: Vec<Value> = sensors
+        .iter()
+        .map(|key| {
+            json!({"plant": PLANT, "key": key, "name": key, "quantity": "power", "unit": "kW", "kind": "gauge"})
+        })
+        .collect();
+    post("sensors", json!(sensors)).await;
+}
+
+async fn connect(url: &str) -> PgConnection {
+    let options: PgConnectOptions = url.parse().expect("URL");
+    options.connect().await.expect("connect to the database")
+}
+
+/// Reads the table itself and its index: a crash must have left both the same.
+async fn compare(cluster: &Cluster, field: &Field) -> Findings {
+    let mut owner = connect(&cluster.role_url("owner")).await;
+    let table = stored(&mut owner, &["indexscan", "indexonlyscan", "bitmapscan"]).await;
+    let index = stored(&mut owner, &["seqscan"]).await;
+    assert!(table == index, "table and index differ: {} and {} rows", table.len(), index.len());
+    field.ledger.compare(&table)
+}
+
+async fn stored(conn: &mut PgConnection, without: &[&str]) -> Vec<(Place, f64)> {
+    sqlx::query("RESET ALL").execute(&mut *conn).await.expect("reset");
+    for scan in without {
+        let sql = AssertSqlSafe(format!("SET enable_{scan} = off"));
+        sqlx::query(sql).execute(&mut *conn).await.expect("a setting");
+    }
+    let rows = sqlx::query(
+        "SELECT s.key, (extract(epoch FROM r.time) * 1000)::int8, r.value
+         FROM (SELECT time, value, plant_id, sensor_id FROM lotwise.reading) r
+         JOIN lotwise.sensor s ON s.id = r.sensor_id AND s.plant_id = r.plant_id ORDER BY 1, 2, 3",
+    )
+    .fetch_all(conn)
+    .await
+    .expect("the readings");
+    rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect()
+}
+
+fn report(victims: &Victims, field: &Field, findings: &Findings) {
+    let (places, acknowledged) = field.ledger.size();
+    println!("places: {places}, acknowledged writes: {acknowledged}");
+    for (name, count) in &field.tally().answers {
+        println!("    {name}: {count}");
+    }
+    println!("faults: {:?}", victims.counts());
+    println!(
+        "connections that broke by themselves: {} of senders, {} to the database",
+        victims.front.broken(),
+        victims.back.broken()
+    );
+    print!("{findings}");
+}
+
+/// A soak in which nothing went wrong, or nothing got through, would prove nothing.
+fn something_happened(
+    victims: &Victims,
+    field: &Field,
+    answers: &std::collections::BTreeMap<String, u64>,
+) {
+    let counts = victims.counts();
+    let faults = [
+        "process killed",
+        "database crashed",
+        "disk filled",
+        "clients cut",
+        "database slow",
+        "database connections cut",
+        "database connections stranded",
+    ];
+    for fault in faults {
+        assert!(counts.contains_key(fault), "{fault}: never; was the time too short?");
+    }
+    for answer in
+        ["Lines 204", "LinesGzip 204", "Json 200", "JsonGzip 200", "Lines 400", "connection broken"]
+    {
+        assert!(answers.contains_key(answer), "{answer}: never");
+    }
+    assert!(answers.keys().any(|answer| answer.ends_with(" 503")), "the database was never missed");
+    assert!(field.ledger.size().1 > 1_000, "hardly anything was acknowledged");
+}
