@@ -51,9 +51,12 @@ async fn ask(conn: &mut PgConnection, findings: &mut Vec<Finding>) -> sqlx::Resu
     if !is_usable {
         return Ok(());
     }
+    findings.push(clock(conn).await?);
     findings.extend(roles::check(conn).await?);
     findings.push(room(conn, &kind).await?);
     findings.extend(sensors::check(conn).await?);
+    findings.push(sensors::incomplete(conn).await?);
+    findings.push(sensors::waiting(conn).await?);
     Ok(())
 }
 
@@ -80,6 +83,38 @@ async fn version(conn: &mut PgConnection) -> sqlx::Result<(Finding, bool)> {
         }
         None => (Finding::fail(check, "no schema", "run `lotwise migrate` as the owner"), false),
     })
+}
+
+/// Seconds by which this machine's clock and the database's may differ.
+const SKEW_S: f64 = 2.0;
+
+/// Whether this machine and the database agree on the time: ingest judges by the one, the plugin's
+/// database by the other.
+async fn clock(conn: &mut PgConnection) -> sqlx::Result<Finding> {
+    let before = Utc::now();
+    let there: DateTime<Utc> =
+        sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(conn).await?;
+    let after = Utc::now();
+    Ok(skew(before, there, after))
+}
+
+fn skew(before: DateTime<Utc>, there: DateTime<Utc>, after: DateTime<Utc>) -> Finding {
+    let seconds = |length: chrono::TimeDelta| length.as_seconds_f64();
+    // The answer was made at some time in between.
+    let ahead_s = if there < before {
+        seconds(before - there)
+    } else if there > after {
+        seconds(after - there)
+    } else {
+        0.0
+    };
+    let check = "clock";
+    if ahead_s.abs() <= SKEW_S {
+        return Finding::ok(check, format!("that of the database (within {SKEW_S} s)"));
+    }
+    let which = if ahead_s > 0.0 { "ahead of" } else { "behind" };
+    let found = format!("this machine's is {:.0} s {which} the database's", ahead_s.abs());
+    Finding::warn(check, found, "let both follow a time server (chrony, systemd-timesyncd)")
 }
 
 const HAS_WEEK: &str = "SELECT to_regclass('lotwise.reading_w' || $1) IS NOT NULL";
@@ -130,4 +165,22 @@ async fn room(conn: &mut PgConnection, kind: &DatabaseKind) -> sqlx::Result<Find
         }
     };
     Ok(Finding::ok("chunks", found))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta};
+
+    use super::skew;
+
+    #[test]
+    fn says_which_clock_is_ahead() {
+        let at = |s: i64| DateTime::UNIX_EPOCH + TimeDelta::seconds(s);
+        assert!(skew(at(100), at(101), at(102)).to_string().starts_with("OK"));
+        assert!(skew(at(100), at(98), at(130)).to_string().starts_with("OK"));
+        let ahead = skew(at(100), at(40), at(101)).to_string();
+        assert!(ahead.starts_with("WARN") && ahead.contains("60 s ahead of"), "{ahead}");
+        let behind = skew(at(100), at(105), at(101)).to_string();
+        assert!(behind.starts_with("WARN") && behind.contains("4 s behind"), "{behind}");
+    }
 }

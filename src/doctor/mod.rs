@@ -9,6 +9,7 @@ mod sensors;
 mod service;
 
 use std::fmt;
+use std::path::PathBuf;
 
 use anyhow::bail;
 
@@ -21,6 +22,12 @@ pub struct Args {
     /// Address of the ingest service, such as http://127.0.0.1:8086; not checked without
     #[arg(long)]
     pub url: Option<String>,
+    /// Authority of the service's certificate (PEM), where the system does not know it
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub ca: Option<PathBuf>,
+    /// Certificate and key to show to the service (PEM), where it asks for one
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub client_cert: Option<PathBuf>,
 }
 
 /// How a check went.
@@ -86,7 +93,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     };
     print(database::check(&args.database_url).await);
     if let Some(url) = &args.url {
-        print(vec![service::check(url).await]);
+        print(service::check(url, args.ca.as_deref(), args.client_cert.as_deref()).await);
     }
     match failed {
         0 => Ok(()),

@@ -13,7 +13,7 @@ type Row = (String, bool, bool, Vec<String>, Vec<String>);
 const RIGHTS: &str = "
     WITH tables (name) AS (SELECT unnest(ARRAY['plant', 'line', 'machine', 'sensor', 'shift', 'reference',
             'operator', 'lot', 'run', 'state', 'production_count', 'tariff', 'factor', 'target', 'reading',
-            'quarantine',
+            'quarantine', 'sensor_mapping',
             'rollup_state', 'rollup_sensor', 'rollup_dirty', 'rollup_hour', 'rollup_run', 'rollup_run_done'])),
     writes (name) AS (SELECT unnest(ARRAY['INSERT', 'UPDATE', 'DELETE'])),
     rights (role, kind, object, privilege, wanted) AS (

@@ -7,8 +7,9 @@ use sqlx::postgres::PgConnection;
 
 use super::Finding;
 
-/// A sensor is silent after this many of its intervals.
-const INTERVALS: f64 = 10.0;
+/// A sensor is silent after this many of its intervals, or its longest gap if that is longer; as
+/// `GET /v1/sensors/silent` and the query type data_quality have it.
+const INTERVALS: f64 = 3.0;
 
 /// Silent sensors that are named.
 const NAMED: usize = 5;
@@ -16,10 +17,10 @@ const NAMED: usize = 5;
 /// Senders' clocks may be ahead by this much.
 const AHEAD_S: f64 = 300.0;
 
-/// Plant, sensor, its interval, its newest reading and that one's age in seconds.
+/// Plant, sensor, seconds after which it is silent, its newest reading and that one's age in seconds.
 type Row = (String, Option<String>, Option<f64>, Option<DateTime<Utc>>, Option<f64>);
 
-const NEWEST: &str = "SELECT p.key, s.key, s.interval_s, newest.time,
+const NEWEST: &str = "SELECT p.key, s.key, greatest($1 * s.interval_s, s.max_gap_s), newest.time,
         date_part('epoch', now() - newest.time)
     FROM lotwise.plant p
     LEFT JOIN lotwise.sensor s ON s.plant_id = p.id
@@ -29,7 +30,40 @@ const NEWEST: &str = "SELECT p.key, s.key, s.interval_s, newest.time,
 
 /// A line for each plant, and one for the silent sensors.
 pub async fn check(conn: &mut PgConnection) -> sqlx::Result<Vec<Finding>> {
-    Ok(findings(&sqlx::query_as(NEWEST).fetch_all(conn).await?))
+    Ok(findings(&sqlx::query_as(NEWEST).bind(INTERVALS).fetch_all(conn).await?))
+}
+
+/// Sensors that came with their first reading, and that nobody has said anything about.
+pub async fn incomplete(conn: &mut PgConnection) -> sqlx::Result<Finding> {
+    let check = "incomplete sensors";
+    let count: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM lotwise.sensor WHERE quantity = 'unknown'")
+            .fetch_one(conn)
+            .await?;
+    Ok(match count {
+        0 => Finding::ok(check, "none"),
+        count => Finding::warn(
+            check,
+            format!("{count} registered themselves"),
+            "GET /v1/sensors/incomplete lists them; say with POST /v1/sensors what they measure",
+        ),
+    })
+}
+
+/// Readings in quarantine.
+pub async fn waiting(conn: &mut PgConnection) -> sqlx::Result<Finding> {
+    let check = "quarantine";
+    let counts: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT reason, count(*) FROM lotwise.quarantine GROUP BY reason ORDER BY reason",
+    )
+    .fetch_all(conn)
+    .await?;
+    if counts.is_empty() {
+        return Ok(Finding::ok(check, "empty"));
+    }
+    let counts: Vec<_> = counts.iter().map(|(why, count)| format!("{count} {why}")).collect();
+    let advice = "GET /v1/quarantine lists them; they are dropped after 30 days";
+    Ok(Finding::warn(check, format!("readings that wait: {}", counts.join(", ")), advice))
 }
 
 fn findings(rows: &[Row]) -> Vec<Finding> {
@@ -70,7 +104,7 @@ fn silent(rows: &[Row]) -> Finding {
     let check = "silent sensors";
     let silent: Vec<_> = rows.iter().filter(|row| is_silent(row)).collect();
     if silent.is_empty() {
-        return Finding::ok(check, format!("none (longer than {INTERVALS} intervals)"));
+        return Finding::ok(check, "none");
     }
     let named: Vec<_> = silent
         .iter()
@@ -82,15 +116,15 @@ fn silent(rows: &[Row]) -> Finding {
         .collect();
     let more = if silent.len() > NAMED { ", ..." } else { "" };
     let found = format!(
-        "{} for longer than {INTERVALS} intervals: {}{more}",
+        "{} for longer than {INTERVALS} intervals and their longest gap: {}{more}",
         silent.len(),
         named.join(", ")
     );
     Finding::warn(check, found, "check these sensors and what sends for them")
 }
 
-fn is_silent((_, sensor, interval_s, _, age_s): &Row) -> bool {
-    let longest = interval_s.unwrap_or(f64::INFINITY) * INTERVALS;
+fn is_silent((_, sensor, silent_after_s, _, age_s): &Row) -> bool {
+    let longest = silent_after_s.unwrap_or(f64::INFINITY);
     sensor.is_some() && age_s.is_none_or(|age_s| age_s > longest)
 }
 
@@ -115,7 +149,7 @@ mod tests {
     fn sensor(plant: &str, key: &str, age_s: Option<f64>) -> Row {
         let time =
             age_s.map(|age_s| DateTime::UNIX_EPOCH - chrono::TimeDelta::seconds(age_s as i64));
-        (plant.to_owned(), Some(key.to_owned()), Some(60.0), time, age_s)
+        (plant.to_owned(), Some(key.to_owned()), Some(600.0), time, age_s)
     }
 
     fn lines(rows: &[Row]) -> Vec<String> {
@@ -130,7 +164,10 @@ mod tests {
         let found = lines(&rows);
         assert!(found[0].contains("plant a") && found[0].contains("no sensors"), "{found:#?}");
         assert!(found[1].starts_with("OK    plant b") && found[1].contains(", 5 s ago, of 2"));
-        assert!(found[2].contains("1 for longer than 10 intervals: b/y (10 min)"), "{found:#?}");
+        assert!(
+            found[2].contains("1 for longer than 3 intervals and their longest gap: b/y (10 min)"),
+            "{found:#?}"
+        );
         assert_eq!(found.len(), 3);
     }
 

@@ -5,7 +5,8 @@ use sqlx::postgres::PgPool;
 use crate::ingest::auth::Grant;
 use crate::ingest::batch::Batch;
 use crate::ingest::database::Unavailable;
-use crate::ingest::directory::Directory;
+use crate::ingest::directory::{Directory, Found};
+use crate::ingest::freshness::Freshness;
 use crate::ingest::payload::{Parsed, RowError};
 use crate::ingest::quarantine;
 use crate::ingest::reading::Instant;
@@ -20,6 +21,7 @@ pub struct Intake {
     pool: PgPool,
     directory: Directory,
     writer: Writer,
+    freshness: Freshness,
 }
 
 /// What became of a batch.
@@ -73,8 +75,8 @@ impl<'a> Source<'a> {
 
 impl Intake {
     /// `pool` holds what waits in quarantine.
-    pub fn new(pool: PgPool, directory: Directory, writer: Writer) -> Self {
-        Self { pool, directory, writer }
+    pub fn new(pool: PgPool, directory: Directory, writer: Writer, freshness: Freshness) -> Self {
+        Self { pool, directory, writer, freshness }
     }
 
     /// Stores what can be stored; when it returns `Ok`, that is committed.
@@ -107,7 +109,10 @@ impl Intake {
         let Validated { readings, errors, held, .. } =
             validate(parsed, arrival, grant, &self.directory).await?;
         let accepted = readings.len();
-        self.writer.store(Batch::new(readings)).await?;
+        let batch = Batch::new(readings);
+        let noted = self.freshness.note(&batch);
+        self.writer.store(batch).await?;
+        self.freshness.committed(&noted, arrival.now);
         quarantine::hold(&self.pool, &held).await?;
         metrics::counter!(telemetry::READINGS_ACCEPTED, "protocol" => source.protocol)
             .increment(accepted as u64);
@@ -132,5 +137,18 @@ impl Intake {
         let Validated { readings, errors, would_be_new, .. } =
             validate(parsed, arrival, grant, &self.directory).await?;
         Ok(Taken { accepted: readings.len() + would_be_new, errors })
+    }
+
+    /// Which of these sensors, each named with its plant, are registered.
+    ///
+    /// # Errors
+    /// The database had to be asked and does not answer.
+    pub async fn registered<'a>(
+        &self,
+        sensors: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+    ) -> Result<Vec<bool>, Unavailable> {
+        self.directory.learn(sensors.clone()).await?;
+        let known = self.directory.read();
+        Ok(sensors.map(|(p, s)| matches!(known.find(p, s), Found::Sensor(..))).collect())
     }
 }

@@ -12,11 +12,13 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::ingest::auth::Keys;
 use crate::ingest::directory::Directory;
+use crate::ingest::freshness::Freshness;
 use crate::ingest::http::room::Room;
 use crate::ingest::http::{self, App, idempotency};
 use crate::ingest::intake::Intake;
 use crate::ingest::keys::cli::rules::parse_burst;
 use crate::ingest::keys::rules::{Limits, Rate, Window};
+use crate::ingest::mapping::store::Mappings;
 use crate::ingest::telemetry::{self, LogFormat};
 use crate::ingest::tls::{Tls, TlsArgs, TlsListener};
 use crate::ingest::writer::Writer;
@@ -53,6 +55,9 @@ pub struct Args {
     /// Serve /metrics (which names plants, sensors and keys) at this address only, without TLS
     #[arg(long, env = "LOTWISE_METRICS_LISTEN", value_name = "ADDRESS")]
     pub metrics_listen: Option<String>,
+    /// Most sensors with a metric of their own, the first by plant and key
+    #[arg(long, env = "LOTWISE_METRICS_SENSORS", value_name = "N", default_value_t = 5_000)]
+    pub metrics_sensors: u32,
     /// How often rollups are brought up to date, in seconds; 0: not by this process
     #[arg(long, env = "LOTWISE_ROLLUP_SECONDS", default_value_t = 10)]
     pub rollup_seconds: u64,
@@ -139,6 +144,8 @@ pub async fn serve(
         tokio::spawn(rollup::worker::keep(args.database_url.clone(), every))
     });
     let pool = app.pool.clone();
+    let freshness =
+        tokio::spawn(app.freshness.clone().follow(pool.clone(), args.metrics_sensors.into()));
     let metrics = match &args.metrics_listen {
         Some(address) => Some(tokio::spawn(serve_metrics(bind(address).await?, app.clone()))),
         None => None,
@@ -155,6 +162,7 @@ pub async fn serve(
         tracing::warn!(drain_s = DRAIN.as_secs(), "some readings were not written");
     }
     rollups.inspect(tokio::task::JoinHandle::abort);
+    freshness.abort();
     tidy.abort();
     prepare.abort();
     if let Some(metrics) = metrics {
@@ -243,13 +251,21 @@ fn app(args: &Args) -> anyhow::Result<(App, Writer)> {
         "--database-url is not valid; it looks like postgres://USER:PASSWORD@HOST:5432/DATABASE",
     )?;
     let writer = Writer::new(copy_pool::pool(&args.database_url, args.writers)?);
+    let freshness = Freshness::default();
     let app = App {
         keys: Keys::new(
             pool.clone(),
             Duration::from_secs(args.key_cache_seconds),
             args.limits.limits(),
         ),
-        intake: Intake::new(pool.clone(), Directory::new(pool.clone()), writer.clone()),
+        mappings: Mappings::new(pool.clone()),
+        intake: Intake::new(
+            pool.clone(),
+            Directory::new(pool.clone()),
+            writer.clone(),
+            freshness.clone(),
+        ),
+        freshness,
         max_body_bytes: args.max_body_bytes,
         body_timeout: Duration::from_secs(args.body_seconds),
         room: Room::new(args.max_body_bytes),

@@ -35,6 +35,9 @@ const SECONDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 /// Upper ends of the buckets in readings.
 const READINGS: [f64; 8] = [1.0, 10.0, 100.0, 300.0, 1_000.0, 3_000.0, 5_000.0, 10_000.0];
 
+/// Upper ends of the lag's buckets in seconds: from a gateway that sends at once to a buffer of days.
+const LAGS: [f64; 9] = [1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0];
+
 static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 
 /// Starts the process's metrics, or gives those that run already. None when the process has other
@@ -49,6 +52,8 @@ fn start_metrics() -> Option<PrometheusHandle> {
         .set_buckets_for_metric(seconds, &SECONDS)
         .ok()?
         .set_buckets_for_metric(Matcher::Full(TRANSACTION_READINGS.to_owned()), &READINGS)
+        .ok()?
+        .set_buckets_for_metric(Matcher::Full(LAG_SECONDS.to_owned()), &LAGS)
         .ok()?
         .build_recorder();
     let handle = recorder.handle();
@@ -66,6 +71,16 @@ fn start_metrics() -> Option<PrometheusHandle> {
         SENSORS_REGISTERED,
         "Sensors registered by their first reading, by key"
     );
+    metrics::describe_counter!(
+        READINGS_LATE,
+        "Readings stored that were older than the newest of their sensor by more than its interval"
+    );
+    metrics::describe_histogram!(
+        LAG_SECONDS,
+        "Age of the newest reading of each stored batch and plant"
+    );
+    metrics::describe_gauge!(REQUESTS_OPEN, "Requests that are not answered yet");
+    metrics_process::Collector::default().describe();
     metrics::describe_counter!(TLS_REFUSED, "TLS handshakes that failed");
     metrics::describe_counter!(TLS_RELOADS_FAILED, "Changed TLS files that could not be used");
     metrics::describe_gauge!(
@@ -79,6 +94,11 @@ fn start_metrics() -> Option<PrometheusHandle> {
     metrics::describe_histogram!(TRANSACTION_SECONDS, "Time from connection to commit");
     metrics::describe_counter!(READINGS_WRITTEN, "Readings committed, by way: copy or upsert");
     Some(handle)
+}
+
+/// Takes the process's memory, time and files into the metrics.
+pub fn measure_process() {
+    metrics_process::Collector::default().collect();
 }
 
 /// Keeps the histograms small; never returns.
@@ -96,6 +116,18 @@ pub async fn tidy_metrics() {
 pub const READINGS_ACCEPTED: &str = "lotwise_ingest_readings_accepted_total";
 /// Counter, label `reason`.
 pub const READINGS_REJECTED: &str = "lotwise_ingest_readings_rejected_total";
+/// Counter, label `plant`.
+pub const READINGS_LATE: &str = "lotwise_ingest_readings_late_total";
+/// Histogram, label `plant`.
+pub const LAG_SECONDS: &str = "lotwise_ingest_lag_seconds";
+/// Gauge, labels `plant` and `sensor`, seconds since 1970.
+pub const SENSOR_LAST_SEEN: &str = "lotwise_ingest_sensor_last_seen_timestamp_seconds";
+/// Gauge, label `plant`, seconds since 1970.
+pub const PLANT_LAST_SEEN: &str = "lotwise_ingest_plant_last_seen_timestamp_seconds";
+/// Gauge, label `plant`.
+pub const SENSORS_SILENT: &str = "lotwise_ingest_sensors_silent";
+/// Gauge.
+pub const REQUESTS_OPEN: &str = "lotwise_ingest_requests_open";
 /// Counter, label `resource`.
 pub const CONTEXT_ACCEPTED: &str = "lotwise_ingest_context_accepted_total";
 /// Counter, label `reason`.

@@ -74,7 +74,7 @@ async fn a_working_installation(server: Server) {
          SELECT ensure_partitions(now() - interval '21 days', now() + interval '7 days');
          INSERT INTO reading (time, value, plant_id, sensor_id)
              SELECT now() - age, 1, plant_id, s.id
-             FROM sensor s JOIN (VALUES ('a', interval '9 minutes'), ('b', interval '15 days')) v (key, age)
+             FROM sensor s JOIN (VALUES ('a', interval '4 minutes'), ('b', interval '15 days')) v (key, age)
              USING (key)",
     )
     .await;
@@ -86,7 +86,7 @@ async fn a_working_installation(server: Server) {
     };
     assert!(stdout(&output).contains(room), "{}", stdout(&output));
     let madrid = line(&output, "plant madrid");
-    assert!(madrid.starts_with("OK") && madrid.contains("9 min ago, of 3 sensors"), "{madrid}");
+    assert!(madrid.starts_with("OK") && madrid.contains("4 min ago, of 3 sensors"), "{madrid}");
     assert!(line(&output, "plant porto").contains("no sensors"));
     let silent = line(&output, "silent sensors");
     assert!(
@@ -94,6 +94,25 @@ async fn a_working_installation(server: Server) {
         "{silent}"
     );
     assert!(line(&output, "ingest service").starts_with("OK"));
+    assert!(!stdout(&output).contains("TLS certificate"), "it speaks plain HTTP");
+    assert!(line(&output, "clock").starts_with("OK"), "{}", stdout(&output));
+    assert!(line(&output, "incomplete sensors").starts_with("OK"));
+    assert!(line(&output, "quarantine").starts_with("OK"));
+
+    run(
+        &db,
+        "UPDATE sensor SET quantity = 'unknown' WHERE key = 'b';
+         INSERT INTO quarantine (plant_id, sensor, time, value, reason)
+             SELECT id, 'x', now(), n, why FROM plant,
+                 (VALUES (1, 'in_future'), (2, 'unknown_sensor')) AS v (n, why)
+             WHERE (key = 'madrid') = (n = 1)",
+    )
+    .await;
+    let output = doctor(&db.url, &[]);
+    let incomplete = line(&output, "incomplete sensors");
+    assert!(incomplete.starts_with("WARN") && incomplete.contains("1 registered"), "{incomplete}");
+    let quarantine = line(&output, "quarantine");
+    assert!(quarantine.contains("1 in_future, 1 unknown_sensor"), "{quarantine}");
 }
 
 async fn rights_that_lack_or_are_too_many(server: Server) {

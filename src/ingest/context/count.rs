@@ -1,5 +1,7 @@
 //! Production counts of lines and machines.
 
+mod set;
+
 use std::ops::Range;
 
 use chrono::{DateTime, Utc};
@@ -9,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::field::at_least_zero;
 use super::run::{check_order, interval};
-use super::{ItemError, Resource, lookup};
+use super::{ItemError, Resource, Set, lookup};
 use crate::domain::Key;
 use crate::ingest::reading::Instant;
 
@@ -51,22 +53,22 @@ pub struct Count {
 }
 
 /// A line or machine, by id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    pub plant_id: i32,
-    pub line_id: i32,
-    pub machine_id: Option<i32>,
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    plant_id: i32,
+    line_id: i32,
+    machine_id: Option<i32>,
 }
 
 /// What a count says, as the table has it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Made {
+#[derive(Debug, Clone, Copy)]
+struct Made {
     /// None: a counter, read at the end.
-    pub start: Option<DateTime<Utc>>,
-    pub end: DateTime<Utc>,
-    pub good: f64,
+    start: Option<DateTime<Utc>>,
+    end: DateTime<Utc>,
+    good: f64,
     /// None: what is stored, else 0.
-    pub scrap: Option<f64>,
+    scrap: Option<f64>,
 }
 
 impl Resource for Count {
@@ -123,11 +125,15 @@ impl Resource for Count {
         .await?;
         Ok(())
     }
+
+    async fn upsert_set(conn: &mut PgConnection, items: &[&Self]) -> sqlx::Result<Set> {
+        set::upsert(conn, items).await
+    }
 }
 
 impl Count {
     /// The one of the two forms that the item has.
-    pub(super) fn made(&self) -> Result<Made, ItemError> {
+    fn made(&self) -> Result<Made, ItemError> {
         let units = |field: &'static str, value: Option<f64>| {
             value.map(|v| at_least_zero(field, v)).transpose()
         };

@@ -61,6 +61,15 @@ impl<T> Update<T> {
         }
     }
 
+    /// With the value changed.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Update<U> {
+        match self {
+            Self::Keep => Update::Keep,
+            Self::Clear => Update::Clear,
+            Self::Set(value) => Update::Set(change(value)),
+        }
+    }
+
     /// With a reference to the value.
     pub fn as_ref(&self) -> Update<&T> {
         match self {

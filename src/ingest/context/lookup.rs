@@ -94,6 +94,7 @@ pub async fn reference(
 struct Named {
     insert: &'static str,
     select: &'static str,
+    insert_all: &'static str,
 }
 
 macro_rules! named {
@@ -106,6 +107,19 @@ macro_rules! named {
                  ON CONFLICT (plant_id, key) DO NOTHING RETURNING id"
             ),
             select: concat!("SELECT id FROM lotwise.", $table, " WHERE plant_id = $1 AND key = $2"),
+            // One order of locks for all.
+            insert_all: concat!(
+                "INSERT INTO lotwise.",
+                $table,
+                " (plant_id, key, name)
+                 SELECT DISTINCT p.id, i.key, i.key FROM unnest($1::text[], $2::text[]) AS i (plant, key)
+                 JOIN lotwise.plant p ON p.key = i.plant
+                 WHERE NOT EXISTS (SELECT FROM lotwise.",
+                $table,
+                " x WHERE x.plant_id = p.id AND x.key = i.key)
+                 ORDER BY 1, 2
+                 ON CONFLICT (plant_id, key) DO NOTHING"
+            ),
         }
     };
 }
@@ -118,6 +132,33 @@ pub async fn or_create_reference(conn: &mut PgConnection, plant_id: i32, key: &K
 /// The operator's id; created, with its key as name, when it is new.
 pub async fn or_create_operator(conn: &mut PgConnection, plant_id: i32, key: &Key) -> Found<i32> {
     or_create(named!("operator"), conn, plant_id, key).await
+}
+
+/// Creates the references that are new, with their keys as names; unknown plants are passed over.
+pub async fn create_references(
+    conn: &mut PgConnection,
+    plants: &[&str],
+    keys: &[&str],
+) -> sqlx::Result<()> {
+    create_all(named!("reference").insert_all, conn, plants, keys).await
+}
+
+/// Creates the operators that are new, with their keys as names; unknown plants are passed over.
+pub async fn create_operators(
+    conn: &mut PgConnection,
+    plants: &[&str],
+    keys: &[&str],
+) -> sqlx::Result<()> {
+    create_all(named!("operator").insert_all, conn, plants, keys).await
+}
+
+async fn create_all(
+    insert: &'static str,
+    conn: &mut PgConnection,
+    plants: &[&str],
+    keys: &[&str],
+) -> sqlx::Result<()> {
+    sqlx::query(insert).bind(plants).bind(keys).execute(conn).await.map(drop)
 }
 
 async fn or_create(table: Named, conn: &mut PgConnection, plant_id: i32, key: &Key) -> Found<i32> {

@@ -1,10 +1,12 @@
 //! Lots: what is made, of one reference.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use sqlx::postgres::PgConnection;
 use utoipa::ToSchema;
 
-use super::{ItemError, Resource, lookup};
+use super::{ItemError, Resource, Set, lookup};
 use crate::domain::Key;
 
 /// A lot. Sending it with another reference corrects the stored one.
@@ -47,6 +49,28 @@ impl Resource for Lot {
         .await?;
         Ok(())
     }
+
+    async fn upsert_set(conn: &mut PgConnection, items: &[&Self]) -> sqlx::Result<Set> {
+        let plants: Vec<&str> = items.iter().map(|i| i.plant.as_str()).collect();
+        let keys: Vec<&str> = items.iter().map(|i| i.key.as_str()).collect();
+        let references: Vec<&str> = items.iter().map(|i| i.reference.as_str()).collect();
+        lookup::create_references(conn, &plants, &references).await?;
+        let done = sqlx::query(
+            "INSERT INTO lotwise.lot (plant_id, key, reference_id)
+             SELECT p.id, i.key, r.id
+             FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS i (plant, key, reference, nr)
+             JOIN lotwise.plant p ON p.key = i.plant
+             JOIN lotwise.reference r ON r.plant_id = p.id AND r.key = i.reference
+             ORDER BY i.nr
+             ON CONFLICT (plant_id, key) DO UPDATE SET reference_id = excluded.reference_id",
+        )
+        .bind(&plants)
+        .bind(&keys)
+        .bind(&references)
+        .execute(conn)
+        .await?;
+        Ok(Set::of(done.rows_affected(), items.len()))
+    }
 }
 
 /// The lot of a run. A new lot is created with its reference; a known lot keeps its reference, and
@@ -84,6 +108,30 @@ pub(super) async fn of_run(
             .await?)
         }
     }
+}
+
+/// Creates lots of runs, `(plant, lot)` with their references; known ones stay as they are.
+pub(super) async fn create(
+    conn: &mut PgConnection,
+    lots: &BTreeMap<(&str, &str), &str>,
+) -> sqlx::Result<()> {
+    let plants: Vec<&str> = lots.keys().map(|key| key.0).collect();
+    let references: Vec<&str> = lots.values().copied().collect();
+    lookup::create_references(conn, &plants, &references).await?;
+    sqlx::query(
+        "INSERT INTO lotwise.lot (plant_id, key, reference_id)
+         SELECT p.id, i.key, r.id FROM unnest($1::text[], $2::text[], $3::text[]) AS i (plant, key, reference)
+         JOIN lotwise.plant p ON p.key = i.plant
+         JOIN lotwise.reference r ON r.plant_id = p.id AND r.key = i.reference
+         ORDER BY 1, 2
+         ON CONFLICT (plant_id, key) DO NOTHING",
+    )
+    .bind(plants)
+    .bind(lots.keys().map(|key| key.1).collect::<Vec<_>>())
+    .bind(references)
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 /// Checks the reference that a run names against that of its stored lot.

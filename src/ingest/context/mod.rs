@@ -4,7 +4,8 @@
 //! is stored, and `null` clears it: so the repeat of an old message does not undo a newer one.
 
 mod field;
-mod lookup;
+pub(super) mod lookup;
+mod set;
 mod validity;
 
 pub mod count;
@@ -20,12 +21,12 @@ pub mod target;
 pub mod tariff;
 
 pub use field::{Name, Update};
+pub use set::Set;
 
 use std::future::Future;
 
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use sqlx::Connection;
 use sqlx::postgres::{PgConnection, PgPool};
 
 use crate::domain::Key;
@@ -46,6 +47,15 @@ pub trait Resource: DeserializeOwned + Send + Sync + 'static {
     /// Creates or changes the item.
     fn upsert(&self, conn: &mut PgConnection)
     -> impl Future<Output = Result<(), ItemError>> + Send;
+
+    /// Creates or changes many items in a few statements, as if they came one after the other. When
+    /// it fails or declines, what it did is undone.
+    fn upsert_set(
+        _conn: &mut PgConnection,
+        _items: &[&Self],
+    ) -> impl Future<Output = sqlx::Result<Set>> + Send {
+        std::future::ready(Ok(Set::Declined))
+    }
 }
 
 /// Why an item is refused.
@@ -138,30 +148,24 @@ pub async fn upsert_all<R: Resource>(
     items: &[&RawValue],
 ) -> Result<Vec<(usize, ItemError)>, Unavailable> {
     let mut refused = Vec::new();
+    let mut good: Vec<(usize, R)> = Vec::with_capacity(items.len());
     for (index, text) in items.iter().enumerate() {
-        let mut savepoint = conn.begin().await?;
-        match upsert_one::<R>(&mut savepoint, grant, text).await {
-            Ok(()) => savepoint.commit().await?,
-            Err(error) => {
-                let error = error.or_unavailable()?;
-                savepoint.rollback().await?;
-                refused.push((index, error));
-            }
+        match parse(grant, text) {
+            Ok(item) => good.push((index, item)),
+            Err(error) => refused.push((index, error)),
         }
     }
+    refused.extend(set::store(conn, &good).await?);
+    refused.sort_by_key(|(index, _)| *index);
     Ok(refused)
 }
 
-async fn upsert_one<R: Resource>(
-    conn: &mut PgConnection,
-    grant: &Grant,
-    text: &RawValue,
-) -> Result<(), ItemError> {
+fn parse<R: Resource>(grant: &Grant, text: &RawValue) -> Result<R, ItemError> {
     let item: R = serde_json::from_str(text.get()).map_err(|e| ItemError::Malformed(plain(&e)))?;
     if !grant.allows_plant(item.plant().as_str()) {
         return Err(ItemError::PlantNotAllowed(item.plant().to_string()));
     }
-    item.upsert(conn).await
+    Ok(item)
 }
 
 /// Lists items of the plants (none: of all), each as JSON.

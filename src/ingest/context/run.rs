@@ -1,5 +1,6 @@
 //! Runs: opened, closed and corrected by key.
 
+mod set;
 mod store;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -7,7 +8,7 @@ use serde::Deserialize;
 use sqlx::postgres::PgConnection;
 use utoipa::ToSchema;
 
-use super::{ItemError, Resource, Update, lookup};
+use super::{ItemError, Resource, Set, Update, lookup};
 use crate::domain::Key;
 use crate::ingest::reading::Instant;
 
@@ -108,8 +109,22 @@ impl Resource for Run {
     }
 
     async fn upsert(&self, conn: &mut PgConnection) -> Result<(), ItemError> {
+        let change = self.as_change();
+        let plant_id = lookup::plant(conn, &self.plant).await?;
+        let run = store::RunKey { plant_id, plant: &self.plant, key: &self.key };
+        let stored = store::stored(conn, &run).await?;
+        store::write(conn, &run, &change, stored.as_ref()).await
+    }
+
+    async fn upsert_set(conn: &mut PgConnection, items: &[&Self]) -> sqlx::Result<Set> {
+        set::upsert(conn, items).await
+    }
+}
+
+impl Run {
+    fn as_change(&self) -> RunChange {
         let run = self.clone();
-        let change = RunChange {
+        RunChange {
             line: Some(run.line),
             machine: run.machine,
             lot: Some(run.lot),
@@ -119,11 +134,7 @@ impl Resource for Run {
             ended_at: run.ended_at,
             good_units: run.good_units,
             scrap_units: run.scrap_units,
-        };
-        let plant_id = lookup::plant(conn, &self.plant).await?;
-        let run = store::RunKey { plant_id, plant: &self.plant, key: &self.key };
-        let stored = store::stored(conn, &run).await?;
-        store::write(conn, &run, &change, stored.as_ref()).await
+        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! States of machines.
 
+mod set;
+
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use sqlx::postgres::PgConnection;
 use utoipa::ToSchema;
 
 use super::run::{check_order, interval};
-use super::{ItemError, Resource, Update, lookup};
+use super::{ItemError, Resource, Set, Update, lookup};
 use crate::domain::Key;
 use crate::ingest::reading::Instant;
 
@@ -77,11 +79,7 @@ impl Resource for State {
         .bind(start)
         .fetch_optional(&mut *conn)
         .await?;
-        let end = match self.ended_at {
-            Update::Set(end) => Some(end.to_utc()),
-            Update::Clear => None,
-            Update::Keep => stored.flatten(),
-        };
+        let end = self.end(stored.flatten());
         check_order(start, end)?;
         self.refuse_overlap(conn, machine.id, start, end).await?;
         sqlx::query(
@@ -99,9 +97,18 @@ impl Resource for State {
         .await?;
         Ok(())
     }
+
+    async fn upsert_set(conn: &mut PgConnection, items: &[&Self]) -> sqlx::Result<Set> {
+        set::upsert(conn, items).await
+    }
 }
 
 impl State {
+    /// The end, over the stored one.
+    fn end(&self, stored: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+        self.ended_at.map(Instant::to_utc).apply(stored)
+    }
+
     /// The table has the same rule; asking first gives the other state.
     async fn refuse_overlap(
         &self,

@@ -47,7 +47,8 @@ pub fn routes() -> Router<App> {
         .route("/v1/targets/{plant}/{reference}/{valid_from}", delete(single::delete_target))
 }
 
-fn both<R: Resource>() -> MethodRouter<App> {
+/// Both methods of a kind of items.
+pub(super) fn both<R: Resource>() -> MethodRouter<App> {
     get(list::<R>).post(upsert::<R>)
 }
 

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::App;
 use super::problem::Problem;
 use crate::ingest::database::Unavailable;
+use crate::ingest::reading::Instant;
 use crate::ingest::telemetry;
 use crate::schema;
 
@@ -79,7 +80,9 @@ fn not_ready(detail: String) -> Problem {
 /// Metrics for Prometheus
 #[utoipa::path(get, path = "/metrics", tag = "operation",
     responses((status = 200, description = "Prometheus text format", body = String, content_type = "text/plain")))]
-pub async fn metrics() -> Response {
-    let text = telemetry::metrics().map(|handle| handle.render()).unwrap_or_default();
+pub async fn metrics(State(app): State<App>) -> Response {
+    telemetry::measure_process();
+    let mut text = telemetry::metrics().map(|handle| handle.render()).unwrap_or_default();
+    text.push_str(&app.freshness.render(Instant::now()));
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

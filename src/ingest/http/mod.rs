@@ -4,6 +4,8 @@ pub mod context;
 pub mod csv;
 pub mod health;
 pub mod idempotency;
+pub mod mappings;
+pub mod observe;
 pub mod openapi;
 pub mod problem;
 pub mod quarantine;
@@ -14,20 +16,19 @@ pub mod sensors;
 pub mod single;
 pub mod write;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request};
 use axum::http::StatusCode;
-use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::middleware;
 use axum::routing::{get, post};
 use sqlx::postgres::PgPool;
 use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::ingest::auth::Keys;
+use crate::ingest::freshness::Freshness;
 use crate::ingest::intake::Intake;
-use crate::ingest::telemetry;
+use crate::ingest::mapping::store::Mappings;
 use problem::Problem;
 use room::Room;
 
@@ -38,8 +39,12 @@ pub struct App {
     pub pool: PgPool,
     /// API keys.
     pub keys: Keys,
+    /// Which sensors fields of line protocol are.
+    pub mappings: Mappings,
     /// The way of readings into the database.
     pub intake: Intake,
+    /// What the metrics say of the sensors.
+    pub freshness: Freshness,
     /// Largest body after decompression.
     pub max_body_bytes: usize,
     /// Longest time that a sender may take for a body.
@@ -73,6 +78,8 @@ pub fn router(app: App, with_metrics: bool) -> Router {
         .route("/v1/quarantine", get(quarantine::list))
         .route("/v1/quarantine/replay", post(quarantine::replay))
         .route("/v1/sensors/incomplete", get(sensors::incomplete))
+        .route("/v1/sensors/silent", get(sensors::silent))
+        .merge(mappings::routes(app.mappings.clone()))
         .merge(context::routes())
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
@@ -87,32 +94,6 @@ pub fn router(app: App, with_metrics: bool) -> Router {
             )
         })
         .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
-        .layer(middleware::from_fn(observe))
+        .layer(middleware::from_fn(observe::observe))
         .with_state(app)
-}
-
-/// One log line and one measurement for each request. Headers stay out of the log: they hold keys.
-async fn observe(request: Request, next: Next) -> Response {
-    let start = Instant::now();
-    let method = request.method().clone();
-    let route =
-        request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
-    let response = next.run(request).await;
-    let (status, seconds) = (response.status(), start.elapsed().as_secs_f64());
-    metrics::histogram!(telemetry::REQUEST_SECONDS, "method" => method_label(method.as_str()),
-        "route" => route.clone(), "status" => status.as_u16().to_string())
-    .record(seconds);
-    tracing::debug!(
-        http.method = %method,
-        http.route = route,
-        http.status = status.as_u16(),
-        duration_ms = seconds * 1e3,
-        "request"
-    );
-    response
-}
-
-/// A client may send any word as method; metrics must not grow with it.
-fn method_label(method: &str) -> &'static str {
-    ["GET", "POST", "PATCH", "DELETE", "HEAD"].into_iter().find(|m| *m == method).unwrap_or("other")
 }

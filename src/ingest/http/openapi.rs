@@ -16,13 +16,14 @@ use utoipa::{IntoParams, Modify, OpenApi as _};
 
 use super::context::{ListParameters, Listed};
 use super::csv::{CellProblem, FileOutcome};
+use super::mappings::{MappingTest, TestedField, UsedMapping};
 use super::problem::Problem;
 use super::quarantine::{HeldReading, HeldReadings, Replayed};
 use super::readings::{ItemProblem, Outcome, ReadingItem, ReadingsBody, TimeItem};
-use super::sensors::{IncompleteSensor, IncompleteSensors};
+use super::sensors::{IncompleteSensor, IncompleteSensors, SilentSensor, SilentSensors};
 use super::single::Deleted;
 use super::write::{LineProblem, WriteError};
-use super::{csv, health, quarantine, readings, sensors, single, write};
+use super::{csv, health, mappings, quarantine, readings, sensors, single, write};
 use crate::domain::tariff::{DayKind, Period, Rule};
 use crate::ingest::context::{
     Resource,
@@ -39,6 +40,8 @@ use crate::ingest::context::{
     tariff::Tariff,
 };
 
+use crate::ingest::mapping::item::MappingItem;
+
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
@@ -46,7 +49,7 @@ use crate::ingest::context::{
         description = "Readings and production context. A 2xx means committed; errors are RFC 9457 problems."
     ),
     paths(
-        readings::post, csv::post, write::post, quarantine::list, quarantine::replay, sensors::incomplete,
+        readings::post, csv::post, write::post, mappings::test, mappings::delete, quarantine::list, quarantine::replay, sensors::incomplete, sensors::silent,
         single::patch_run, single::delete_run,
         single::delete_counts, single::delete_tariff, single::delete_factor, single::delete_target,
         health::health, health::ready, health::metrics
@@ -56,7 +59,8 @@ use crate::ingest::context::{
         Count, Tariff, Period, Rule, DayKind, Factor, FactorKind, Target, Deleted,
         ReadingsBody, ReadingItem, TimeItem, Outcome, ItemProblem, Listed, Problem, WriteError, LineProblem,
         HeldReading, HeldReadings, Replayed, IncompleteSensor, IncompleteSensors,
-        FileOutcome, CellProblem
+        SilentSensor, SilentSensors,
+        FileOutcome, CellProblem, MappingItem, MappingTest, TestedField, UsedMapping
     )),
     tags(
         (name = "readings", description = "Values of sensors"),
@@ -107,6 +111,7 @@ impl Modify for Rest {
         items::<Count>(api, "Count", "production counts");
         items::<Tariff>(api, "Tariff", "tariffs");
         items::<Factor>(api, "Factor", "emission factors");
+        items::<MappingItem>(api, "Mapping", "mappings of line protocol");
         items::<Target>(api, "Target", "targets of energy per unit");
         for (path, item) in &mut api.paths.paths {
             let error = if path == "/api/v2/write" { "WriteError" } else { "Problem" };

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::observe::Refused;
 use super::room::Crowded;
 use crate::ingest::auth::Denied;
 use crate::ingest::database::Unavailable;
@@ -77,8 +78,9 @@ impl Problem {
         &self.detail
     }
 
-    /// The headers that go with the status.
+    /// The headers that go with the status, and the code for the log.
     pub fn add_headers(&self, response: &mut Response) {
+        response.extensions_mut().insert(Refused(self.code));
         let headers = response.headers_mut();
         match self.status {
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {

@@ -10,6 +10,7 @@ use axum::http::{StatusCode, header};
 use futures_util::StreamExt;
 
 use super::App;
+use super::observe::KeyName;
 use super::problem::Problem;
 use super::room::Share;
 use crate::domain::Key;
@@ -22,6 +23,9 @@ impl FromRequestParts<App> for Grant {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let header = parts.headers.get(header::AUTHORIZATION).and_then(|h| h.to_str().ok());
         let grant = app.keys.grant(header).await?;
+        if let Some(name) = parts.extensions.get::<KeyName>() {
+            name.set(&grant.key);
+        }
         // Every route that writes, those to come included; reading is free.
         if !parts.method.is_safe() {
             grant

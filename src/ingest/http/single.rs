@@ -166,6 +166,13 @@ pub struct Deleted {
     deleted: u64,
 }
 
+impl Deleted {
+    /// So many.
+    pub(super) fn new(deleted: u64) -> Self {
+        Self { deleted }
+    }
+}
+
 /// Delete counts of a line or machine
 #[utoipa::path(delete, path = "/v1/counts", operation_id = "delete_counts", tag = "context",
     security(("key" = [])), params(CountsOf),
@@ -221,7 +228,7 @@ fn no_content(done: Result<(), ItemError>) -> Result<(StatusCode, Option<()>), P
     done.map(|()| (StatusCode::NO_CONTENT, None)).map_err(problem)
 }
 
-fn problem(error: ItemError) -> Problem {
+pub(super) fn problem(error: ItemError) -> Problem {
     let error = match error.or_unavailable() {
         Ok(error) => error,
         Err(unavailable) => return unavailable.into(),

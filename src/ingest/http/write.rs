@@ -4,6 +4,7 @@
 //! it again after 401, 403, 429 and 5xx. So a partial write is a 400, and bad data never a 5xx.
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, Query, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -18,7 +19,9 @@ use crate::ingest::auth::Grant;
 use crate::ingest::batch::MAX_READINGS;
 use crate::ingest::intake::{Source, Total};
 use crate::ingest::keys::Scope;
-use crate::ingest::payload::line_protocol::{Precision, parts};
+use crate::ingest::mapping::store::AllMappings;
+use crate::ingest::payload::RowError;
+use crate::ingest::payload::line_protocol::{Naming, Precision, parts};
 use crate::ingest::reading::Instant;
 
 /// The query's parameters.
@@ -61,9 +64,15 @@ pub struct LineProblem {
     message: String,
 }
 
+impl From<&RowError> for LineProblem {
+    fn from(RowError { position, reason }: &RowError) -> Self {
+        Self { line: *position, code: reason.code(), message: reason.to_string() }
+    }
+}
+
 /// Store readings from line protocol
 ///
-/// Tag `sensor`, else the measurement, is the sensor's key. Field `value` belongs to that sensor,
+/// The plant's mappings say which sensor a field is. Without one that fits, tag `sensor`, else the measurement, is the sensor's key. Field `value` belongs to that sensor,
 /// any other field F to the sensor KEY.F. Good lines are stored whatever the others hold.
 #[utoipa::path(post, path = "/api/v2/write", operation_id = "write_line_protocol", tag = "readings", params(Parameters),
     security(("key" = [])),
@@ -73,7 +82,7 @@ pub struct LineProblem {
         (status = 400, description = "Good lines are stored, the listed ones are not", body = WriteError)))]
 pub async fn post(
     State(app): State<App>,
-    query: Result<Query<Parameters>, axum::extract::rejection::QueryRejection>,
+    query: Result<Query<Parameters>, QueryRejection>,
     grant: Result<Grant, Problem>,
     request: Request,
 ) -> Response {
@@ -86,7 +95,7 @@ pub async fn post(
 
 async fn write(
     app: &App,
-    query: Result<Query<Parameters>, axum::extract::rejection::QueryRejection>,
+    query: Result<Query<Parameters>, QueryRejection>,
     grant: Result<Grant, Problem>,
     request: Request,
 ) -> Result<Total, Problem> {
@@ -97,27 +106,58 @@ async fn write(
             return Err(problem);
         }
     };
-    let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "parameter", detail);
-    let Query(parameters) = query.map_err(|e| bad(e.body_text()))?;
-    let precision = match parameters.precision.as_deref() {
-        None | Some("") => Precision::default(),
-        Some(text) => Precision::parse(text)
-            .ok_or_else(|| bad(format!("unknown precision {text:?}: use ns, us, ms or s")))?,
-    };
-    let plant = parameters.bucket.as_deref().filter(|bucket| !bucket.is_empty());
-    if let Some(plant) = plant {
-        grant.require_plant(plant)?;
-    }
-    let now = Instant::from_utc(Utc::now())
-        .map_err(|e| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "clock", e.to_string()))?;
+    let target = Target::of(query, &grant)?;
     let Body(body) = Body::from_request(request, app).await?;
-    let source = Source { protocol: "line_protocol", plant };
-    let mut parts = parts(&body, precision, now, MAX_READINGS);
+    let mappings = app.mappings.current().await?;
+    let naming = target.naming(&grant, &mappings);
+    let source = Source { protocol: "line_protocol", plant: target.plant.as_deref() };
+    let mut parts = parts(&body, target.precision, target.now, naming, MAX_READINGS);
     let mut total = Total::default();
     loop {
         let _turn = app.room.rows(parts.bytes_left(), MAX_READINGS).await?;
         let Some(part) = parts.next() else { return Ok(total) };
         total.add(app.intake.take(&grant, part, source).await?);
+    }
+}
+
+/// Where and when lines belong that do not say it themselves.
+pub(super) struct Target {
+    /// Key of the plant.
+    pub plant: Option<String>,
+    /// Unit of the times.
+    pub precision: Precision,
+    /// Time of arrival.
+    pub now: Instant,
+}
+
+impl Target {
+    /// What the query says, as far as the key may.
+    pub fn of(
+        query: Result<Query<Parameters>, QueryRejection>,
+        grant: &Grant,
+    ) -> Result<Self, Problem> {
+        let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "parameter", detail);
+        let Query(parameters) = query.map_err(|e| bad(e.body_text()))?;
+        let precision = match parameters.precision.as_deref() {
+            None | Some("") => Precision::default(),
+            Some(text) => Precision::parse(text)
+                .ok_or_else(|| bad(format!("unknown precision {text:?}: use ns, us, ms or s")))?,
+        };
+        let plant = parameters.bucket.filter(|bucket| !bucket.is_empty());
+        if let Some(plant) = &plant {
+            grant.require_plant(plant)?;
+        }
+        let now = Instant::from_utc(Utc::now())
+            .map_err(|e| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "clock", e.to_string()))?;
+        Ok(Self { plant, precision, now })
+    }
+
+    /// How fields get their sensors.
+    pub fn naming<'m>(&'m self, grant: &'m Grant, mappings: &'m AllMappings) -> Naming<'m> {
+        Naming {
+            mappings: Some(mappings).filter(|mappings| !mappings.is_empty()),
+            default_plant: self.plant.as_deref().or(grant.only_plant()),
+        }
     }
 }
 
@@ -129,14 +169,7 @@ fn partial(total: &Total) -> WriteError {
         code: "invalid",
         message: format!("partial write: {rejected} not stored; {}", first.unwrap_or_default()),
         line,
-        errors: errors
-            .iter()
-            .map(|e| LineProblem {
-                line: e.position,
-                code: e.reason.code(),
-                message: e.reason.to_string(),
-            })
-            .collect(),
+        errors: errors.iter().map(LineProblem::from).collect(),
     }
 }
 

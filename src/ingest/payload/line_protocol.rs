@@ -1,7 +1,8 @@
 //! InfluxDB line protocol, as Telegraf writes it.
 //!
 //! A line's sensor is its tag `sensor`, else the measurement. Field `value` belongs to that sensor,
-//! any other field `F` to the sensor `KEY.F`; a tag `plant` goes before the request's bucket.
+//! any other field `F` to the sensor `KEY.F`; a tag `plant` goes before the request's bucket. A
+//! plant's mappings go before these rules.
 
 mod plain;
 
@@ -10,6 +11,8 @@ use std::borrow::Cow;
 use influxdb_line_protocol::{Error, EscapedStr, FieldValue, ParsedLine, parse_lines};
 
 use super::{Candidate, Parsed, Reason, RowError};
+use crate::ingest::mapping::store::AllMappings;
+use crate::ingest::mapping::{self, Mapped, Mapping, Scale};
 use crate::ingest::reading::{Finite, Instant};
 
 /// Unit of the timestamps.
@@ -51,26 +54,68 @@ impl Precision {
 /// Longest text field with line breaks in it, in lines.
 const MAX_JOINED_LINES: usize = 64;
 
-/// Reads a body. Lines without a time get `now`.
+/// How fields get their sensors.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Naming<'m> {
+    /// The mappings; `None`: there are none.
+    pub mappings: Option<&'m AllMappings>,
+    /// Plant of the lines that name none.
+    pub default_plant: Option<&'m str>,
+}
+
+/// A field of a line.
+pub struct Field<'a, 'l, 'm> {
+    /// Number of the line, from 1.
+    pub position: usize,
+    /// Plant that the line names.
+    pub plant: Option<Cow<'a, str>>,
+    /// Its name.
+    pub name: &'l str,
+    /// The mapping that fits.
+    pub mapping: Option<&'m Mapping>,
+    /// Key of its sensor; `None` where a mapping leaves the field out.
+    pub sensor: Option<Cow<'a, str>>,
+    /// Time of its line.
+    pub time: Instant,
+    /// The reading's value.
+    pub value: Result<Finite, Reason>,
+}
+
+/// What is in a body.
+pub enum Item<'a, 'l, 'm> {
+    /// A field.
+    Field(Field<'a, 'l, 'm>),
+    /// A line that cannot be read.
+    Error(RowError),
+}
+
+/// Reads a body without mappings. Lines without a time get `now`.
 pub fn parse(body: &[u8], precision: Precision, now: Instant) -> Parsed<'_> {
-    parts(body, precision, now, usize::MAX).next().unwrap_or_default()
+    parts(body, precision, now, Naming::default(), usize::MAX).next().unwrap_or_default()
 }
 
 /// Reads a body in parts of about so many rows, good or bad, so that memory grows with the part
-/// and not with the body.
-pub fn parts(body: &[u8], precision: Precision, now: Instant, rows: usize) -> Parts<'_> {
-    Parts { lines: Lines { rest: body, number: 1 }, precision, now, rows }
+/// and not with the body. Lines without a time get `now`.
+pub fn parts<'a, 'm>(
+    body: &'a [u8],
+    precision: Precision,
+    now: Instant,
+    naming: Naming<'m>,
+    rows: usize,
+) -> Parts<'a, 'm> {
+    Parts { lines: Lines { rest: body, number: 1 }, precision, now, naming, rows }
 }
 
 /// The parts of a body.
-pub struct Parts<'a> {
+pub struct Parts<'a, 'm> {
     lines: Lines<'a>,
     precision: Precision,
     now: Instant,
+    naming: Naming<'m>,
     rows: usize,
 }
 
-impl<'a> Iterator for Parts<'a> {
+impl<'a> Iterator for Parts<'a, '_> {
     type Item = Parsed<'a>;
 
     fn next(&mut self) -> Option<Parsed<'a>> {
@@ -85,24 +130,45 @@ impl<'a> Iterator for Parts<'a> {
     }
 }
 
-impl<'a> Parts<'a> {
+impl<'a> Parts<'a, '_> {
     /// What is not read yet.
     pub fn bytes_left(&self) -> usize {
         self.lines.rest.len()
     }
 
     fn read_line(&mut self, parsed: &mut Parsed<'a>) {
-        let position = self.lines.number;
+        let (position, times) = (self.lines.number, (self.precision, self.now));
         if let Ok(line) = std::str::from_utf8(self.lines.first())
-            && plain::read(line, position, self.precision, self.now, &mut parsed.rows)
+            && plain::read(line, position, times, self.naming, &mut parsed.rows)
         {
             return self.lines.skip(1);
         }
-        match self.lines.read() {
-            Ok(None) => {}
-            Ok(Some(line)) => fields(position, &line, self.precision, self.now, parsed),
-            Err(reason) => parsed.errors.push(RowError { position, reason }),
-        }
+        self.lines.items(times, self.naming, &mut |item| match item {
+            Item::Error(error) => parsed.errors.push(error),
+            Item::Field(Field { position, plant, sensor, time, value, .. }) => {
+                match (sensor, value) {
+                    (None, _) => {}
+                    (Some(sensor), Ok(value)) => {
+                        parsed.rows.push(Candidate { position, plant, sensor, time, value });
+                    }
+                    (Some(_), Err(reason)) => parsed.errors.push(RowError { position, reason }),
+                }
+            }
+        });
+    }
+}
+
+/// Gives each field, and each line that cannot be read, in their order.
+pub fn read<'a>(
+    body: &'a [u8],
+    precision: Precision,
+    now: Instant,
+    naming: Naming<'_>,
+    each: &mut impl FnMut(Item<'a, '_, '_>),
+) {
+    let mut lines = Lines { rest: body, number: 1 };
+    while !lines.rest.is_empty() {
+        lines.items((precision, now), naming, each);
     }
 }
 
@@ -144,6 +210,21 @@ impl<'a> Lines<'a> {
                 self.skip(1);
                 alone
             }
+        }
+    }
+
+    /// Gives what is in the first line.
+    fn items(
+        &mut self,
+        times: (Precision, Instant),
+        naming: Naming<'_>,
+        each: &mut impl FnMut(Item<'a, '_, '_>),
+    ) {
+        let position = self.number;
+        match self.read() {
+            Ok(None) => {}
+            Ok(Some(line)) => fields(position, &line, times, naming, each),
+            Err(reason) => each(Item::Error(RowError { position, reason })),
         }
     }
 
@@ -206,13 +287,22 @@ fn explain(error: &Error) -> String {
     format!("{what}; a line is `measurement,tag=text field=number timestamp`")
 }
 
-/// One row for each field.
+impl mapping::Line for ParsedLine<'_> {
+    fn measurement(&self) -> &str {
+        self.series.measurement.as_str()
+    }
+
+    fn tag(&self, name: &str) -> Option<&str> {
+        self.tag_value(name).map(EscapedStr::as_str)
+    }
+}
+
 fn fields<'a>(
     position: usize,
     line: &ParsedLine<'a>,
-    precision: Precision,
-    now: Instant,
-    parsed: &mut Parsed<'a>,
+    (precision, now): (Precision, Instant),
+    naming: Naming<'_>,
+    each: &mut impl FnMut(Item<'a, '_, '_>),
 ) {
     let time = match line.timestamp {
         None => Ok(now),
@@ -220,21 +310,26 @@ fn fields<'a>(
     };
     let time = match time {
         Ok(time) => time,
-        Err(e) => return parsed.errors.push(RowError { position, reason: e.into() }),
+        Err(e) => return each(Item::Error(RowError { position, reason: e.into() })),
     };
     let plant = line.tag_value("plant").map(text);
-    let sensor = text(line.tag_value("sensor").unwrap_or(&line.series.measurement));
-    for (field, value) in &line.field_set {
-        let sensor = match field.as_str() {
-            "value" => sensor.clone(),
-            other => Cow::Owned(format!("{sensor}.{other}")),
-        };
-        match number(field.as_str(), value) {
-            Ok(value) => {
-                parsed.rows.push(Candidate { position, plant: plant.clone(), sensor, time, value });
+    let mappings =
+        naming.mappings.and_then(|all| all.of(plant.as_deref().or(naming.default_plant)?));
+    let key = text(line.tag_value("sensor").unwrap_or(&line.series.measurement));
+    for (name, value) in &line.field_set {
+        let name = name.as_str();
+        let mapped = mappings.and_then(|mappings| mappings.find(line, name));
+        let (mapping, sensor, scale) = match mapped {
+            Some(Mapped { mapping, sensor: Some((key, scale)) }) => {
+                (Some(mapping), Some(Cow::Owned(key)), Some(scale))
             }
-            Err(reason) => parsed.errors.push(RowError { position, reason }),
-        }
+            Some(Mapped { mapping, sensor: None }) => (Some(mapping), None, None),
+            None if name == "value" => (None, Some(key.clone()), None),
+            None => (None, Some(Cow::Owned(format!("{key}.{name}"))), None),
+        };
+        let value = number(name, value, scale);
+        let plant = plant.clone();
+        each(Item::Field(Field { position, plant, name, mapping, sensor, time, value }));
     }
 }
 
@@ -245,7 +340,7 @@ fn text<'a>(text: &EscapedStr<'a>) -> Cow<'a, str> {
     }
 }
 
-fn number(field: &str, value: &FieldValue<'_>) -> Result<Finite, Reason> {
+fn number(field: &str, value: &FieldValue<'_>, scale: Option<Scale>) -> Result<Finite, Reason> {
     let value = match value {
         FieldValue::I64(v) => *v as f64,
         FieldValue::U64(v) => *v as f64,
@@ -253,7 +348,7 @@ fn number(field: &str, value: &FieldValue<'_>) -> Result<Finite, Reason> {
         FieldValue::Boolean(v) => f64::from(u8::from(*v)),
         FieldValue::String(_) => return Err(Reason::NotANumber { field: field.to_owned() }),
     };
-    Ok(Finite::new(value)?)
+    Ok(Finite::new(scale.map_or(value, |scale| scale.apply(value)))?)
 }
 
 #[cfg(test)]

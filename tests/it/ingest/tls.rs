@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::on_both;
+use crate::support::command::{lotwise, stdout};
 use crate::support::db::Server;
 use crate::support::ingest::{Ingest, answer};
 
@@ -93,6 +94,7 @@ async fn readings_come_over_https(server: Server) {
     assert!(plain.is_err());
     let stranger = Authority::new().client().build().expect("client");
     assert!(stranger.get(format!("{}/health", ingest.url())).send().await.is_err());
+    doctor_reads_the_certificate(&ingest, &authority, &folder).await;
     let metrics = answer(ingest.anonymous(Method::GET, "/metrics")).await.text;
     assert!(metrics.contains("lotwise_ingest_tls_handshakes_failed_total"), "{metrics}");
     let valid_until = metrics
@@ -100,6 +102,23 @@ async fn readings_come_over_https(server: Server) {
         .find_map(|line| line.strip_prefix("lotwise_ingest_tls_not_after_timestamp_seconds "))
         .and_then(|value| value.parse::<f64>().ok());
     assert!(valid_until.is_some_and(|until| until > chrono::Utc::now().timestamp() as f64));
+}
+
+async fn doctor_reads_the_certificate(ingest: &Ingest, authority: &Authority, folder: &TempDir) {
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, authority.pem()).expect("write");
+    let doctor = |more: &[&str]| {
+        let mut command = lotwise(&["doctor", "--database-url", &ingest.db.url]);
+        command.args(["--url", ingest.url()]).args(more);
+        tokio::task::spawn_blocking(move || stdout(&command.output().expect("run lotwise doctor")))
+    };
+    let said = doctor(&["--ca", ca.to_str().expect("path")]).await.expect("join");
+    assert!(said.contains("OK    ingest service        ready"), "{said}");
+    assert!(said.contains("OK    TLS certificate       valid until"), "{said}");
+    // An authority that this machine does not know.
+    let said = doctor(&[]).await.expect("join");
+    let refused = said.lines().find(|line| line.starts_with("FAIL  ingest service"));
+    assert!(refused.is_some_and(|line| line.contains("--ca")), "{said}");
 }
 
 #[tokio::test]

@@ -54,40 +54,19 @@ impl Ingest {
         change: impl FnOnce(&mut Args),
     ) -> Self {
         let db = TestDb::migrated(server).await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("address");
-        // With the rights that the documentation asks for, and no more.
-        let mut database_url = url::Url::parse(&db.url).expect("URL of the test database");
-        database_url.query_pairs_mut().append_pair("options", "-c role=lotwise_writer");
-        // sqlx reads a plus as itself, not as a space.
-        let database_url = database_url.as_str().replace('+', "%20");
-        let mut args = Args {
-            database_url,
-            listen: String::new(),
-            max_body_bytes: 100_000,
-            body_seconds: 3,
-            writers: 2,
-            key_cache_seconds: 0,
-            limits: LimitArgs::default(),
-            tls: TlsArgs::default(),
-            metrics_listen: None,
-            rollup_seconds: 0,
-            log_format: LogFormat::Text,
-        };
-        change(&mut args);
-        let url = match args.tls.tls_cert {
-            None => format!("http://{address}"),
-            Some(_) => format!("https://localhost:{}", address.port()),
-        };
-        let (stop, stopped) = oneshot::channel();
-        let served = tokio::spawn(async move {
-            service::serve(listener, &args, async { drop(stopped.await) }).await
-        });
         let pool = db.pool().await;
+        let Running { url, stop, served } = serve(&db, change).await;
         let (stop, served) = (Some(stop), Some(served));
         let mut ingest = Self { db, pool, key: String::new(), url, client, stop, served };
         ingest.key = ingest.new_key("all", &[Scope::Readings, Scope::Context], &[], None).await;
         ingest
+    }
+
+    /// Stops it, and starts it again on the same database.
+    pub async fn restart(&mut self, change: impl FnOnce(&mut Args)) {
+        self.stop().await;
+        let Running { url, stop, served } = serve(&self.db, change).await;
+        (self.url, self.stop, self.served) = (url, Some(stop), Some(served));
     }
 
     /// Starts it with plant `madrid` (line `M1`, machine `oven`, sensors `T1` and `E1`) and plant
@@ -225,6 +204,46 @@ impl Ingest {
             served.expect("stops in time").expect("no panic").expect("no error");
         }
     }
+}
+
+struct Running {
+    url: String,
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<anyhow::Result<()>>,
+}
+
+async fn serve(db: &TestDb, change: impl FnOnce(&mut Args)) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("address");
+    // With the rights that the documentation asks for, and no more.
+    let mut database_url = url::Url::parse(&db.url).expect("URL of the test database");
+    database_url.query_pairs_mut().append_pair("options", "-c role=lotwise_writer");
+    // sqlx reads a plus as itself, not as a space.
+    let database_url = database_url.as_str().replace('+', "%20");
+    let mut args = Args {
+        database_url,
+        listen: String::new(),
+        max_body_bytes: 100_000,
+        body_seconds: 3,
+        writers: 2,
+        key_cache_seconds: 0,
+        limits: LimitArgs::default(),
+        tls: TlsArgs::default(),
+        metrics_listen: None,
+        metrics_sensors: 5_000,
+        rollup_seconds: 0,
+        log_format: LogFormat::Text,
+    };
+    change(&mut args);
+    let url = match args.tls.tls_cert {
+        None => format!("http://{address}"),
+        Some(_) => format!("https://localhost:{}", address.port()),
+    };
+    let (stop, stopped) = oneshot::channel();
+    let served = tokio::spawn(async move {
+        service::serve(listener, &args, async { drop(stopped.await) }).await
+    });
+    Running { url, stop, served }
 }
 
 /// Sends a request.

@@ -139,7 +139,7 @@ fn bad_rows(key: &str) -> Vec<u8> {
 
 /// Ten thousand rows of sensors that are not registered: refused, and kept.
 fn few_bad_rows(key: &str) -> Vec<u8> {
-    let row = |i| format!("x{} value=1 {}000000000\n", i % 500, rows::second() + i / 500);
+    let row = |i: i64| format!("x{} value=1 {}000000000\n", i % 500, rows::second() + i / 500);
     let text: String = (0..10_000).map(row).collect();
     post(key, "/api/v2/write?bucket=bench", "identity", text.as_bytes())
 }

@@ -19,14 +19,14 @@ pub struct RunKey<'a> {
 /// A run as the table has it.
 #[derive(sqlx::FromRow)]
 pub struct Stored {
-    line_id: i32,
-    machine_id: Option<i32>,
-    lot_id: i32,
-    operator_id: Option<i32>,
-    started_at: DateTime<Utc>,
-    ended_at: Option<DateTime<Utc>>,
-    good_units: Option<f64>,
-    scrap_units: Option<f64>,
+    pub line_id: i32,
+    pub machine_id: Option<i32>,
+    pub lot_id: i32,
+    pub operator_id: Option<i32>,
+    pub started_at: DateTime<Utc>,
+    pub ended_at: Option<DateTime<Utc>>,
+    pub good_units: Option<f64>,
+    pub scrap_units: Option<f64>,
 }
 
 /// The stored run, locked until the end of the transaction.
@@ -57,15 +57,8 @@ pub async fn write(
     };
     let start = change.started_at.map(Instant::to_utc);
     let started_at = needed("started_at", start, old.map(|o| o.started_at))?;
-    let ended_at = match change.ended_at {
-        Update::Set(end) => Some(end.to_utc()),
-        Update::Clear => None,
-        Update::Keep => old.and_then(|o| o.ended_at),
-    };
+    let ended_at = change.ended_at.map(Instant::to_utc).apply(old.and_then(|o| o.ended_at));
     check_order(started_at, ended_at)?;
-    let units = |field, change: Update<f64>, old: Option<f64>| {
-        change.apply(old).map(|units| at_least_zero(field, units)).transpose()
-    };
     let new = Stored {
         line_id,
         machine_id,
@@ -78,6 +71,15 @@ pub async fn write(
     };
     refuse_overlap(conn, run, &new).await?;
     upsert(conn, run, &new).await
+}
+
+/// Units, where they are known.
+pub fn units(
+    field: &'static str,
+    change: Update<f64>,
+    old: Option<f64>,
+) -> Result<Option<f64>, ItemError> {
+    change.apply(old).map(|units| at_least_zero(field, units)).transpose()
 }
 
 /// A field that a new run must have.

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{Precision, parse, parts};
+use super::{Naming, Precision, parse, parts};
 use crate::ingest::payload::Parsed;
 use crate::ingest::reading::Instant;
 
@@ -121,7 +121,7 @@ proptest! {
         let now = Instant::from_epoch(1, 1).expect("time");
         let whole = parse(body.as_bytes(), Precision::Seconds, now);
         let mut joined = Parsed::default();
-        for part in parts(body.as_bytes(), Precision::Seconds, now, rows) {
+        for part in parts(body.as_bytes(), Precision::Seconds, now, Naming::default(), rows) {
             // A line may have several fields.
             prop_assert!(part.rows.len() + part.errors.len() <= rows + 1);
             joined.rows.extend(part.rows);
