@@ -26,7 +26,7 @@ RUN npm run build
 
 FROM debian:bookworm-slim AS lotwise
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --create-home lotwise && install -d -o lotwise /keys
+    && useradd --system --create-home lotwise && install -d -o lotwise /keys /spool
 COPY --from=programs /usr/local/bin/lotwise /usr/local/bin/
 USER lotwise
 ENTRYPOINT ["lotwise"]

@@ -263,6 +263,19 @@ need_node_modules() {
     fi
 }
 
+# need_node_red: Node-RED and an MQTT broker for the test of docs/node-red.
+need_node_red() {
+    local of
+    need_node
+    of=$(fingerprint tests/node-red/package.json tests/node-red/package-lock.json)-$(node --version)
+    if [ ! -d "$LOTWISE_ROOT/tests/node-red/node_modules" ] || ! unchanged node_red "$of"; then
+        say "installing Node-RED"
+        logged "$CACHE/log/node-red.log" "npm ci" \
+            npm ci --prefix "$LOTWISE_ROOT/tests/node-red" --omit=optional --no-audit --no-fund
+        made node_red "$of"
+    fi
+}
+
 # need_bundle SCRIPT FOLDER SOURCE...: runs the npm script that makes FOLDER, unless its sources are
 # as they were.
 need_bundle() {

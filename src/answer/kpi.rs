@@ -1,13 +1,12 @@
 //! Figures per group, as one table or as series over time.
 
-use super::{AnswerError, Provenance, Source, nothing, resolve_runs};
+use super::{AnswerError, Provenance, Source, nothing, resolve_runs, sums};
 use crate::domain::Bucket;
 use crate::figures::{self, Figures, KpiFigures};
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Kpi, Query};
 use crate::plan::{self, Ask, KpiPlan, Selection, Window};
-use crate::sql::Statement;
-use crate::sql::integrate::{self, Ends};
+use crate::sql::integrate::Ends;
 
 pub(super) async fn answer(
     source: &Source<'_>,
@@ -21,10 +20,8 @@ pub(super) async fn answer(
         return Ok(nothing(&notices));
     }
     let windows: Vec<Window<'_>> = plan.windows.iter().map(|w| w.window.clone()).collect();
-    let Statement { sql, params, shown } = integrate::statement(&windows, &plan.edges, Ends::Omit);
-    let rows = source.db.query(&sql, params).await?;
-    let cells = rows.iter().map(integrate::read).collect::<Result<Vec<_>, _>>()?;
-    let figures = figures::kpi(&plan, &runs, &cells, ask.now);
+    let sums = sums::fetch(source, &windows, &plan.edges, Ends::Omit).await?;
+    let figures = figures::kpi(&plan, &runs, &sums.cells, ask.now);
     notices.extend(plan.notices.iter().cloned().map(Notice::Info));
     if figures.groups.iter().flatten().any(|f| f.provisional) {
         let text = "A run that is still open is part of these figures: they are provisional.";
@@ -36,8 +33,10 @@ pub(super) async fn answer(
     };
     for frame in &mut frames {
         Provenance {
-            shown: &shown,
-            reason: &plan.reason,
+            shown: &sums.shown,
+            source: &sums.source,
+            reason: format!("{}; {}", plan.reason, sums.reason),
+            rows: Some(sums.rows),
             bucket: plan.bucket.to_string(),
             coverage: figures.coverage,
             notices: notices.clone(),

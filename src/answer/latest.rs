@@ -59,7 +59,9 @@ pub(super) async fn answer(
     let mut frame = Frame::new("latest", "", fields);
     Provenance {
         shown: &shown,
-        reason: "one index probe a sensor",
+        source: "readings",
+        reason: "one index probe a sensor".to_owned(),
+        rows: Some(sensors.len() as f64),
         bucket: "none".to_owned(),
         coverage: None,
         notices,

@@ -9,6 +9,7 @@ mod kpi;
 mod latest;
 mod runs;
 mod series;
+mod sums;
 
 use serde_json::{Value, json};
 
@@ -100,7 +101,12 @@ async fn reject_unknown(
 struct Provenance<'a> {
     /// The statement for people.
     shown: &'a str,
-    reason: &'a str,
+    /// `readings`, `hours`, `runs`.
+    source: &'a str,
+    /// Why the windows and the resolution, and why the source.
+    reason: String,
+    /// Rows to be read, estimated before.
+    rows: Option<f64>,
     bucket: String,
     coverage: Option<f64>,
     notices: Vec<Notice>,
@@ -123,8 +129,9 @@ impl Provenance<'_> {
             meta.insert(
                 "custom".to_owned(),
                 json!({
-                    "source": "readings",
+                    "source": self.source,
                     "reason": self.reason,
+                    "estimatedRows": self.rows.map(f64::round),
                     "bucket": self.bucket,
                     "coverage": self.coverage,
                 }),

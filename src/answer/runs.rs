@@ -1,11 +1,12 @@
 //! Production runs, as a table with their energy or as annotations.
 
+use super::sums::{self, Sums};
 use super::{AnswerError, Provenance, Source, reject_unknown};
 use crate::figures;
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Format, Query};
 use crate::plan::{self, Ask, Run, Selection, Window};
-use crate::sql::integrate::{self, Ends};
+use crate::sql::integrate::Ends;
 use crate::sql::{self, Statement};
 
 pub(super) async fn answer(
@@ -27,16 +28,29 @@ pub(super) async fn answer(
         let text = format!("Only the newest {} runs; raise the limit for more.", query.limit);
         notices.push(Notice::Warning(text));
     }
+    let mut reason = "runs that overlap the time range, newest first".to_owned();
+    let mut from = "runs".to_owned();
     let mut frame = match query.format {
         Format::Annotations => annotations(source, &runs),
         Format::Table => {
-            let energy = energy(source, selection, &runs, ask).await?;
+            let (energy, sums) = energy(source, selection, &runs, ask).await?;
+            if !sums.source.is_empty() {
+                from = sums.source;
+                reason = format!("{reason}; their energy: {}", sums.reason);
+            }
             table(source, &runs, &energy, ask)
         }
     };
-    let reason = "runs that overlap the time range, newest first";
-    Provenance { shown: &shown, reason, bucket: "none".to_owned(), coverage: None, notices }
-        .write(&mut frame);
+    Provenance {
+        shown: &shown,
+        source: &from,
+        reason,
+        rows: None,
+        bucket: "none".to_owned(),
+        coverage: None,
+        notices,
+    }
+    .write(&mut frame);
     Ok(vec![frame])
 }
 
@@ -46,21 +60,19 @@ async fn energy(
     selection: &Selection<'_>,
     runs: &[Run],
     ask: &Ask,
-) -> Result<Vec<Option<f64>>, AnswerError> {
+) -> Result<(Vec<Option<f64>>, Sums), AnswerError> {
     let found = plan::run_energy(runs, selection, source.catalog, ask.now);
     let (Some(from), Some(to)) = (
         found.iter().map(|(_, w)| w.range.from()).min(),
         found.iter().map(|(_, w)| w.range.to()).max(),
     ) else {
-        return Ok(vec![None; runs.len()]);
+        return Ok((vec![None; runs.len()], Sums::default()));
     };
     let windows: Vec<Window<'_>> = found.iter().map(|(_, w)| w.clone()).collect();
-    let Statement { sql, params, .. } = integrate::statement(&windows, &[from, to], Ends::Omit);
-    let rows = source.db.query(&sql, params).await?;
-    let cells = rows.iter().map(integrate::read).collect::<Result<Vec<_>, _>>()?;
+    let sums = sums::fetch(source, &windows, &[from, to], Ends::Omit).await?;
     let owners: Vec<_> = found.iter().map(|(run, w)| (*run, w.sensor)).collect();
-    let energy = figures::energy_by_run(&owners, &cells);
-    Ok((0..runs.len()).map(|i| energy.get(&i).copied()).collect())
+    let energy = figures::energy_by_run(&owners, &sums.cells);
+    Ok(((0..runs.len()).map(|i| energy.get(&i).copied()).collect(), sums))
 }
 
 fn table(source: &Source<'_>, runs: &[Run], energy: &[Option<f64>], ask: &Ask) -> Frame {

@@ -1,12 +1,11 @@
 //! Sensor values over time: one frame a series.
 
-use super::{AnswerError, Provenance, Source, nothing, resolve_runs};
+use super::{AnswerError, Provenance, Source, nothing, resolve_runs, sums};
 use crate::figures;
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Aggregate, Query};
 use crate::plan::{self, Ask, Selection};
-use crate::sql::Statement;
-use crate::sql::integrate::{self, Ends};
+use crate::sql::integrate::Ends;
 
 pub(super) async fn answer(
     source: &Source<'_>,
@@ -29,26 +28,29 @@ pub(super) async fn answer(
         Aggregate::First | Aggregate::Last => Ends::Read,
         _ => Ends::Omit,
     };
-    let Statement { sql, params, shown } = integrate::statement(&plan.windows, &plan.edges, ends);
-    let rows = source.db.query(&sql, params).await?;
-    let cells = rows.iter().map(integrate::read).collect::<Result<Vec<_>, _>>()?;
+    let sums = sums::fetch(source, &plan.windows, &plan.edges, ends).await?;
     let starts = &plan.edges[..plan.edges.len() - 1];
     notices.extend(plan.notices.iter().cloned().map(Notice::Info));
-    let frames = plan.series.iter().zip(figures::series(&plan, &cells)).map(|(key, values)| {
-        let labels = key.labels.iter().map(|(k, v)| (*k, v.clone()));
-        let value =
-            Field::number("value", values).labels(labels).unit(&key.unit).display_name(&key.name);
-        let time = Field::time("time", starts.iter().copied().map(Some));
-        let mut frame = Frame::new(&key.name, "timeseries-multi", vec![time, value]);
-        Provenance {
-            shown: &shown,
-            reason: &plan.reason,
-            bucket: plan.bucket.to_string(),
-            coverage: None,
-            notices: notices.clone(),
-        }
-        .write(&mut frame);
-        frame
-    });
+    let frames =
+        plan.series.iter().zip(figures::series(&plan, &sums.cells)).map(|(key, values)| {
+            let labels = key.labels.iter().map(|(k, v)| (*k, v.clone()));
+            let value = Field::number("value", values)
+                .labels(labels)
+                .unit(&key.unit)
+                .display_name(&key.name);
+            let time = Field::time("time", starts.iter().copied().map(Some));
+            let mut frame = Frame::new(&key.name, "timeseries-multi", vec![time, value]);
+            Provenance {
+                shown: &sums.shown,
+                source: &sums.source,
+                reason: format!("{}; {}", plan.reason, sums.reason),
+                rows: Some(sums.rows),
+                bucket: plan.bucket.to_string(),
+                coverage: None,
+                notices: notices.clone(),
+            }
+            .write(&mut frame);
+            frame
+        });
     Ok(frames.collect())
 }

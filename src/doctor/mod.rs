@@ -7,13 +7,16 @@ mod database;
 mod roles;
 mod sensors;
 mod service;
+mod spool;
 
 use std::fmt;
 use std::path::PathBuf;
 
 use anyhow::bail;
 
-/// Check the database, the roles, the sensors and the ingest service; exit code 1 if a check fails
+use crate::ingest::spool::MAX_BYTES;
+
+/// Check the database, the roles, the sensors, the ingest service and its spool; exit code 1 if a check fails
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// postgres://OWNER:PASSWORD@HOST:5432/DATABASE
@@ -28,6 +31,12 @@ pub struct Args {
     /// Certificate and key to show to the service (PEM), where it asks for one
     #[arg(long, value_name = "FILE", requires = "url")]
     pub client_cert: Option<PathBuf>,
+    /// Directory of the ingest service's spool; not checked without
+    #[arg(long, env = "LOTWISE_SPOOL", value_name = "DIR")]
+    pub spool: Option<PathBuf>,
+    /// Most bytes in that directory
+    #[arg(long, env = "LOTWISE_SPOOL_MAX_BYTES", value_name = "N", default_value_t = MAX_BYTES)]
+    pub spool_max_bytes: u64,
 }
 
 /// How a check went.
@@ -94,6 +103,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     print(database::check(&args.database_url).await);
     if let Some(url) = &args.url {
         print(service::check(url, args.ca.as_deref(), args.client_cert.as_deref()).await);
+    }
+    if let Some(path) = &args.spool {
+        print(spool::check(path, args.spool_max_bytes));
     }
     match failed {
         0 => Ok(()),

@@ -47,9 +47,24 @@ struct Answer {
     certificate: Option<Vec<u8>>,
 }
 
+/// What a service says that takes readings.
+fn taking(body: &Value) -> Finding {
+    let text = |field: &str| body[field].as_str().unwrap_or("?");
+    let rows = body["spool"]["rows"].as_u64().unwrap_or(0);
+    if text("database") == "down" {
+        let found = format!("the database is down, {rows} readings wait in the spool");
+        Finding::warn(CHECK, found, text("detail"))
+    } else if rows > 0 {
+        let found = format!("ready, {rows} readings wait in the spool");
+        Finding::warn(CHECK, found, "it stores them now; its log says if it cannot")
+    } else {
+        Finding::ok(CHECK, format!("ready, {}", text("database")))
+    }
+}
+
 fn ready(Answer { status, body, .. }: &Answer) -> Finding {
     if status.is_success() {
-        return Finding::ok(CHECK, format!("ready, {}", body["database"].as_str().unwrap_or("?")));
+        return taking(body);
     }
     match body["detail"].as_str() {
         Some(detail) => Finding::fail(CHECK, "not ready", detail),

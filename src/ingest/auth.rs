@@ -8,10 +8,12 @@ use chrono::Utc;
 use sqlx::postgres::PgPool;
 
 use crate::ingest::database::Unavailable;
+use crate::ingest::keys::grace::Grace;
 use crate::ingest::keys::rules::Limits;
 use crate::ingest::keys::store::{self, StoredKey};
 use crate::ingest::keys::{Scope, Secret, SecretHash};
 use crate::ingest::rate::Meter;
+use crate::ingest::spool::record::Sender;
 
 /// What the holder of a key may do.
 #[derive(Debug, Clone)]
@@ -29,6 +31,21 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// Of the sender of rows that were checked when they came, and are stored later.
+    pub fn of_checked_rows(sender: &Sender) -> Self {
+        let Sender { key, key_id, future_window, past_window, registration } = sender.clone();
+        let limits = Limits { future_window, past_window, registration, ..Limits::default() };
+        let (scopes, plants) = (Vec::new(), None);
+        Self { key, key_id, limits, meter: Meter::default(), scopes, plants }
+    }
+
+    /// What is kept of it with rows that are stored later.
+    pub fn sender(&self) -> Sender {
+        let Limits { future_window, past_window, registration, .. } = self.limits;
+        let (key, key_id) = (self.key.clone(), self.key_id);
+        Sender { key, key_id, future_window, past_window, registration }
+    }
+
     /// Whether the key has the scope.
     pub fn allows(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope) || self.scopes.contains(&Scope::Admin)
@@ -85,12 +102,19 @@ pub struct Keys {
     service: Limits,
     meters: Arc<Mutex<HashMap<i32, Meter>>>,
     seen: Arc<Mutex<HashMap<SecretHash, (Instant, StoredKey)>>>,
+    grace: Option<Arc<Grace>>,
 }
 
 impl Keys {
     /// The keys in the pool's database; `service` holds for what they do not have of their own.
     pub fn new(pool: PgPool, believed: Duration, service: Limits) -> Self {
-        Self { pool, believed, service, meters: Arc::default(), seen: Arc::default() }
+        let (meters, seen) = (Arc::default(), Arc::default());
+        Self { pool, believed, service, meters, seen, grace: None }
+    }
+
+    /// Keys that were confirmed are believed while the database cannot be asked.
+    pub fn with_grace(self, grace: Arc<Grace>) -> Self {
+        Self { grace: Some(grace), ..self }
     }
 
     /// What the bearer of this `Authorization` header may do.
@@ -103,7 +127,7 @@ impl Keys {
         let fresh = self.seen().get(&hash).filter(|(at, _)| at.elapsed() < self.believed).cloned();
         let key = match fresh {
             Some((_, key)) => key,
-            None => match store::by_hash(&self.pool, &hash).await.map_err(Unavailable::from)? {
+            None => match self.find(&hash).await? {
                 // Only keys that exist are kept, so guessing does not fill the memory.
                 Some(key) => {
                     self.seen().insert(hash, (Instant::now(), key.clone()));
@@ -134,6 +158,13 @@ impl Keys {
     fn meter(&self, key: i32) -> Meter {
         let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
         meters.entry(key).or_default().clone()
+    }
+
+    async fn find(&self, hash: &SecretHash) -> Result<Option<StoredKey>, Unavailable> {
+        match &self.grace {
+            Some(grace) => grace.find(&self.pool, hash).await,
+            None => Ok(store::by_hash(&self.pool, hash).await?),
+        }
     }
 
     fn seen(&self) -> MutexGuard<'_, HashMap<SecretHash, (Instant, StoredKey)>> {

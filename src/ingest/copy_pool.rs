@@ -26,6 +26,9 @@ const SETUP: &str = "SET client_min_messages = warning;
 /// How long a batch waits for a connection.
 const WAIT: Duration = Duration::from_secs(5);
 
+/// Silence after which the server is asked whether it is there.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+
 /// A database URL that cannot be used. The URL is not shown: it may hold a password.
 #[derive(Debug, thiserror::Error)]
 pub enum UrlError {
@@ -63,6 +66,9 @@ pub fn pool(url: &str, connections: usize) -> Result<Pool, UrlError> {
     let (url, tls) = Tls::take_from(Url::parse(url)?);
     let mut config: Config = url.as_str().parse()?;
     config.application_name("lotwise ingest").connect_timeout(WAIT);
+    // A server that vanished without a word is noticed, and what waits for it goes on.
+    config.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE).keepalives_retries(3);
+    config.tcp_user_timeout(4 * KEEPALIVE);
     let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = match tls.mode.as_deref().unwrap_or("prefer") {
         "disable" => {

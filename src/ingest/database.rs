@@ -10,6 +10,8 @@ use std::time::Duration;
 use deadpool_postgres::PoolError;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
+use crate::ingest::spool::SpoolError;
+
 /// How long a request waits for a connection.
 const ACQUIRE: Duration = Duration::from_secs(5);
 
@@ -48,12 +50,16 @@ pub enum DriverError {
     /// The transaction ended without a word.
     #[error("the writing task failed")]
     Lost,
+    /// The database is away, and the spool does not take the readings either.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
 }
 
 impl<E: Into<DriverError>> From<E> for Unavailable {
     fn from(source: E) -> Self {
         let source = source.into();
         let advice = match &source {
+            DriverError::Spool(error) => spool_advice(error),
             DriverError::Full(_) | DriverError::Slow(_) => {
                 "the database is slower than what is sent: keep the data and send it again later"
             }
@@ -80,7 +86,7 @@ impl DriverError {
                 error.code().map(|code| code.code().to_owned())
             }
             Self::Shared(error) => error.sqlstate(),
-            Self::Pool(_) | Self::Full(_) | Self::Slow(_) | Self::Lost => None,
+            Self::Pool(_) | Self::Full(_) | Self::Slow(_) | Self::Lost | Self::Spool(_) => None,
         }
     }
 
@@ -130,5 +136,15 @@ fn advice(sqlstate: Option<&str>) -> &'static str {
         }
         Some(code) if code.starts_with("40") => "another transaction was in the way: retry",
         _ => "the database cannot be reached: check that PostgreSQL runs, and --database-url",
+    }
+}
+
+fn spool_advice(error: &SpoolError) -> &'static str {
+    match error {
+        SpoolError::Full { .. } => {
+            "the spool is full: bring the database back, or raise --spool-max-bytes; retry later"
+        }
+        SpoolError::Io(_) => "the spool cannot be written: check the disk of --spool; retry later",
+        SpoolError::Closed => "the service is stopping: retry",
     }
 }

@@ -1,34 +1,32 @@
-//! The way of every batch of readings after its parser: validate, sort, store, count.
+//! The way of every batch of readings after its parser: validate, sort, store, count; or, while the
+//! database does not take it and there is a spool, onto disk.
 
-use sqlx::postgres::PgPool;
+use std::time::Duration;
 
 use crate::ingest::auth::Grant;
-use crate::ingest::batch::Batch;
 use crate::ingest::database::Unavailable;
-use crate::ingest::directory::{Directory, Found};
-use crate::ingest::freshness::Freshness;
+use crate::ingest::direct::Direct;
 use crate::ingest::payload::{Parsed, RowError};
-use crate::ingest::quarantine;
 use crate::ingest::reading::Instant;
 use crate::ingest::registration::Mode;
+use crate::ingest::spool::{Spool, gate};
 use crate::ingest::telemetry;
-use crate::ingest::validate::{Arrival, Validated, validate};
-use crate::ingest::writer::Writer;
+use crate::ingest::validate::{Arrival, Validated, screen};
 
 /// Takes readings, whatever protocol they came in.
 #[derive(Clone)]
 pub struct Intake {
-    pool: PgPool,
-    directory: Directory,
-    writer: Writer,
-    freshness: Freshness,
+    direct: Direct,
+    spool: Option<Spool>,
 }
 
 /// What became of a batch.
 #[derive(Debug, Default, PartialEq)]
 pub struct Taken {
-    /// Rows that are stored now (or were before).
+    /// Rows that are stored now (or were before), or are in the spool.
     pub accepted: usize,
+    /// How many of them are in the spool.
+    pub spooled: usize,
     /// Why the others are not, in the order of the rows.
     pub errors: Vec<RowError>,
 }
@@ -39,8 +37,10 @@ pub const MAX_LISTED: usize = 1_000;
 /// What became of the parts of a request.
 #[derive(Debug, Default, PartialEq)]
 pub struct Total {
-    /// Rows that are stored now (or were before).
+    /// Rows that are stored now (or were before), or are in the spool.
     pub accepted: usize,
+    /// How many of them are in the spool.
+    pub spooled: usize,
     /// Rows that are not.
     pub rejected: usize,
     /// Why, for the first [`MAX_LISTED`] of them.
@@ -50,8 +50,9 @@ pub struct Total {
 impl Total {
     /// Adds what became of the next part.
     pub fn add(&mut self, part: Taken) {
-        let Taken { accepted, errors } = part;
+        let Taken { accepted, spooled, errors } = part;
         self.accepted += accepted;
+        self.spooled += spooled;
         self.rejected += errors.len();
         let room = MAX_LISTED - self.errors.len();
         self.errors.extend(errors.into_iter().take(room));
@@ -74,16 +75,22 @@ impl<'a> Source<'a> {
 }
 
 impl Intake {
-    /// `pool` holds what waits in quarantine.
-    pub fn new(pool: PgPool, directory: Directory, writer: Writer, freshness: Freshness) -> Self {
-        Self { pool, directory, writer, freshness }
+    /// Without a spool, a batch that the database does not take is the sender's to keep.
+    pub fn new(direct: Direct, spool: Option<Spool>) -> Self {
+        Self { direct, spool }
     }
 
-    /// Stores what can be stored; when it returns `Ok`, that is committed.
+    /// The spool, where there is one.
+    pub fn spool(&self) -> Option<&Spool> {
+        self.spool.as_ref()
+    }
+
+    /// Stores what can be stored; when it returns `Ok`, that is committed, or on stable storage in
+    /// the spool.
     ///
     /// # Errors
-    /// The database does not take it now. Nothing or a part is stored, and sending the batch again
-    /// is right.
+    /// The database does not take it now, and the spool, where there is one, neither. Nothing or a
+    /// part is stored, and sending the batch again is right.
     pub async fn take(
         &self,
         grant: &Grant,
@@ -92,38 +99,22 @@ impl Intake {
     ) -> Result<Taken, Unavailable> {
         let count = parsed.rows.len() + parsed.errors.len();
         grant.meter.charge(&grant.limits, count, std::time::Instant::now());
-        let taken = self.store(grant, parsed, source).await;
-        if taken.is_err() {
-            grant.meter.refund(&grant.limits, count, std::time::Instant::now());
+        let taken = match &self.spool {
+            None => self.store(grant, &parsed, source).await,
+            Some(spool) => self.store_or_spool(spool, grant, &parsed, source).await,
+        };
+        match &taken {
+            Ok(taken) => {
+                // What is spooled is counted when it is stored.
+                count_accepted(source.protocol, taken.accepted - taken.spooled);
+                taken.errors.iter().for_each(count_rejected);
+            }
+            Err(_) => grant.meter.refund(&grant.limits, count, std::time::Instant::now()),
         }
         taken
     }
 
-    async fn store(
-        &self,
-        grant: &Grant,
-        parsed: Parsed<'_>,
-        source: Source<'_>,
-    ) -> Result<Taken, Unavailable> {
-        let arrival = source.arrival(Mode::Register);
-        let Validated { readings, errors, held, .. } =
-            validate(parsed, arrival, grant, &self.directory).await?;
-        let accepted = readings.len();
-        let batch = Batch::new(readings);
-        let noted = self.freshness.note(&batch);
-        self.writer.store(batch).await?;
-        self.freshness.committed(&noted, arrival.now);
-        quarantine::hold(&self.pool, &held).await?;
-        metrics::counter!(telemetry::READINGS_ACCEPTED, "protocol" => source.protocol)
-            .increment(accepted as u64);
-        for error in &errors {
-            metrics::counter!(telemetry::READINGS_REJECTED, "reason" => error.reason.code())
-                .increment(1);
-        }
-        Ok(Taken { accepted, errors })
-    }
-
-    /// What [`Self::take`] would answer; stores and counts nothing.
+    /// What [`Self::take`] would answer; stores, spools and counts nothing.
     ///
     /// # Errors
     /// The database had to be asked for a sensor and does not answer.
@@ -135,8 +126,71 @@ impl Intake {
     ) -> Result<Taken, Unavailable> {
         let arrival = source.arrival(Mode::Pretend);
         let Validated { readings, errors, would_be_new, .. } =
-            validate(parsed, arrival, grant, &self.directory).await?;
-        Ok(Taken { accepted: readings.len() + would_be_new, errors })
+            self.direct.resolve(&parsed, arrival, grant).await?;
+        Ok(Taken { accepted: readings.len() + would_be_new, spooled: 0, errors })
+    }
+
+    async fn store(
+        &self,
+        grant: &Grant,
+        parsed: &Parsed<'_>,
+        source: Source<'_>,
+    ) -> Result<Taken, Unavailable> {
+        let arrival = source.arrival(Mode::Register);
+        let Validated { readings, errors, held, .. } =
+            self.direct.resolve(parsed, arrival, grant).await?;
+        let accepted = readings.len();
+        self.direct.commit(readings, &held, arrival.now).await?;
+        Ok(Taken { accepted, spooled: 0, errors })
+    }
+
+    async fn store_or_spool(
+        &self,
+        spool: &Spool,
+        grant: &Grant,
+        parsed: &Parsed<'_>,
+        source: Source<'_>,
+    ) -> Result<Taken, Unavailable> {
+        if let Some(way) = spool.direct() {
+            match self.store_in_time(way, spool.patience(), grant, parsed, source).await {
+                Ok(taken) => return Ok(taken),
+                Err(why) => {
+                    tracing::warn!(error.message = why, "database away: readings go to the spool")
+                }
+            }
+        }
+        let (rows, errors) = screen(parsed, source.plant, grant);
+        spool.append(source.protocol, grant.sender(), &rows).await?;
+        Ok(Taken { accepted: rows.len(), spooled: rows.len(), errors })
+    }
+
+    /// Stores the batch, or says why that did not happen in time.
+    async fn store_in_time(
+        &self,
+        way: gate::Direct,
+        patience: Duration,
+        grant: &Grant,
+        parsed: &Parsed<'_>,
+        source: Source<'_>,
+    ) -> Result<Taken, String> {
+        let deadline = tokio::time::Instant::now() + patience;
+        let late = |_| format!("no answer within {} s", patience.as_secs());
+        let failed = |error: Unavailable| format!("{error}: {}", error.source);
+        let arrival = source.arrival(Mode::Register);
+        let resolved = self.direct.resolve(parsed, arrival, grant);
+        let resolved = tokio::time::timeout_at(deadline, resolved).await.map_err(late)?;
+        let Validated { readings, errors, held, .. } = resolved.map_err(failed)?;
+        let (accepted, direct, now) = (readings.len(), self.direct.clone(), arrival.now);
+        // A write that is late goes on, and keeps the drain waiting: it must not come after newer
+        // values from the spool.
+        let commit = tokio::spawn(async move {
+            let stored = direct.commit(readings, &held, now).await;
+            drop(way);
+            stored
+        });
+        let stored = tokio::time::timeout_at(deadline, commit).await.map_err(late)?;
+        stored.map_err(|e| e.to_string())?.map_err(failed)?;
+        Ok(Taken { accepted, spooled: 0, errors })
     }
 
     /// Which of these sensors, each named with its plant, are registered.
@@ -147,8 +201,17 @@ impl Intake {
         &self,
         sensors: impl Iterator<Item = (&'a str, &'a str)> + Clone,
     ) -> Result<Vec<bool>, Unavailable> {
-        self.directory.learn(sensors.clone()).await?;
-        let known = self.directory.read();
-        Ok(sensors.map(|(p, s)| matches!(known.find(p, s), Found::Sensor(..))).collect())
+        self.direct.registered(sensors).await
     }
+}
+
+/// Counts stored readings.
+pub fn count_accepted(protocol: impl Into<String>, readings: usize) {
+    metrics::counter!(telemetry::READINGS_ACCEPTED, "protocol" => protocol.into())
+        .increment(readings as u64);
+}
+
+/// Counts a refused row.
+pub fn count_rejected(error: &RowError) {
+    metrics::counter!(telemetry::READINGS_REJECTED, "reason" => error.reason.code()).increment(1);
 }

@@ -2,10 +2,11 @@
 //! when the answer is a 2xx.
 //!
 //! A posted batch passes, in this order: [`http`] (key, body limit, gzip), [`payload`] (text to
-//! candidate rows, with the sensors that [`mapping`] says), and [`intake`], which takes it through [`validate`] with the [`directory`] of
-//! sensors (candidates to readings that cannot fail any more), [`batch`] (sorted, one value per
-//! sensor and instant) and [`writer`] (a queue, COPY or upsert, one commit for many batches).
-//! Context items pass [`http`] and [`context`]. Knows nothing of Grafana.
+//! candidate rows, with the sensors that [`mapping`] says), and [`intake`], which takes it through
+//! [`validate`] with the [`directory`] of sensors (candidates to readings that cannot fail any more),
+//! [`batch`] (sorted, one value per sensor and instant) and [`writer`] (a queue, COPY or upsert, one
+//! commit for many batches) on the way that [`direct`] puts together, or to the [`spool`] on disk
+//! while the database is away. Context items pass [`http`] and [`context`]. Knows nothing of Grafana.
 
 pub mod service;
 
@@ -26,10 +27,12 @@ pub mod batch;
 pub mod context;
 pub mod copy_pool;
 pub mod database;
+pub mod direct;
 pub mod directory;
 pub mod freshness;
 pub mod intake;
 pub mod mapping;
+pub mod spool;
 pub mod telemetry;
 pub mod tls;
 pub mod writer;

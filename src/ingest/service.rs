@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,14 +12,18 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::ingest::auth::Keys;
+use crate::ingest::direct::Direct;
 use crate::ingest::directory::Directory;
 use crate::ingest::freshness::Freshness;
 use crate::ingest::http::room::Room;
 use crate::ingest::http::{self, App, idempotency};
 use crate::ingest::intake::Intake;
 use crate::ingest::keys::cli::rules::parse_burst;
+use crate::ingest::keys::grace::Grace;
 use crate::ingest::keys::rules::{Limits, Rate, Window};
 use crate::ingest::mapping::store::Mappings;
+use crate::ingest::spool::drain::Draining;
+use crate::ingest::spool::{self, Spool};
 use crate::ingest::telemetry::{self, LogFormat};
 use crate::ingest::tls::{Tls, TlsArgs, TlsListener};
 use crate::ingest::writer::Writer;
@@ -58,6 +63,9 @@ pub struct Args {
     /// Most sensors with a metric of their own, the first by plant and key
     #[arg(long, env = "LOTWISE_METRICS_SENSORS", value_name = "N", default_value_t = 5_000)]
     pub metrics_sensors: u32,
+    /// Readings on disk while the database is away
+    #[command(flatten)]
+    pub spool: spool::Settings,
     /// How often rollups are brought up to date, in seconds; 0: not by this process
     #[arg(long, env = "LOTWISE_ROLLUP_SECONDS", default_value_t = 10)]
     pub rollup_seconds: u64,
@@ -135,15 +143,20 @@ pub async fn serve(
     args: &Args,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let (app, writer) = app(args)?;
     telemetry::metrics();
+    let Parts { app, writer, direct, spool, grace } = parts(args)?;
     let tidy = tokio::spawn(telemetry::tidy_metrics());
     let prepare = tokio::spawn(keep_house(writer.clone(), app.pool.clone()));
+    let pool = app.pool.clone();
+    let refresh = grace.map(|grace| {
+        let pool = pool.clone();
+        tokio::spawn(async move { grace.refresh(&pool).await })
+    });
+    let draining = spool.clone().map(|spool| Draining::start(spool, direct));
     let rollups = (args.rollup_seconds > 0).then(|| {
         let every = Duration::from_secs(args.rollup_seconds);
         tokio::spawn(rollup::worker::keep(args.database_url.clone(), every))
     });
-    let pool = app.pool.clone();
     let freshness =
         tokio::spawn(app.freshness.clone().follow(pool.clone(), args.metrics_sensors.into()));
     let metrics = match &args.metrics_listen {
@@ -157,6 +170,9 @@ pub async fn serve(
         Some(tls) => serve_until(TlsListener::new(listener, tls)?, router, stop).await?,
         None => serve_until(without_delay(listener), router, stop).await?,
     }
+    if let Some(draining) = draining {
+        draining.stop().await?;
+    }
     // Also what was queued by clients that hung up.
     if tokio::time::timeout(DRAIN, writer.drained()).await.is_err() {
         tracing::warn!(drain_s = DRAIN.as_secs(), "some readings were not written");
@@ -165,8 +181,12 @@ pub async fn serve(
     freshness.abort();
     tidy.abort();
     prepare.abort();
+    refresh.inspect(tokio::task::JoinHandle::abort);
     if let Some(metrics) = metrics {
         metrics.abort();
+    }
+    if let Some(spool) = spool {
+        spool.close().await;
     }
     pool.close().await;
     Ok(())
@@ -246,32 +266,45 @@ async fn keep_house(writer: Writer, pool: PgPool) {
     }
 }
 
-fn app(args: &Args) -> anyhow::Result<(App, Writer)> {
+/// What a service is made of.
+struct Parts {
+    app: App,
+    writer: Writer,
+    direct: Direct,
+    spool: Option<Spool>,
+    grace: Option<Arc<Grace>>,
+}
+
+fn parts(args: &Args) -> anyhow::Result<Parts> {
     let pool = database::pool(&args.database_url, CONTEXT_CONNECTIONS).context(
         "--database-url is not valid; it looks like postgres://USER:PASSWORD@HOST:5432/DATABASE",
     )?;
     let writer = Writer::new(copy_pool::pool(&args.database_url, args.writers)?);
-    let freshness = Freshness::default();
+    let (freshness, directory) = (Freshness::default(), Directory::new(pool.clone()));
+    let direct = Direct::new(pool.clone(), directory, writer.clone(), freshness.clone());
+    let spool = args.spool.dir.clone().map(|dir| Spool::open(dir, &args.spool)).transpose()?;
+    let believed = Duration::from_secs(args.key_cache_seconds);
+    let mut keys = Keys::new(pool.clone(), believed, args.limits.limits());
+    let mut mappings = Mappings::new(pool.clone());
+    let mut grace = None;
+    if let Some(spool) = &spool {
+        let lasts = Duration::from_secs(args.spool.key_grace_seconds);
+        let known = Arc::new(Grace::open(spool.folder().keys(), lasts));
+        keys = keys.with_grace(Arc::clone(&known));
+        grace = Some(known);
+        mappings = mappings.remembered_in(spool.folder().mappings());
+    }
     let app = App {
-        keys: Keys::new(
-            pool.clone(),
-            Duration::from_secs(args.key_cache_seconds),
-            args.limits.limits(),
-        ),
-        mappings: Mappings::new(pool.clone()),
-        intake: Intake::new(
-            pool.clone(),
-            Directory::new(pool.clone()),
-            writer.clone(),
-            freshness.clone(),
-        ),
+        keys,
+        mappings,
+        intake: Intake::new(direct.clone(), spool.clone()),
         freshness,
         max_body_bytes: args.max_body_bytes,
         body_timeout: Duration::from_secs(args.body_seconds),
         room: Room::new(args.max_body_bytes),
         pool,
     };
-    Ok((app, writer))
+    Ok(Parts { app, writer, direct, spool, grace })
 }
 
 fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {

@@ -89,6 +89,18 @@ fn start_metrics() -> Option<PrometheusHandle> {
     );
     metrics::describe_histogram!(REQUEST_SECONDS, "Time to the answer, by route and status");
     metrics::describe_counter!(CROWDED, "Requests refused because too much was in memory");
+    metrics::describe_gauge!(SPOOL_RECORDS, "Records in the spool");
+    metrics::describe_gauge!(SPOOL_ROWS, "Rows in the spool");
+    metrics::describe_gauge!(SPOOL_BYTES, "Bytes of the spool's files");
+    metrics::describe_gauge!(SPOOL_AGE, "Age of the oldest record in the spool");
+    metrics::describe_counter!(SPOOL_APPENDED, "Rows written to the spool");
+    metrics::describe_counter!(SPOOL_DRAINED, "Rows taken out of the spool");
+    metrics::describe_counter!(SPOOL_REFUSED, "Rows from the spool set aside in refused.jsonl");
+    metrics::describe_counter!(SPOOL_LOST, "Records in the spool that cannot be read");
+    metrics::describe_histogram!(
+        SPOOL_FSYNC_SECONDS,
+        "Time until a write to the spool was durable"
+    );
     metrics::describe_gauge!(WAITING_READINGS, "Readings that wait for a transaction");
     metrics::describe_histogram!(TRANSACTION_READINGS, "Readings of a transaction");
     metrics::describe_histogram!(TRANSACTION_SECONDS, "Time from connection to commit");
@@ -146,6 +158,24 @@ pub const TLS_RELOADS_FAILED: &str = "lotwise_ingest_tls_reloads_failed_total";
 pub const TLS_NOT_AFTER: &str = "lotwise_ingest_tls_not_after_timestamp_seconds";
 /// Histogram, labels `method`, `route` and `status`.
 pub const REQUEST_SECONDS: &str = "lotwise_ingest_request_seconds";
+/// Gauge.
+pub const SPOOL_RECORDS: &str = "lotwise_ingest_spool_records";
+/// Gauge.
+pub const SPOOL_ROWS: &str = "lotwise_ingest_spool_rows";
+/// Gauge.
+pub const SPOOL_BYTES: &str = "lotwise_ingest_spool_bytes";
+/// Gauge, seconds.
+pub const SPOOL_AGE: &str = "lotwise_ingest_spool_oldest_age_seconds";
+/// Counter.
+pub const SPOOL_APPENDED: &str = "lotwise_ingest_spool_appended_rows_total";
+/// Counter.
+pub const SPOOL_DRAINED: &str = "lotwise_ingest_spool_drained_rows_total";
+/// Counter.
+pub const SPOOL_REFUSED: &str = "lotwise_ingest_spool_refused_rows_total";
+/// Counter.
+pub const SPOOL_LOST: &str = "lotwise_ingest_spool_damaged_records_total";
+/// Histogram.
+pub const SPOOL_FSYNC_SECONDS: &str = "lotwise_ingest_spool_fsync_seconds";
 /// Gauge.
 pub const WAITING_READINGS: &str = "lotwise_ingest_waiting_readings";
 /// Histogram.

@@ -12,6 +12,7 @@ use crate::ingest::payload::{Candidate, Parsed, Reason, RowError};
 use crate::ingest::quarantine::{Held, Why};
 use crate::ingest::reading::{Instant, Reading};
 use crate::ingest::registration::{Mode, Newcomer};
+use crate::ingest::spool::record::Row;
 
 /// A batch after validation: each row is in one of the two lists (a line with several fields may
 /// be in both).
@@ -43,16 +44,17 @@ pub struct Arrival<'a> {
 /// # Errors
 /// Only when the database had to be asked for a sensor and does not answer.
 pub async fn validate(
-    parsed: Parsed<'_>,
+    parsed: &Parsed<'_>,
     arrival: Arrival<'_>,
     grant: &Grant,
     directory: &Directory,
 ) -> Result<Validated, Unavailable> {
-    let Parsed { plant, rows, mut errors } = parsed;
+    let Parsed { plant, rows, errors } = parsed;
+    let mut errors = errors.clone();
     let default_plant = plant.as_deref().or(arrival.default_plant).or(grant.only_plant());
     let check = Check { default_plant, grant, times: Times::new(&grant.limits, arrival.now) };
     directory.forget_old();
-    if let Some(readings) = check.all_sound(&rows, &directory.read()) {
+    if let Some(readings) = check.all_sound(rows, &directory.read()) {
         return Ok(Validated { readings, errors, ..Validated::default() });
     }
     let wanted = || {
@@ -60,7 +62,7 @@ pub async fn validate(
         rows.iter().filter_map(named).map(|(plant, row)| (plant, row.sensor.as_ref()))
     };
     directory.learn(wanted()).await?;
-    let pretended = match check.newcomers(&rows, directory) {
+    let pretended = match check.newcomers(rows, directory) {
         new if new.is_empty() => new,
         new => {
             let registered = directory.register(grant, &new, arrival.mode).await?;
@@ -72,7 +74,7 @@ pub async fn validate(
     let mut readings = Vec::with_capacity(rows.len());
     let mut held = Vec::new();
     let mut would_be_new = 0;
-    for row in &rows {
+    for row in rows {
         match check.resolve(row, &known) {
             Ok(reading) => readings.push(reading),
             Err(reason) => {
@@ -88,6 +90,48 @@ pub async fn validate(
     }
     errors.sort_by_key(|e| e.position);
     Ok(Validated { readings, errors, held, would_be_new })
+}
+
+/// What can be said without the database: the rows that the key's holder may write, and why not the
+/// others. Whether plant and sensor exist, and whether the time is right, is found out later.
+pub fn screen<'a>(
+    parsed: &'a Parsed<'_>,
+    default_plant: Option<&'a str>,
+    grant: &'a Grant,
+) -> (Vec<Row<'a>>, Vec<RowError>) {
+    let default_plant = parsed.plant.as_deref().or(default_plant).or(grant.only_plant());
+    let mut errors = parsed.errors.clone();
+    let mut rows = Vec::with_capacity(parsed.rows.len());
+    for row in &parsed.rows {
+        match allowed(row, default_plant, grant).and_then(|plant| keys(plant, row)) {
+            Ok(row) => rows.push(row),
+            Err(reason) => errors.push(RowError { position: row.position, reason }),
+        }
+    }
+    errors.sort_by_key(|e| e.position);
+    (rows, errors)
+}
+
+/// The row's plant, when the key is for it.
+fn allowed<'a>(
+    row: &'a Candidate<'_>,
+    default_plant: Option<&'a str>,
+    grant: &Grant,
+) -> Result<&'a str, Reason> {
+    let plant = plant_of(row, default_plant)?;
+    match grant.allows_plant(plant) {
+        true => Ok(plant),
+        false => Err(Reason::PlantNotAllowed(plant.to_owned())),
+    }
+}
+
+/// The row by its keys, when they can be keys.
+fn keys<'a>(plant: &'a str, row: &'a Candidate<'_>) -> Result<Row<'a>, Reason> {
+    let sensor = row.sensor.as_ref();
+    for text in [plant, sensor] {
+        Key::parse(text).map_err(|source| Reason::BadKey { text: text.to_owned(), source })?;
+    }
+    Ok(Row { plant, sensor, time: row.time, value: row.value })
 }
 
 /// Whether the reading's sensor is one that a dry run would have registered.
@@ -181,18 +225,13 @@ impl Check<'_> {
     }
 
     fn resolve(&self, row: &Candidate<'_>, known: &Known) -> Result<Reading, Reason> {
-        let plant = plant_of(row, self.default_plant)?;
-        if !self.grant.allows_plant(plant) {
-            return Err(Reason::PlantNotAllowed(plant.to_owned()));
-        }
+        let plant = allowed(row, self.default_plant, self.grant)?;
         let found = known.find(plant, &row.sensor);
         if let Found::Sensor(plant, sensor) = found {
             self.times.check(row.time)?;
             return Ok(Reading { plant, sensor, time: row.time, value: row.value });
         }
-        for text in [plant, row.sensor.as_ref()] {
-            Key::parse(text).map_err(|source| Reason::BadKey { text: text.to_owned(), source })?;
-        }
+        keys(plant, row)?;
         if found == Found::NoPlant {
             return Err(Reason::UnknownPlant(plant.to_owned()));
         }

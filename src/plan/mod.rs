@@ -5,6 +5,7 @@
 
 mod kpi;
 mod meters;
+mod reading;
 mod select;
 mod series;
 
@@ -16,6 +17,7 @@ use crate::domain::{Bucket, TimeRange, bucket};
 
 pub use kpi::{KpiGroup, KpiPlan, KpiWindow, Role, kpi, run_energy};
 pub use meters::{independent, kwh_per, meters};
+pub use reading::{Items, Reading, choose, uncut};
 pub use select::{Level, Node, Selection, select};
 pub use series::{SeriesKey, SeriesPlan, series};
 

@@ -11,7 +11,8 @@ use sqlx::{Arguments, AssertSqlSafe, Connection, FromRow};
 use super::hours::{Columns, Span};
 use super::{BUDGET, cost_of_hour};
 use crate::domain::{SensorKind, TimeRange};
-use crate::sql::integrate;
+use crate::plan::Items;
+use crate::sql::integrate::{self, Ends};
 
 /// Runs that were gone through and are not what they were: deleted, moved, opened again.
 const FORGET_CHANGED: &str = "
@@ -159,7 +160,7 @@ static STORE: LazyLock<String> = LazyLock::new(|| {
         WHERE d.until < d.built_until
         ON CONFLICT DO NOTHING
         RETURNING run_id",
-        integrate::text(integrate::Ends::Omit)
+        integrate::text(Items::Readings, Ends::Omit)
     )
 });
 
@@ -259,7 +260,7 @@ static COMPARE: LazyLock<String> = LazyLock::new(|| {
         SELECT count(*), (SELECT jsonb_build_object('kept', to_jsonb(k), 'readings', to_jsonb(c))::text
             FROM both_sides WHERE differ ORDER BY nr LIMIT 1)
         FROM both_sides",
-        integrate::text(integrate::Ends::Omit)
+        integrate::text(Items::Readings, Ends::Omit)
     )
 });
 

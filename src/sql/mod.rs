@@ -6,6 +6,7 @@ pub mod integrate;
 pub mod latest;
 pub mod picker;
 pub mod runs;
+pub mod whole_runs;
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::types::ToSql;

@@ -7,6 +7,7 @@ use lotwise::db::Db;
 use lotwise::domain::TimeRange;
 use lotwise::frame::Frame;
 use lotwise::plan::Ask;
+use lotwise::rollup;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -53,7 +54,7 @@ SELECT t, v, 1, s FROM generate_series($1::timestamptz, $2::timestamptz, '1 min'
 ";
 
 struct Factory {
-    _db: TestDb,
+    db: TestDb,
     plugin: Db,
     pool: PgPool,
 }
@@ -63,7 +64,7 @@ impl Factory {
         let db = TestDb::migrated(server).await;
         let pool = db.pool().await;
         sqlx::raw_sql(PLACES).execute(&pool).await.unwrap();
-        let factory = Self { plugin: plugin_db(&db.url), pool, _db: db };
+        let factory = Self { plugin: plugin_db(&db.url), pool, db };
         factory.read(from, to).await;
         factory
     }
@@ -71,6 +72,16 @@ impl Factory {
     async fn read(&self, from: &str, to: &str) {
         let time = |t: &str| t.parse::<DateTime<Utc>>().unwrap();
         sqlx::query(READINGS).bind(time(from)).bind(time(to)).execute(&self.pool).await.unwrap();
+    }
+
+    /// Makes all rollups.
+    async fn roll_up(&self) {
+        let mut conn = rollup::connect(&self.db.url).await.unwrap();
+        while !rollup::try_lock(&mut conn).await.unwrap() {
+            tokio::task::yield_now().await; // the connection before this one still closes
+        }
+        let until = "2026-12-01T00:00:00Z".parse().unwrap();
+        rollup::refresh(&mut conn, Some(until)).await.unwrap();
     }
 
     async fn try_ask(&self, from: &str, to: &str, query: Value) -> Result<Vec<Frame>, AnswerError> {
@@ -284,4 +295,72 @@ async fn what_cannot_be_answered_says_what_to_change() {
         .await
         .unwrap_err();
     assert!(year.to_string().contains("choose a wider bucket"), "{year}");
+}
+
+/// All numbers of the frames, and where they come from.
+fn figures(frames: &[Frame]) -> (Vec<Option<f64>>, String) {
+    let names =
+        ["value", "energy", "energy_per_good_unit", "mean_temperature", "coverage", "good_units"];
+    let numbers = frames.iter().flat_map(|f| names.iter().filter_map(|name| f.numbers(name)));
+    let source = frames[0].meta["custom"]["source"].as_str().unwrap();
+    (numbers.flatten().copied().collect(), source.to_owned())
+}
+
+#[tokio::test]
+async fn rollups_change_no_figure() {
+    both(async |server| {
+        let factory = Factory::new(server, "2026-02-20T00:00:00Z", "2026-03-06T00:00:00Z").await;
+        let week = ("2026-02-23T11:17:00Z", "2026-03-04T23:30:00Z");
+        let queries = [
+            (json!({"type": "kpi", "groupBy": "reference"}), "runs, hours"),
+            (json!({"type": "kpi", "groupBy": "lot", "bucket": "day"}), "runs, hours"),
+            (json!({"type": "kpi", "groupBy": "line", "bucket": "day"}), "hours"),
+            (json!({"type": "kpi", "place": {"lines": ["M1"]}, "context": {"lots": ["L1"]}}), "runs"),
+            (json!({"type": "runs"}), "runs"),
+            (json!({"type": "series", "bucket": "1h", "place": {"quantity": "power"}}), "hours"),
+            (json!({"type": "series", "bucket": "shift", "aggregate": "last", "place": {"quantity": "energy"}}), "hours"),
+            (json!({"type": "series", "bucket": "day", "aggregate": "max", "place": {"sensors": ["A-temp"]}}), "hours"),
+            (json!({"type": "series", "bucket": "30m", "place": {"sensors": ["A-temp"]}}), "readings"),
+        ];
+        let ask = async |query: &Value| figures(&factory.ask(week.0, week.1, query.clone()).await);
+        let mut before = Vec::new();
+        for (query, _) in &queries {
+            before.push(ask(query).await.0);
+        }
+        factory.roll_up().await;
+        for ((query, source), before) in queries.iter().zip(&before) {
+            let (after, from) = ask(query).await;
+            assert_eq!(from, *source, "{query}");
+            near(&after, before);
+        }
+
+        // A corrected run and a late reading show at once, before the next refresh.
+        let of_l1 = &queries[3].0;
+        sqlx::query("UPDATE run SET started_at = '2026-03-02T07:00:30Z' WHERE key = 'r1'")
+            .execute(&factory.pool)
+            .await
+            .unwrap();
+        let (energy, source) = ask(of_l1).await;
+        assert_eq!(source, "readings");
+        near(&energy[..1], &some(&[240.0]));
+        factory.roll_up().await;
+        assert_eq!(ask(of_l1).await.1, "runs");
+        // The counter jumps by 60 kWh in the last minute of the run and comes back: a reset.
+        sqlx::raw_sql(
+            "BEGIN; UPDATE reading SET value = value + 60 WHERE sensor_id = 2 AND time = '2026-03-02T08:50:00Z';
+             SELECT rollup_mark('{1}', '{2}', '{2026-03-02T08:50:00Z}'); COMMIT",
+        )
+        .execute(&factory.pool)
+        .await
+        .unwrap();
+        // Only the meter's sum is not kept any more; the thermometer's is.
+        let (late, source) = ask(of_l1).await;
+        assert_eq!(source, "runs, readings");
+        factory.roll_up().await;
+        let (rolled, source) = ask(of_l1).await;
+        assert_eq!(source, "runs");
+        assert!(late[0].unwrap() > 300.0);
+        near(&rolled, &late);
+    })
+    .await;
 }

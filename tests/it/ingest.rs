@@ -17,6 +17,7 @@ mod readings;
 mod registration;
 mod runs;
 mod sets;
+mod spool;
 mod tls;
 mod windows;
 mod writing;

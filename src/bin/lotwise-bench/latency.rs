@@ -131,7 +131,10 @@ async fn statements(source: &DataSource, model: &Value) -> anyhow::Result<Vec<St
     let runs = rows.iter().map(sql::runs::read).collect::<Result<Vec<_>, _>>()?;
     let plan = plan::kpi(&query, &selection, &catalog, &runs, &ask)?;
     let windows: Vec<_> = plan.windows.iter().map(|w| w.window.clone()).collect();
-    Ok(vec![of_runs(), integrate::statement(&windows, &plan.edges, Ends::Omit)])
+    Ok(vec![
+        of_runs(),
+        integrate::statement(&windows, &plan.edges, lotwise::plan::Items::Readings, Ends::Omit),
+    ])
 }
 
 /// One connection, set up as the plugin's are.

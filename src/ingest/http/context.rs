@@ -82,7 +82,7 @@ async fn upsert<R: Resource>(
         .map(|(index, e)| ItemProblem { index, code: e.code(), message: e.to_string() })
         .collect();
     let reasons: Vec<&'static str> = errors.iter().map(|e| e.code).collect();
-    let outcome = Outcome { accepted, rejected: errors.len(), errors };
+    let outcome = Outcome { accepted, spooled: 0, rejected: errors.len(), errors };
     let answer = change.end(Ok((StatusCode::OK, Some(outcome)))).await?;
     // What is committed is counted.
     metrics::counter!(telemetry::CONTEXT_ACCEPTED, "resource" => R::NAME)

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::problem::Problem;
+use super::readings::is_zero;
 use super::request::Body;
 use crate::ingest::auth::Grant;
 use crate::ingest::intake::Source;
@@ -24,11 +25,17 @@ const BLOCK: usize = 10_000;
 /// Most errors that an answer lists.
 const MAX_LISTED: usize = 1_000;
 
-/// What became of a file. What is counted as accepted is committed, unless it was a dry run.
+/// What became of a file. What is counted as accepted is committed, or on stable storage in the
+/// spool, unless it was a dry run.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct FileOutcome {
     /// Readings that are stored now (or were before); of a dry run, readings that would be.
     accepted: usize,
+    /// How many of the accepted readings are safe on the service's disk, because the database is
+    /// away; they are stored when it is back. Left out when there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schema(required = false)]
+    spooled: usize,
     /// Readings that are not, and lines of which nothing can be read.
     rejected: usize,
     /// Why, for the first 1,000 of them.
@@ -90,6 +97,7 @@ pub async fn post(
             app.intake.take(&grant, parsed, source).await?
         };
         outcome.accepted += taken.accepted;
+        outcome.spooled += taken.spooled;
         outcome.rejected += taken.errors.len();
         let room = MAX_LISTED.saturating_sub(outcome.errors.len());
         outcome.errors.extend(taken.errors.iter().take(room).map(|error| {

@@ -64,15 +64,35 @@ pub struct Parameters {
     dry_run: bool,
 }
 
-/// What became of a batch. What is counted as accepted is committed, unless it was a dry run.
+/// What became of a batch. What is counted as accepted is committed, or on stable storage in the
+/// spool, unless it was a dry run.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Outcome {
-    /// Rows that are stored now (or were before); of a dry run, rows that would be.
+    /// Rows that are stored now (or were before), or in the spool; of a dry run, rows that would be.
     pub accepted: usize,
+    /// How many of the accepted rows are safe on the service's disk, because the database is away;
+    /// they are stored when it is back. Left out when there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schema(required = false)]
+    pub spooled: usize,
     /// Rows that are not.
     pub rejected: usize,
     /// One entry for each rejected row; of a very bad batch the first 1,000.
     pub errors: Vec<ItemProblem>,
+}
+
+/// For fields that are left out when there is nothing to count.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+pub(super) fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+impl From<&Total> for Outcome {
+    fn from(total: &Total) -> Self {
+        let Total { accepted, spooled, rejected, errors } = total;
+        let errors = errors.iter().map(ItemProblem::from).collect();
+        Self { accepted: *accepted, spooled: *spooled, rejected: *rejected, errors }
+    }
 }
 
 /// Why a row or item is not stored.
@@ -118,13 +138,10 @@ pub async fn post(
     let mut total = Total::default();
     loop {
         let _turn = app.room.rows(parts.bytes_left(), MAX_READINGS).await?;
-        let Some(part) = parts.next() else { break };
+        let Some(part) = parts.next() else { return Ok(Json(Outcome::from(&total))) };
         total.add(match parameters.dry_run {
             true => app.intake.check(&grant, part, source).await?,
             false => app.intake.take(&grant, part, source).await?,
         });
     }
-    let Total { accepted, rejected, errors } = total;
-    let errors: Vec<_> = errors.iter().map(ItemProblem::from).collect();
-    Ok(Json(Outcome { accepted, rejected, errors }))
 }

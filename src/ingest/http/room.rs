@@ -31,7 +31,7 @@ const OVERHEAD: usize = 8 * KIB;
 
 /// Rows that all requests together may have between parsing and the writer's queue. A row takes up
 /// to 300 bytes there, when it is refused and kept in quarantine.
-const ROWS_TOTAL: usize = 160_000;
+const ROWS_TOTAL: usize = 120_000;
 
 /// Least length of a row in a body; shorter ones are not worth counting.
 const ROW_BYTES: usize = 8;

@@ -1,6 +1,7 @@
 //! The table `api_key`.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, PgExecutor};
 
@@ -8,7 +9,7 @@ use super::rules::{Rate, Registration, Rules, Window};
 use super::{Scope, SecretHash};
 
 /// A key without its secret.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredKey {
     /// Row id.
     pub id: i32,

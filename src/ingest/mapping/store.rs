@@ -5,6 +5,7 @@
 //! readings.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use tokio::sync::Mutex;
 
 use super::{Mapping, PlantMappings, Scale, Target, Template};
 use crate::ingest::database::Unavailable;
+use crate::ingest::spool::folder::replace;
 
 /// How long what is known is believed; another process's changes are seen after it.
 const MAX_AGE: Duration = Duration::from_secs(10);
@@ -22,7 +24,8 @@ const MAX_AGE: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 const ALL: &str = "SELECT p.key, m.measurement, m.tags, m.field, m.sensor, m.factor, m.addend
-    FROM lotwise.sensor_mapping m JOIN lotwise.plant p ON p.id = m.plant_id";
+    FROM lotwise.sensor_mapping m JOIN lotwise.plant p ON p.id = m.plant_id
+    ORDER BY p.key, m.measurement, m.tags, m.field";
 
 type Row = (String, String, Json<BTreeMap<String, String>>, String, Option<String>, f64, f64);
 
@@ -49,6 +52,15 @@ pub struct Mappings {
     known: Arc<RwLock<Known>>,
     /// Held by the one that asks.
     asking: Arc<Mutex<()>>,
+    file: Option<Arc<File>>,
+}
+
+/// Where they are kept for a process that starts while the database is down.
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    /// What is in it.
+    saved: Mutex<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -73,7 +85,12 @@ impl Mappings {
     /// Knows nothing at first.
     pub fn new(pool: PgPool) -> Self {
         let known = Known { all: None, due: Instant::now(), changes: 0, seen: 0 };
-        Self { pool, known: Arc::new(RwLock::new(known)), asking: Arc::default() }
+        Self { pool, known: Arc::new(RwLock::new(known)), asking: Arc::default(), file: None }
+    }
+
+    /// Keeps them in a file too, for a start while the database is down.
+    pub fn remembered_in(self, path: PathBuf) -> Self {
+        Self { file: Some(Arc::new(File { path, saved: Mutex::default() })), ..self }
     }
 
     /// The mappings now.
@@ -83,7 +100,7 @@ impl Mappings {
     pub async fn current(&self) -> Result<Arc<AllMappings>, Unavailable> {
         let now = self.known();
         // Without any, a reading could get the wrong sensor: there is nothing to fall back on.
-        let Some(known) = now.all else { return self.ask().await };
+        let Some(known) = now.all else { return self.first().await };
         if Instant::now() < now.due {
             return Ok(known);
         }
@@ -110,6 +127,24 @@ impl Mappings {
         }
     }
 
+    /// Those of the database, or, where it does not answer, of a former process.
+    async fn first(&self) -> Result<Arc<AllMappings>, Unavailable> {
+        let Some(file) = &self.file else { return self.ask().await };
+        let asked = tokio::time::timeout(PATIENCE, self.ask()).await;
+        let asked = asked.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));
+        match (asked, file.read()) {
+            (Err(_), Some(rows)) => {
+                let all = Arc::new(from_rows(rows));
+                self.write(|known| {
+                    known.all = Some(all.clone());
+                    known.due = Instant::now() + MAX_AGE;
+                });
+                Ok(all)
+            }
+            (asked, _) => asked,
+        }
+    }
+
     /// Takes note of a change that is committed: the next request asks again.
     pub fn changed(&self) {
         self.write(|known| {
@@ -121,21 +156,10 @@ impl Mappings {
     async fn ask(&self) -> Result<Arc<AllMappings>, Unavailable> {
         let changes = self.write(|known| known.changes);
         let rows: Vec<Row> = sqlx::query_as(ALL).fetch_all(&self.pool).await?;
-        let mut lists: HashMap<String, Vec<Mapping>> = HashMap::new();
-        for (plant, measurement, Json(tags), field, sensor, factor, offset) in rows {
-            let target = match sensor.as_deref().map(Template::parse) {
-                None => Target::LeftOut,
-                Some(Ok(key)) => Target::Sensor { key, scale: Scale { factor, offset } },
-                // Written past the API: as if it were not there.
-                Some(Err(error)) => {
-                    tracing::warn!(plant, sensor, error.message = %error, "mapping not understood");
-                    continue;
-                }
-            };
-            lists.entry(plant).or_default().push(Mapping { measurement, tags, field, target });
+        if let Some(file) = &self.file {
+            file.write(&rows).await;
         }
-        let plants = lists.into_iter().map(|(plant, list)| (plant, PlantMappings::new(list)));
-        let all = Arc::new(AllMappings(plants.collect()));
+        let all = Arc::new(from_rows(rows));
         self.write(|known| {
             known.all = Some(all.clone());
             known.seen = changes;
@@ -153,5 +177,54 @@ impl Mappings {
 
     fn write<T>(&self, change: impl FnOnce(&mut Known) -> T) -> T {
         change(&mut self.known.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn from_rows(rows: Vec<Row>) -> AllMappings {
+    let mut lists: HashMap<String, Vec<Mapping>> = HashMap::new();
+    for (plant, measurement, Json(tags), field, sensor, factor, offset) in rows {
+        let target = match sensor.as_deref().map(Template::parse) {
+            None => Target::LeftOut,
+            Some(Ok(key)) => Target::Sensor { key, scale: Scale { factor, offset } },
+            // Written past the API: as if it were not there.
+            Some(Err(error)) => {
+                tracing::warn!(plant, sensor, error.message = %error, "mapping not understood");
+                continue;
+            }
+        };
+        lists.entry(plant).or_default().push(Mapping { measurement, tags, field, target });
+    }
+    let plants = lists.into_iter().map(|(plant, list)| (plant, PlantMappings::new(list)));
+    AllMappings(plants.collect())
+}
+
+impl File {
+    /// What a former process wrote; none: nothing, or it cannot be read.
+    fn read(&self) -> Option<Vec<Row>> {
+        let text = std::fs::read(&self.path).ok()?;
+        serde_json::from_slice(&text)
+            .inspect_err(|error| {
+                tracing::warn!(file.path = %self.path.display(), error.message = %error,
+                    "remembered mappings cannot be read");
+            })
+            .ok()
+    }
+
+    /// Replaces it, if that changes anything. What cannot be written is only missed at a start.
+    async fn write(&self, rows: &[Row]) {
+        let Ok(text) = serde_json::to_vec(rows) else { return };
+        let mut saved = self.saved.lock().await;
+        if *saved == text {
+            return;
+        }
+        let (path, copy) = (self.path.clone(), text.clone());
+        let written = tokio::task::spawn_blocking(move || replace(&path, &copy)).await;
+        match written.map_err(std::io::Error::other).and_then(|written| written) {
+            Ok(()) => *saved = text,
+            Err(error) => tracing::warn!(
+                file.path = %self.path.display(), error.message = %error,
+                "mappings cannot be remembered for a restart"
+            ),
+        }
     }
 }

@@ -232,6 +232,7 @@ async fn serve(db: &TestDb, change: impl FnOnce(&mut Args)) -> Running {
         metrics_listen: None,
         metrics_sensors: 5_000,
         rollup_seconds: 0,
+        spool: lotwise::ingest::spool::Settings::default(),
         log_format: LogFormat::Text,
     };
     change(&mut args);

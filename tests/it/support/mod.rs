@@ -8,4 +8,5 @@ pub mod frame;
 pub mod host;
 pub mod ingest;
 pub mod panel;
+pub mod service;
 pub mod source;

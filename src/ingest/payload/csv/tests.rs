@@ -207,9 +207,7 @@ fn files_that_cannot_be_read_say_why() {
     assert_eq!(refused(b"time\n", &wide()), FileError::NoSensors);
     let columns = format!("time{}\n", ",a".repeat(super::MAX_COLUMNS));
     assert_eq!(refused(columns.as_bytes(), &wide()), FileError::TooManyColumns);
-    insta::assert_snapshot!(refused(b"Zeit;a;b\n", &wide()), @r#"
-    there is no column "time"; the file has: "Zeit;a;b" (is the delimiter right?)
-    "#);
+    insta::assert_snapshot!(refused(b"Zeit;a;b\n", &wide()), @r#"there is no column "time"; the file has: "Zeit;a;b" (is the delimiter right?)"#);
 }
 
 fn any_dialect() -> impl Strategy<Value = Dialect> {

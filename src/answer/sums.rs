@@ -1,0 +1,107 @@
+//! The sums of a plan's windows, from the cheapest source that is exact.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+
+use super::{AnswerError, Source};
+use crate::plan::{self, Items, Window};
+use crate::sql::integrate::{self, Cell, Ends};
+use crate::sql::{Statement, whole_runs};
+
+/// Cells of the windows, with where they come from.
+#[derive(Debug, Default)]
+pub(super) struct Sums {
+    /// A cell a window and bucket.
+    pub cells: Vec<Cell>,
+    /// For `meta.custom.source`: `runs`, `hours`, `readings`, or two of them.
+    pub source: String,
+    /// Why, in words.
+    pub reason: String,
+    /// Rows that were to be read, estimated.
+    pub rows: f64,
+    /// The statements for people.
+    pub shown: String,
+}
+
+/// Reads them. Whole runs whose sums are kept come from there, the rest from hours or readings.
+pub(super) async fn fetch(
+    source: &Source<'_>,
+    windows: &[Window<'_>],
+    edges: &[DateTime<Utc>],
+    ends: Ends,
+) -> Result<Sums, AnswerError> {
+    let mut sums = Sums::default();
+    let mut left: Vec<usize> = (0..windows.len()).collect();
+    let mut said = Vec::new();
+    if ends == Ends::Omit {
+        let uncut = plan::uncut(windows, edges);
+        let kept = kept(source, windows, &uncut, &mut sums).await?;
+        if kept > 0 {
+            let found: HashSet<usize> = sums.cells.iter().map(|c| c.window).collect();
+            left.retain(|index| !found.contains(index));
+            said.push((
+                "runs",
+                format!("{kept} of {} windows from the sums kept of whole runs", windows.len()),
+            ));
+            sums.rows += kept as f64;
+        }
+    }
+    if !left.is_empty() {
+        let rest: Vec<Window<'_>> = left.iter().map(|&index| windows[index].clone()).collect();
+        let reading = plan::choose(&rest, edges);
+        let statement = integrate::statement(&rest, edges, reading.items, ends);
+        for cell in read(source, statement, integrate::read, &mut sums.shown).await? {
+            let window = left.get(cell.window).copied().unwrap_or(usize::MAX);
+            sums.cells.push(Cell { window, ..cell });
+        }
+        let name = match reading.items {
+            Items::Readings => "readings",
+            Items::Hours => "hours",
+        };
+        said.push((name, reading.reason));
+        sums.rows += reading.rows;
+    }
+    let (names, reasons): (Vec<&str>, Vec<String>) = said.into_iter().unzip();
+    (sums.source, sums.reason) = (names.join(", "), reasons.join("; "));
+    Ok(sums)
+}
+
+/// Adds the cells of windows that are kept; gives how many.
+async fn kept(
+    source: &Source<'_>,
+    windows: &[Window<'_>],
+    uncut: &[(usize, usize)],
+    sums: &mut Sums,
+) -> Result<usize, AnswerError> {
+    if uncut.is_empty() {
+        return Ok(0);
+    }
+    let asked: Vec<Window<'_>> = uncut.iter().map(|(index, _)| windows[*index].clone()).collect();
+    let mut shown = String::new();
+    let cells = read(source, whole_runs::statement(&asked), whole_runs::read, &mut shown).await?;
+    let found = cells.len();
+    if found > 0 {
+        sums.shown = shown;
+    }
+    let place = |cell: Cell| {
+        let (window, bucket) = *uncut.get(cell.window)?;
+        Some(Cell { window, bucket, ..cell })
+    };
+    sums.cells.extend(cells.into_iter().filter_map(place));
+    Ok(found)
+}
+
+async fn read(
+    source: &Source<'_>,
+    statement: Statement,
+    row: impl Fn(&tokio_postgres::Row) -> Result<Cell, crate::db::DbError>,
+    shown: &mut String,
+) -> Result<Vec<Cell>, AnswerError> {
+    if !shown.is_empty() {
+        shown.push_str(";\n\n");
+    }
+    shown.push_str(&statement.shown);
+    let rows = source.db.query(&statement.sql, statement.params).await?;
+    Ok(rows.iter().map(row).collect::<Result<_, _>>()?)
+}
