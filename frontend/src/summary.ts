@@ -75,7 +75,7 @@ export function summarize(query: CompleteQuery): string {
     case 'kpi': {
       const kpis =
         query.kpis.length === 0
-          ? t('summary.all-kpis', 'All KPIs')
+          ? t('summary.all-kpis', 'Energy, units and temperature')
           : query.kpis.map((kpi) => kpiWords(kpi).label).join(', ');
       return query.groupBy === 'none'
         ? t('summary.kpi', '{{kpis}}, {{steps}}, {{where}}.', { ...values, kpis })
@@ -91,6 +91,10 @@ export function summarize(query: CompleteQuery): string {
         : t('summary.runs', 'One row for each run of the time range, {{where}}.', values);
     case 'latest':
       return t('summary.latest', 'The newest reading of {{quantity}} of each sensor, {{where}}.', values);
+    case 'data_quality':
+      return query.format === 'silent'
+        ? t('summary.silent', 'The sensors of {{quantity}} that are silent now, {{where}}.', values)
+        : t('summary.data-quality', 'When each sensor of {{quantity}} was last heard of, {{where}}.', values);
     default:
       return t('summary.unknown', 'This query was made by a newer Lotwise.');
   }

@@ -1,4 +1,4 @@
-import { Aggregate, GroupBy, Kpi, QueryType, RunsFormat } from './generated/model';
+import { Aggregate, Format, GroupBy, Kpi, QueryType } from './generated/model';
 import { t } from './i18n';
 import { TlsMode, VariableKind } from './types';
 
@@ -31,6 +31,14 @@ export function queryTypeWords(type: QueryType): Words {
         label: t('query-type.latest', 'Latest values'),
         description: t('query-type.latest-description', 'The newest reading of each sensor, and its age'),
       };
+    case 'data_quality':
+      return {
+        label: t('query-type.data-quality', 'Data quality'),
+        description: t(
+          'query-type.data-quality-description',
+          'When each sensor was last heard of, and which are silent'
+        ),
+      };
   }
 }
 
@@ -42,6 +50,31 @@ export function kpiWords(kpi: Kpi): Words {
       return {
         label: t('kpi.energy-per-good-unit', 'Energy per good unit'),
         description: t('kpi.energy-per-good-unit-description', 'Total kWh divided by total good units'),
+      };
+    case 'cost':
+      return {
+        label: t('kpi.cost', 'Cost of energy'),
+        description: t('kpi.cost-description', 'kWh of each tariff period times its price'),
+      };
+    case 'cost_per_good_unit':
+      return {
+        label: t('kpi.cost-per-good-unit', 'Cost per good unit'),
+        description: t('kpi.cost-per-good-unit-description', 'Total cost of energy divided by total good units'),
+      };
+    case 'co2':
+      return {
+        label: t('kpi.co2', 'CO₂ (kg)'),
+        description: t('kpi.co2-description', 'By the mean of the grid (location-based)'),
+      };
+    case 'co2_per_good_unit':
+      return {
+        label: t('kpi.co2-per-good-unit', 'CO₂ per good unit'),
+        description: t('kpi.co2-per-good-unit-description', 'Total kg of CO₂ divided by total good units'),
+      };
+    case 'co2_market_based':
+      return {
+        label: t('kpi.co2-market-based', 'CO₂ by contract (kg)'),
+        description: t('kpi.co2-market-based-description', 'By the supply contract (market-based)'),
       };
     case 'good_units':
       return { label: t('kpi.good-units', 'Good units') };
@@ -145,12 +178,25 @@ export function bucketWords(bucket: string): Words {
   }
 }
 
-export function formatWords(format: RunsFormat): Words {
+export function formatWords(format: Format): Words {
   switch (format) {
     case 'table':
       return { label: t('format.table', 'Table') };
     case 'annotations':
       return { label: t('format.annotations', 'Annotations') };
+    case 'silent':
+      return {
+        label: t('format.silent', 'Silent ones only'),
+        description: t(
+          'format.silent-description',
+          'Sensors without a reading for three intervals and the longest gap'
+        ),
+      };
+    case 'alert':
+      return {
+        label: t('format.alert', 'For alert rules'),
+        description: t('format.alert-description', 'One number a sensor: 1 when it is silent, else 0'),
+      };
   }
 }
 

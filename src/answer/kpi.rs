@@ -1,11 +1,14 @@
 //! Figures per group, as one table or as series over time.
 
+use std::collections::BTreeSet;
+
 use super::{AnswerError, Provenance, Source, nothing, resolve_runs, sums};
 use crate::domain::Bucket;
 use crate::figures::{self, Figures, KpiFigures};
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Kpi, Query};
-use crate::plan::{self, Ask, KpiPlan, Selection, Window};
+use crate::plan::{self, Ask, KpiPlan, Rates, Selection, Window};
+use crate::sql;
 use crate::sql::integrate::Ends;
 
 pub(super) async fn answer(
@@ -15,21 +18,28 @@ pub(super) async fn answer(
     ask: &Ask,
 ) -> Result<Vec<Frame>, AnswerError> {
     let (runs, mut notices) = resolve_runs(source, query, selection, ask.range).await?;
-    let plan = plan::kpi(query, selection, source.catalog, &runs, ask)?;
+    let mut plan = plan::kpi(query, selection, source.catalog, &runs, ask)?;
     if plan.groups.is_empty() {
         return Ok(nothing(&notices));
     }
+    let rates = rates(source, query, selection, ask).await?;
+    let money = query.kpis.iter().any(|k| k.is_money());
+    let currency = if money { plan::currency(&rates)?.unwrap_or_default() } else { "" };
+    if !rates.is_empty() {
+        plan.price(&rates, &selection.plants, ask.now);
+    }
     let windows: Vec<Window<'_>> = plan.windows.iter().map(|w| w.window.clone()).collect();
-    let sums = sums::fetch(source, &windows, &plan.edges, Ends::Omit).await?;
+    let sums = sums::fetch(source, &windows, &plan.slices.cuts, Ends::Omit).await?;
     let figures = figures::kpi(&plan, &runs, &sums.cells, ask.now);
     notices.extend(plan.notices.iter().cloned().map(Notice::Info));
     if figures.groups.iter().flatten().any(|f| f.provisional) {
         let text = "A run that is still open is part of these figures: they are provisional.";
         notices.push(Notice::Info(text.to_owned()));
     }
+    notices.extend(without_rates(query, selection, &figures));
     let mut frames = match plan.bucket {
-        Bucket::Whole => vec![table(query, &plan, &figures, &mut notices)],
-        _ => over_time(query, &plan, &figures),
+        Bucket::Whole => vec![table(query, &plan, &figures, currency, &mut notices)],
+        _ => over_time(query, &plan, &figures, currency),
     };
     for frame in &mut frames {
         Provenance {
@@ -46,18 +56,72 @@ pub(super) async fn answer(
     Ok(frames)
 }
 
+/// Prices and factors of the selection's plants, where a KPI needs them.
+async fn rates(
+    source: &Source<'_>,
+    query: &Query,
+    selection: &Selection<'_>,
+    ask: &Ask,
+) -> Result<Rates, AnswerError> {
+    if !query.kpis.iter().any(|k| k.needs_rates()) {
+        return Ok(Rates::new());
+    }
+    let plants = selection.plants.iter().map(|p| p.id).collect();
+    let statement = sql::rates::statement(plants, ask.range);
+    let rows = source.db.query(&statement.sql, statement.params).await?;
+    Ok(sql::rates::read(&rows)?)
+}
+
+/// Says for which plants cost or emissions are empty, and what to do about it.
+fn without_rates(query: &Query, selection: &Selection<'_>, figures: &KpiFigures) -> Vec<Notice> {
+    let asked = |of: fn(&Kpi) -> bool| query.kpis.iter().any(of);
+    let missing = &figures.missing;
+    let cases = [
+        (asked(|k| k.is_money()), &missing.price, "cost", "tariff", "tariffs"),
+        (
+            asked(|k| matches!(k, Kpi::Co2 | Kpi::Co2PerGoodUnit)),
+            &missing.location_based,
+            "CO2",
+            "location-based factor",
+            "factors",
+        ),
+        (
+            asked(|k| *k == Kpi::Co2MarketBased),
+            &missing.market_based,
+            "market-based CO2",
+            "market-based factor",
+            "factors",
+        ),
+    ];
+    let cases = cases.into_iter().filter(|(asked, plants, ..)| *asked && !plants.is_empty());
+    let text = |(_, ids, figure, what, route): (_, &BTreeSet<i32>, _, _, _)| {
+        let plants = selection.plants.iter().filter(|p| ids.contains(&p.id));
+        let keys: Vec<&str> = plants.map(|p| p.key.as_str()).collect();
+        format!(
+            "No {what} of plant {} is valid for some of the energy: its {figure} is empty. Add one with POST /v1/{route}.",
+            keys.join(", ")
+        )
+    };
+    cases.map(|case| Notice::Warning(text(case))).collect()
+}
+
 /// Value, unit and definition of one KPI.
 fn value(kpi: Kpi, figures: &Figures) -> Option<f64> {
     match kpi {
         Kpi::Energy => figures.energy,
         Kpi::EnergyPerGoodUnit => figures.energy_per_good_unit(),
+        Kpi::Cost => figures.cost,
+        Kpi::CostPerGoodUnit => figures.cost_per_good_unit(),
+        Kpi::Co2 => figures.co2,
+        Kpi::Co2PerGoodUnit => figures.co2_per_good_unit(),
+        Kpi::Co2MarketBased => figures.co2_market_based,
         Kpi::GoodUnits => Some(figures.good_units),
         Kpi::ScrapUnits => Some(figures.scrap_units),
         Kpi::MeanTemperature => figures.mean_temperature,
     }
 }
 
-fn style(kpi: Kpi, field: Field) -> Field {
+fn style(kpi: Kpi, field: Field, currency: &str) -> Field {
     match kpi {
         Kpi::Energy => {
             field.unit("kWh").description("Electrical energy of the meters, exact at the edges.")
@@ -65,6 +129,21 @@ fn style(kpi: Kpi, field: Field) -> Field {
         Kpi::EnergyPerGoodUnit => field
             .unit("kWh/unit")
             .description("Total energy divided by total good units; empty without units."),
+        Kpi::Cost => field.unit(currency).description(
+            "Energy of each tariff period times its price; empty where no tariff is valid.",
+        ),
+        Kpi::CostPerGoodUnit => field
+            .unit(&format!("{currency}/unit"))
+            .description("Total cost of energy divided by total good units; empty without units."),
+        Kpi::Co2 => field
+            .unit("kg")
+            .description("CO2 of the energy by the mean of the grid (location-based)."),
+        Kpi::Co2PerGoodUnit => field.unit("kg/unit").description(
+            "Total CO2 (location-based) divided by total good units; empty without units.",
+        ),
+        Kpi::Co2MarketBased => {
+            field.unit("kg").description("CO2 of the energy by its contract (market-based).")
+        }
         Kpi::GoodUnits => {
             field.description("Good units; of a run that is cut, in proportion to time.")
         }
@@ -84,6 +163,7 @@ fn table(
     query: &Query,
     plan: &KpiPlan<'_>,
     figures: &KpiFigures,
+    currency: &str,
     notices: &mut Vec<Notice>,
 ) -> Frame {
     let of = |i: usize| figures.groups[i][0];
@@ -99,18 +179,14 @@ fn table(
         order.truncate(query.limit);
     }
     let allocated: f64 = figures.groups.iter().filter_map(|g| g[0].energy).sum();
-    let rest = figures
-        .unallocated
-        .first()
-        .copied()
-        .flatten()
-        .filter(|rest| rest.abs() > NEGLIGIBLE * (allocated.abs() + rest.abs()));
-    if rest.is_some_and(|r| r < 0.0) {
+    let tells = |rest: f64| rest.abs() > NEGLIGIBLE * (allocated.abs() + rest.abs());
+    let rest = figures.unallocated.first().filter(|f| f.energy.is_some_and(tells));
+    if rest.and_then(|r| r.energy).is_some_and(|r| r < 0.0) {
         notices.push(Notice::Warning("The parts measure more than the whole: check the meter tree, or runs that overlap on a line and its machines.".to_owned()));
     }
     let names: Vec<&'static str> =
         plan.groups.first().map(|g| g.labels.iter().map(|l| l.0).collect()).unwrap_or_default();
-    let last = rest.iter();
+    let last = rest.into_iter();
     let mut fields: Vec<Field> = Vec::new();
     for (column, name) in names.iter().enumerate() {
         let keys = order.iter().map(|&i| Some(plan.groups[i].labels[column].1.clone()));
@@ -123,8 +199,9 @@ fn table(
     ));
     for &kpi in &query.kpis {
         let values = order.iter().map(|&i| value(kpi, &of(i)));
-        let values = values.chain(last.clone().map(|r| (kpi == Kpi::Energy).then_some(*r)));
-        fields.push(style(kpi, Field::number(kpi.as_str(), values)));
+        let left = |rest: &Figures| value(kpi, rest).filter(|_| kpi.is_balanced());
+        let values = values.chain(last.clone().map(|rest| left(rest)));
+        fields.push(style(kpi, Field::number(kpi.as_str(), values), currency));
     }
     let coverage = order.iter().map(|&i| of(i).coverage).chain(last.clone().map(|_| None));
     fields.push(
@@ -137,7 +214,12 @@ fn table(
     Frame::new("kpi", "numeric-long", fields)
 }
 
-fn over_time(query: &Query, plan: &KpiPlan<'_>, figures: &KpiFigures) -> Vec<Frame> {
+fn over_time(
+    query: &Query,
+    plan: &KpiPlan<'_>,
+    figures: &KpiFigures,
+    currency: &str,
+) -> Vec<Frame> {
     let starts = &plan.edges[..plan.edges.len() - 1];
     let frame =
         |labels: Vec<(&'static str, String)>, name: &str, kpi: Kpi, values: Vec<Option<f64>>| {
@@ -147,8 +229,8 @@ fn over_time(query: &Query, plan: &KpiPlan<'_>, figures: &KpiFigures) -> Vec<Fra
                 _ => format!("{name} {}", kpi.as_str()),
             };
             let labels = labels.into_iter().chain([("kpi", kpi.as_str().to_owned())]);
-            let value =
-                style(kpi, Field::number("value", values)).labels(labels).display_name(&title);
+            let value = style(kpi, Field::number("value", values), currency);
+            let value = value.labels(labels).display_name(&title);
             let time = Field::time("time", starts.iter().copied().map(Some));
             Frame::new(&title, "timeseries-multi", vec![time, value])
         };
@@ -160,11 +242,14 @@ fn over_time(query: &Query, plan: &KpiPlan<'_>, figures: &KpiFigures) -> Vec<Fra
         }
     }
     let scale: f64 = figures.groups.iter().flatten().filter_map(|f| f.energy).sum();
-    if figures.unallocated.iter().flatten().any(|r| r.abs() > NEGLIGIBLE * scale.abs()) {
-        let labels =
+    let mut rest = figures.unallocated.iter().filter_map(|f| f.energy);
+    if rest.any(|r| r.abs() > NEGLIGIBLE * scale.abs()) {
+        let labels: Option<Vec<(&'static str, String)>> =
             plan.groups.first().map(|g| g.labels.iter().map(|l| (l.0, String::new())).collect());
-        let values = figures.unallocated.clone();
-        frames.push(frame(labels.unwrap_or_default(), "Unallocated", Kpi::Energy, values));
+        for &kpi in query.kpis.iter().filter(|k| k.is_balanced()) {
+            let values = figures.unallocated.iter().map(|f| value(kpi, f)).collect();
+            frames.push(frame(labels.clone().unwrap_or_default(), "Unallocated", kpi, values));
+        }
     }
     frames
 }

@@ -80,16 +80,18 @@ async fn kept(
     let asked: Vec<Window<'_>> = uncut.iter().map(|(index, _)| windows[*index].clone()).collect();
     let mut shown = String::new();
     let cells = read(source, whole_runs::statement(&asked), whole_runs::read, &mut shown).await?;
-    let found = cells.len();
-    if found > 0 {
+    let mut seen = HashSet::new();
+    for cell in cells {
+        // A window that is two runs comes twice.
+        if let Some(&(window, bucket)) = uncut.get(cell.window).filter(|_| seen.insert(cell.window))
+        {
+            sums.cells.push(Cell { window, bucket, ..cell });
+        }
+    }
+    if !seen.is_empty() {
         sums.shown = shown;
     }
-    let place = |cell: Cell| {
-        let (window, bucket) = *uncut.get(cell.window)?;
-        Some(Cell { window, bucket, ..cell })
-    };
-    sums.cells.extend(cells.into_iter().filter_map(place));
-    Ok(found)
+    Ok(seen.len())
 }
 
 async fn read(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::postgres::PgConnection;
 
-use super::{Finding, roles, sensors};
+use super::{Finding, roles, rollups, sensors};
 use crate::domain::database_kind::DatabaseKind;
 use crate::schema;
 
@@ -57,6 +57,7 @@ async fn ask(conn: &mut PgConnection, findings: &mut Vec<Finding>) -> sqlx::Resu
     findings.extend(sensors::check(conn).await?);
     findings.push(sensors::incomplete(conn).await?);
     findings.push(sensors::waiting(conn).await?);
+    findings.push(rollups::check(conn).await?);
     Ok(())
 }
 

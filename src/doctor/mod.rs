@@ -5,6 +5,7 @@
 
 mod database;
 mod roles;
+mod rollups;
 mod sensors;
 mod service;
 mod spool;

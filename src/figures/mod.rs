@@ -3,14 +3,14 @@
 //! Numbers in, numbers out; knows neither SQL nor Grafana. The definitions are those of
 //! docs/definitions.md: ratios are ratios of sums, and what is not known is `None`, never 0.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
 use crate::catalog::Sensor;
 use crate::domain::{SensorKind, TimeRange, time::epoch_seconds};
 use crate::model::Aggregate;
-use crate::plan::{KpiPlan, Role, Run, SeriesPlan, kwh_per};
+use crate::plan::{KpiPlan, Rate, Role, Run, SeriesPlan, kwh_per};
 use crate::sql::integrate::Cell;
 
 /// Sums of several windows in one bucket.
@@ -127,6 +127,12 @@ pub fn series(plan: &SeriesPlan<'_>, cells: &[Cell]) -> Vec<Values> {
 pub struct Figures {
     /// kWh.
     pub energy: Option<f64>,
+    /// Cost of the energy in the plant's currency; `None` where no tariff is valid for a part of it.
+    pub cost: Option<f64>,
+    /// kg CO2 of the energy by the mean of the grid; `None` where no factor is valid for a part.
+    pub co2: Option<f64>,
+    /// kg CO2 of the energy by its contract, alike.
+    pub co2_market_based: Option<f64>,
     /// Good units, runs' units shared in proportion to time where a bucket cuts them.
     pub good_units: f64,
     /// Scrapped units, shared alike.
@@ -142,7 +148,95 @@ pub struct Figures {
 impl Figures {
     /// kWh per good unit: total energy over total units; `None` without units.
     pub fn energy_per_good_unit(&self) -> Option<f64> {
-        self.energy.filter(|_| self.good_units > 0.0).map(|e| e / self.good_units)
+        self.per_good_unit(self.energy)
+    }
+
+    /// Currency per good unit: total cost over total units; `None` without units.
+    pub fn cost_per_good_unit(&self) -> Option<f64> {
+        self.per_good_unit(self.cost)
+    }
+
+    /// kg CO2 per good unit: total emissions over total units; `None` without units.
+    pub fn co2_per_good_unit(&self) -> Option<f64> {
+        self.per_good_unit(self.co2)
+    }
+
+    fn per_good_unit(&self, total: Option<f64>) -> Option<f64> {
+        total.filter(|_| self.good_units > 0.0).map(|t| t / self.good_units)
+    }
+}
+
+/// Energy with what it costs and emits. A part without a rate makes the whole unknown.
+#[derive(Debug, Clone, Copy, Default)]
+struct Used {
+    energy: Option<f64>,
+    cost: Known,
+    co2: Known,
+    co2_market_based: Known,
+}
+
+/// A sum of products, unless one of them is unknown.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    sum: Option<f64>,
+    unknown: bool,
+}
+
+impl Known {
+    fn add(&mut self, amount: f64, rate: Option<f64>) {
+        match rate {
+            Some(rate) => self.sum = plus(self.sum, Some(amount * rate)),
+            None => self.unknown = true,
+        }
+    }
+
+    fn value(self) -> Option<f64> {
+        self.sum.filter(|_| !self.unknown)
+    }
+}
+
+impl Used {
+    fn add(&mut self, energy: Option<f64>, rate: Rate) {
+        self.energy = plus(self.energy, energy);
+        let Some(energy) = energy else { return };
+        self.cost.add(energy, rate.price);
+        self.co2.add(energy, rate.location_based);
+        self.co2_market_based.add(energy, rate.market_based);
+    }
+
+    fn figures(&self) -> Figures {
+        Figures {
+            energy: self.energy,
+            cost: self.cost.value(),
+            co2: self.co2.value(),
+            co2_market_based: self.co2_market_based.value(),
+            ..Figures::default()
+        }
+    }
+}
+
+/// Plants whose energy has no rate for a part of the time, by row id.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Missing {
+    /// No tariff.
+    pub price: BTreeSet<i32>,
+    /// No location-based factor.
+    pub location_based: BTreeSet<i32>,
+    /// No market-based factor.
+    pub market_based: BTreeSet<i32>,
+}
+
+impl Missing {
+    fn note(&mut self, plant: i32, rate: Rate) {
+        for (rate, plants) in [
+            (rate.price, &mut self.price),
+            (rate.location_based, &mut self.location_based),
+            (rate.market_based, &mut self.market_based),
+        ] {
+            if rate.is_none() {
+                plants.insert(plant);
+            }
+        }
     }
 }
 
@@ -151,8 +245,11 @@ impl Figures {
 pub struct KpiFigures {
     /// By group, then by bucket.
     pub groups: Vec<Vec<Figures>>,
-    /// By bucket: kWh of the whole place that no group accounts for; empty unless balanced.
-    pub unallocated: Vec<Option<f64>>,
+    /// By bucket: energy of the whole place that no group accounts for, with its cost and
+    /// emissions; empty unless balanced.
+    pub unallocated: Vec<Figures>,
+    /// Where prices and factors are missing.
+    pub missing: Missing,
     /// Coverage over all groups, 0 to 1.
     pub coverage: Option<f64>,
 }
@@ -161,7 +258,9 @@ pub struct KpiFigures {
 pub fn kpi(plan: &KpiPlan<'_>, runs: &[Run], cells: &[Cell], now: DateTime<Utc>) -> KpiFigures {
     let buckets = plan.edges.len() - 1;
     let mut figures = vec![vec![Figures::default(); buckets]; plan.groups.len()];
-    let mut total: Vec<Option<f64>> = vec![None; buckets];
+    let mut used = vec![vec![Used::default(); buckets]; plan.groups.len()];
+    let mut total = vec![Used::default(); buckets];
+    let mut missing = Missing::default();
     let mut heat = vec![vec![Sums::default(); buckets]; plan.groups.len()];
     let mut covered = vec![vec![0.0; buckets]; plan.groups.len()];
     let mut expected = vec![vec![0.0; buckets]; plan.groups.len()];
@@ -173,22 +272,29 @@ pub fn kpi(plan: &KpiPlan<'_>, runs: &[Run], cells: &[Cell], now: DateTime<Utc>)
             }
         }
     }
-    for cell in cells.iter().filter(|c| c.bucket < buckets) {
+    for cell in cells {
+        let Some(bucket) = plan.slices.bucket(cell.bucket) else { continue };
         let Some(part) = plan.windows.get(cell.window) else { continue };
         let mut sums = Sums::default();
         sums.add(cell);
-        let energy = sums.energy(part.window.sensor);
+        let sensor = part.window.sensor;
+        let (energy, rate) = (sums.energy(sensor), plan.slices.rate(sensor.plant, cell.bucket));
         match part.role {
             Role::Energy(group) => {
-                let slot = &mut figures[group][cell.bucket];
-                slot.energy = plus(slot.energy, energy);
-                covered[group][cell.bucket] += cell.covered_s;
+                used[group][bucket].add(energy, rate);
+                covered[group][bucket] += cell.covered_s;
             }
-            Role::Temperature(group) => heat[group][cell.bucket].add(cell),
-            Role::Total => total[cell.bucket] = plus(total[cell.bucket], energy),
+            Role::Temperature(group) => heat[group][bucket].add(cell),
+            Role::Total => total[bucket].add(energy, rate),
+        }
+        if energy.is_some() && !matches!(part.role, Role::Temperature(_)) {
+            missing.note(sensor.plant, rate);
         }
     }
     for (index, group) in plan.groups.iter().enumerate() {
+        for (slot, used) in figures[index].iter_mut().zip(&used[index]) {
+            *slot = used.figures();
+        }
         for &(run, range) in &group.runs {
             let Some(run) = runs.get(run) else { continue };
             for (bucket, inside) in overlaps(&plan.edges, range) {
@@ -206,14 +312,29 @@ pub fn kpi(plan: &KpiPlan<'_>, runs: &[Run], cells: &[Cell], now: DateTime<Utc>)
         }
     }
     let unallocated = if plan.balanced {
-        let allocated =
-            |bucket: usize| figures.iter().filter_map(|g| g[bucket].energy).sum::<f64>();
-        total.iter().enumerate().map(|(b, t)| t.map(|t| t - allocated(b))).collect()
+        let of_bucket = |bucket: usize| figures.iter().map(move |group| group[bucket]);
+        total.iter().enumerate().map(|(b, total)| rest(total.figures(), of_bucket(b))).collect()
     } else {
         Vec::new()
     };
     let coverage = ratio(covered.iter().flatten().sum(), expected.iter().flatten().sum());
-    KpiFigures { groups: figures, unallocated, coverage }
+    KpiFigures { groups: figures, unallocated, missing, coverage }
+}
+
+/// What the parts leave of the whole. What it costs is not known when that of a part is not.
+fn rest(whole: Figures, parts: impl Iterator<Item = Figures> + Clone) -> Figures {
+    let energy: f64 = parts.clone().filter_map(|p| p.energy).sum();
+    let left = |whole: Option<f64>, of: fn(&Figures) -> Option<f64>| {
+        let parts = parts.clone().filter(|p| p.energy.is_some()).map(|p| of(&p));
+        Some(whole? - parts.sum::<Option<f64>>()?)
+    };
+    Figures {
+        energy: whole.energy.map(|whole| whole - energy),
+        cost: left(whole.cost, |p| p.cost),
+        co2: left(whole.co2, |p| p.co2),
+        co2_market_based: left(whole.co2_market_based, |p| p.co2_market_based),
+        ..Figures::default()
+    }
 }
 
 /// kWh of each run from the cells of [`crate::plan::run_energy`]'s windows.

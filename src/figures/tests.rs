@@ -1,6 +1,8 @@
 use super::*;
-use crate::domain::Bucket;
-use crate::plan::{KpiGroup, KpiWindow, SeriesKey, Window};
+use crate::catalog::Plant;
+use crate::domain::tariff::{Period, Quarter, Rule, Terms};
+use crate::domain::{Bucket, Calendar};
+use crate::plan::{KpiGroup, KpiWindow, PlantRates, SeriesKey, Slices, Valid, Window};
 
 fn at(hour: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_772_409_600 + hour * 3600, 0).unwrap()
@@ -70,6 +72,7 @@ fn plan<'a>(sensors: &[(&'a Sensor, Role)], runs: Vec<(usize, TimeRange)>) -> Kp
     KpiPlan {
         windows: sensors.iter().map(window).collect(),
         groups: vec![KpiGroup { labels: vec![], name: "g".into(), runs }],
+        slices: Slices::of_buckets(&[at(0), at(2), at(4)]),
         edges: vec![at(0), at(2), at(4)],
         bucket: Bucket::Width(7200),
         balanced: sensors.iter().any(|s| s.1 == Role::Total),
@@ -98,7 +101,8 @@ fn ratios_are_of_sums_and_what_is_left_is_unallocated() {
     assert_eq!(first.energy_per_good_unit(), Some(1.5));
     assert_eq!((first.coverage, second.coverage), (Some(1.0), Some(0.5)));
     assert_eq!(kpi.coverage, Some(0.75));
-    assert_eq!(kpi.unallocated, [Some(4.0), None]);
+    let unallocated: Vec<_> = kpi.unallocated.iter().map(|f| (f.energy, f.cost)).collect();
+    assert_eq!(unallocated, [(Some(4.0), None), (None, None)]);
     assert!(!first.provisional);
 }
 
@@ -186,4 +190,78 @@ fn readings_too_far_apart_to_cover_time_still_have_a_mean_and_ends() {
     assert_eq!((value(Aggregate::First), value(Aggregate::Last)), (Some(20.0), Some(10.0)));
     assert_eq!(value(Aggregate::Count), Some(2.0));
     assert_eq!(value(Aggregate::Sum), None);
+}
+
+#[test]
+fn cost_is_energy_times_the_price_of_its_time_and_parts_add_up() {
+    let meter = sensor(1, "energy", "kWh", SensorKind::Counter);
+    let main = sensor(2, "energy", "kWh", SensorKind::Counter);
+    let mut plan = plan(&[(&meter, Role::Energy(0)), (&main, Role::Total)], vec![(0, hours(1, 3))]);
+    // Hour 0 is 00:00Z on 2 March 2026, 01:00 in Madrid: 0.10 up to 02:00, 0.30 up to 04:00, then 0.50.
+    let period = |name: &str, price: f64| Period {
+        period: name.into(),
+        price_per_kwh: price,
+        contracted_kw: None,
+        price_per_kw_year: None,
+        excess_price_per_kw: None,
+    };
+    let rule = |to: &str, period: &str| Rule {
+        months: vec![],
+        days: vec![],
+        from: Quarter::START,
+        to: to.parse().unwrap(),
+        period: period.into(),
+    };
+    let periods = vec![period("a", 0.1), period("b", 0.3), period("c", 0.5)];
+    let rules = [rule("02:00", "a"), rule("04:00", "b"), rule("24:00", "c")];
+    let from = "2026-03-01".parse().unwrap();
+    let rates = PlantRates {
+        currency: "EUR".into(),
+        tariffs: vec![Valid { from, to: None, what: Terms::new(periods, &rules, []).unwrap() }],
+        location_based: vec![Valid { from, to: None, what: 0.2 }],
+        market_based: vec![],
+    };
+    let zone = chrono_tz::Europe::Madrid;
+    let calendar = Calendar { zone, shifts: vec![] };
+    let madrid = Plant { id: 1, key: "madrid".into(), name: String::new(), calendar };
+    plan.price(&BTreeMap::from([(1, rates)]), &[&madrid], at(9));
+    assert_eq!(plan.slices.cuts, [0, 1, 2, 3, 4].map(at));
+    let kwh = |window, slice, kwh| Cell { amount: Some(kwh), ..cell(window, slice) };
+    let cells = [
+        kwh(0, 1, 2.0),
+        kwh(0, 2, 3.0),
+        kwh(1, 0, 10.0),
+        kwh(1, 1, 10.0),
+        kwh(1, 2, 10.0),
+        kwh(1, 3, 10.0),
+    ];
+    let kpi = kpi(&plan, &[run(1, Some(3), 8.0)], &cells, at(9));
+    let near =
+        |got: Option<f64>, want: f64| assert!((got.unwrap() - want).abs() < 1e-12, "{got:?}");
+    let [first, second] = kpi.groups[0][..] else { panic!() };
+    near(first.cost, 2.0 * 0.3);
+    near(second.cost, 3.0 * 0.3);
+    near(first.cost_per_good_unit(), 0.6 / 4.0);
+    near(first.co2, 0.4);
+    near(second.co2_per_good_unit(), 0.6 / 4.0);
+    // The whole costs 10 x (0.1 + 0.3) and 10 x (0.3 + 0.5).
+    near(kpi.unallocated[0].cost, 4.0 - 0.6);
+    near(kpi.unallocated[1].cost, 8.0 - 0.9);
+    near(kpi.unallocated[1].co2, 4.0 - 0.6);
+    assert_eq!((first.co2_market_based, kpi.unallocated[0].co2_market_based), (None, None));
+    assert!(kpi.missing.price.is_empty() && kpi.missing.market_based.contains(&1));
+}
+
+#[test]
+fn energy_without_a_price_makes_the_cost_unknown_and_not_zero() {
+    let meter = sensor(1, "energy", "kWh", SensorKind::Counter);
+    let plan = plan(&[(&meter, Role::Energy(0)), (&meter, Role::Total)], vec![]);
+    let cells =
+        [Cell { amount: Some(3.0), ..cell(0, 0) }, Cell { amount: Some(4.0), ..cell(1, 0) }];
+    let kpi = kpi(&plan, &[], &cells, at(9));
+    let [first, second] = kpi.groups[0][..] else { panic!() };
+    assert_eq!((first.energy, first.cost, first.co2), (Some(3.0), None, None));
+    assert_eq!((second.energy, second.cost), (None, None));
+    assert_eq!((kpi.unallocated[0].energy, kpi.unallocated[0].cost), (Some(1.0), None));
+    assert_eq!(kpi.missing.price, [1].into());
 }

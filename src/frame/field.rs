@@ -158,6 +158,11 @@ fn grafana_unit(unit: &str) -> Option<String> {
         "V" => "volt",
         "A" => "amp",
         "Hz" => "hertz",
+        "kg" => "masskg",
+        // Those that Grafana has a symbol for.
+        "EUR" | "USD" | "GBP" | "CHF" | "SEK" | "NOK" | "DKK" | "ISK" | "PLN" | "CZK" | "BGN"
+        | "TRY" | "UAH" | "RUB" | "ILS" | "JPY" | "KRW" | "INR" | "IDR" | "PHP" | "VND" | "MYR"
+        | "BRL" | "UYU" | "PYG" | "ZAR" | "XPF" => return Some(format!("currency{unit}")),
         other => return Some(format!("suffix: {other}")),
     };
     Some(id.to_owned())

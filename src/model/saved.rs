@@ -19,6 +19,8 @@ pub enum QueryType {
     Runs,
     /// The newest value of each sensor.
     Latest,
+    /// When each sensor was last heard of, and whether it is silent.
+    DataQuality,
 }
 
 /// A figure of a KPI query.
@@ -30,6 +32,16 @@ pub enum Kpi {
     Energy,
     /// Total energy over total good units, kWh per unit.
     EnergyPerGoodUnit,
+    /// Cost of the energy, in the plant's currency.
+    Cost,
+    /// Total cost over total good units, currency per unit.
+    CostPerGoodUnit,
+    /// Emissions of the energy by the mean of the grid, kg CO2.
+    Co2,
+    /// Total emissions over total good units, kg CO2 per unit.
+    Co2PerGoodUnit,
+    /// Emissions of the energy by its contract, kg CO2.
+    Co2MarketBased,
     /// Good units made.
     GoodUnits,
     /// Units scrapped.
@@ -39,8 +51,8 @@ pub enum Kpi {
 }
 
 impl Kpi {
-    /// All figures, in the order of a table's columns.
-    pub const ALL: [Self; 5] = [
+    /// What a query that names none shows: all that needs neither tariffs nor factors.
+    pub const USUAL: [Self; 5] = [
         Self::Energy,
         Self::EnergyPerGoodUnit,
         Self::GoodUnits,
@@ -53,10 +65,35 @@ impl Kpi {
         match self {
             Self::Energy => "energy",
             Self::EnergyPerGoodUnit => "energy_per_good_unit",
+            Self::Cost => "cost",
+            Self::CostPerGoodUnit => "cost_per_good_unit",
+            Self::Co2 => "co2",
+            Self::Co2PerGoodUnit => "co2_per_good_unit",
+            Self::Co2MarketBased => "co2_market_based",
             Self::GoodUnits => "good_units",
             Self::ScrapUnits => "scrap_units",
             Self::MeanTemperature => "mean_temperature",
         }
+    }
+
+    /// True for what is made of the energy of meters.
+    pub fn needs_energy(self) -> bool {
+        matches!(self, Self::Energy | Self::EnergyPerGoodUnit) || self.needs_rates()
+    }
+
+    /// True for what needs tariffs or emission factors too.
+    pub fn needs_rates(self) -> bool {
+        self.is_money() || matches!(self, Self::Co2 | Self::Co2PerGoodUnit | Self::Co2MarketBased)
+    }
+
+    /// True for amounts of money.
+    pub fn is_money(self) -> bool {
+        matches!(self, Self::Cost | Self::CostPerGoodUnit)
+    }
+
+    /// True for what parts of a place add up to the place in.
+    pub fn is_balanced(self) -> bool {
+        matches!(self, Self::Energy | Self::Cost | Self::Co2 | Self::Co2MarketBased)
     }
 }
 
@@ -127,17 +164,32 @@ pub enum Aggregate {
     Sum,
 }
 
-/// Shape of a runs answer.
+/// Shape of an answer about runs or data quality.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
-#[cfg_attr(test, ts(rename = "RunsFormat"))]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     /// One row a run, with its figures.
     #[default]
     Table,
-    /// Time, timeEnd, title, text and tags, as Grafana's annotations want them.
+    /// Time, timeEnd, title, text and tags, as Grafana's annotations want them (runs).
     Annotations,
+    /// Only the silent sensors (data quality).
+    Silent,
+    /// One number a sensor for alert rules: 1 when it is silent, else 0 (data quality).
+    Alert,
+}
+
+impl Format {
+    /// Name in the saved form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Annotations => "annotations",
+            Self::Silent => "silent",
+            Self::Alert => "alert",
+        }
+    }
 }
 
 /// Where to look. A list that is empty or holds `*` means all.
@@ -187,13 +239,13 @@ pub struct SavedQuery {
     pub context: Context,
     /// How the readings of a bucket become one value (series).
     pub aggregate: Aggregate,
-    /// Figures of a KPI query; empty is all.
+    /// Figures of a KPI query; empty is energy, units, their ratio and temperature.
     pub kpis: Vec<Kpi>,
     /// What the answer is split by.
     pub group_by: GroupBy,
     /// `auto`, `whole`, a width such as `5m`, or `hour`, `shift`, `day`, `week`, `month` of the plant.
     pub bucket: String,
-    /// Shape of a runs answer.
+    /// Shape of an answer about runs or data quality.
     pub format: Format,
     /// Most rows or series; 0 is the default of 1,000.
     pub limit: u32,

@@ -6,7 +6,7 @@ fn an_empty_target_is_the_default_query() {
     let query = parse(br#"{"refId":"A","datasource":{"uid":"x"}}"#).unwrap();
     assert_eq!(query.kind, QueryType::Kpi);
     assert_eq!(query.bucket, Bucket::Auto);
-    assert_eq!(query.kpis, Kpi::ALL);
+    assert_eq!(query.kpis, Kpi::USUAL);
     assert_eq!(query.limit, DEFAULT_LIMIT);
 }
 
@@ -27,6 +27,9 @@ fn errors_say_what_to_change() {
     assert!(message(r#"{"bucket":"fortnight"}"#).contains("use auto, whole"));
     assert!(message(r#"{"type":"sql"}"#).contains("unknown variant `sql`"));
     assert!(message(r#"{"type":"kpi","groupBy":"sensor"}"#).contains("another grouping"));
+    assert!(message(r#"{"type":"runs","format":"alert"}"#).contains("no format alert"));
+    let format = message(r#"{"type":"data_quality","format":"annotations"}"#);
+    assert!(format.contains("another format"), "{format}");
     let many = serde_json::json!({"context": {"lots": vec!["x"; 5001]}}).to_string();
     assert!(message(&many).contains("narrow it down"));
 }

@@ -5,8 +5,8 @@ mod labels;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Ask, Level, Node, PlanError, Run, Selection, Window, check_windows, clock_notice, meters, past,
-    resolve_bucket,
+    Ask, Level, Node, PlanError, Run, Selection, Slices, Window, check_windows, clock_notice,
+    meters, past, resolve_bucket,
 };
 use crate::catalog::{Catalog, Sensor};
 use crate::domain::{Bucket, TimeRange};
@@ -53,6 +53,8 @@ pub struct KpiPlan<'a> {
     pub groups: Vec<KpiGroup>,
     /// Edges of the buckets; two for a table.
     pub edges: Vec<DateTime<Utc>>,
+    /// What is read: the buckets, cut where prices or factors change.
+    pub slices: Slices,
     /// The bucket that was chosen.
     pub bucket: Bucket,
     /// True when what no group accounts for must be shown.
@@ -85,6 +87,7 @@ pub fn kpi<'a>(
     let mut plan = KpiPlan {
         windows: Vec::new(),
         groups: Vec::new(),
+        slices: Slices::of_buckets(&edges),
         edges,
         bucket,
         balanced: false,
@@ -108,7 +111,7 @@ pub fn kpi<'a>(
     }
     plan.balanced = !query.context.is_restricted()
         && !matches!(query.group_by, GroupBy::None | GroupBy::Plant)
-        && query.kpis.contains(&Kpi::Energy);
+        && query.kpis.iter().any(|k| k.is_balanced());
     if plan.balanced {
         for node in selection.nodes() {
             for sensor in meters(catalog, node) {
@@ -250,7 +253,7 @@ impl<'a> KpiPlan<'a> {
         let mut push = |sensor: &'a Sensor, role| {
             self.windows.push(KpiWindow { window: Window { sensor, range }, role });
         };
-        if query.kpis.iter().any(|k| matches!(k, Kpi::Energy | Kpi::EnergyPerGoodUnit)) {
+        if query.kpis.iter().any(|k| k.needs_energy()) {
             for sensor in meters(catalog, node) {
                 push(sensor, Role::Energy(group));
             }

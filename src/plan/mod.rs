@@ -5,6 +5,7 @@
 
 mod kpi;
 mod meters;
+mod rates;
 mod reading;
 mod select;
 mod series;
@@ -17,6 +18,7 @@ use crate::domain::{Bucket, TimeRange, bucket};
 
 pub use kpi::{KpiGroup, KpiPlan, KpiWindow, Role, kpi, run_energy};
 pub use meters::{independent, kwh_per, meters};
+pub use rates::{PlantRates, Rate, Rates, Slices, Valid, currency};
 pub use reading::{Items, Reading, choose, uncut};
 pub use select::{Level, Node, Selection, select};
 pub use series::{SeriesKey, SeriesPlan, series};
@@ -123,6 +125,11 @@ pub enum PlanError {
         "the selection is {0} intervals of sensors, more than {MAX_WINDOWS}: choose fewer places, references or lots, or a shorter time range"
     )]
     TooManyWindows(usize),
+    /// Money of several currencies.
+    #[error(
+        "the plants of the selection have different currencies ({0}): choose plants with one currency, or another KPI than cost"
+    )]
+    Currencies(String),
     /// More series than the query's limit.
     #[error(
         "the selection is {count} series, more than the query's limit of {limit}: choose a quantity or fewer places, group by line, or raise the limit"

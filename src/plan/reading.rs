@@ -37,10 +37,9 @@ pub struct Reading {
 pub fn choose(windows: &[Window<'_>], edges: &[DateTime<Utc>]) -> Reading {
     let raw: f64 = windows.iter().map(|w| w.range.seconds() / w.sensor.interval_s + 2.0).sum();
     let readings = |reason: String| Reading { items: Items::Readings, rows: raw, reason };
-    let width = edges.windows(2).map(|e| epoch_seconds(e[1]) - epoch_seconds(e[0]));
-    // Buckets at the ends of a range may be cut short, those between them are all alike.
-    let narrowest = width.fold(0.0, f64::max);
-    if narrowest < 3_600.0 {
+    let widths = edges.windows(2).map(|e| epoch_seconds(e[1]) - epoch_seconds(e[0]));
+    // The widest: buckets at the ends of a range may be cut short.
+    if widths.fold(0.0, f64::max) < 3_600.0 {
         return readings("readings, because buckets are narrower than an hour".to_owned());
     }
     let (mut hours, mut saved) = (0.0, 0.0);

@@ -178,6 +178,8 @@ pub(super) async fn settle(conn: &mut PgConnection) -> sqlx::Result<Option<u64>>
     let marks: Vec<Mark> = sqlx::query_as(MARKS).fetch_all(&mut *tx).await?;
     let marks = first_affordable(&marks);
     if marks.is_empty() {
+        // Now: a dropped transaction would stay open until the connection's next statement.
+        tx.rollback().await?;
         return Ok(None);
     }
     let ids: Vec<&str> = marks.iter().map(|m| m.id.as_str()).collect();

@@ -100,22 +100,41 @@ pub async fn refresh(
     until: Option<DateTime<Utc>>,
 ) -> sqlx::Result<Refreshed> {
     let mut done = Refreshed::default();
+    while let Some(Refreshed { built, settled, runs }) = step(conn, until).await? {
+        done.built += built;
+        done.settled += settled;
+        done.runs += runs;
+    }
+    Ok(done)
+}
+
+/// A bounded part of each kind of work, so that a stream of late readings keeps none of them from
+/// going on; none when nothing is due.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn step(
+    conn: &mut PgConnection,
+    until: Option<DateTime<Utc>>,
+) -> sqlx::Result<Option<Refreshed>> {
     let moved = mark::advance(conn, until).await?;
     sensors::follow(conn).await?;
-    while let Some(built) = hours::build(conn).await? {
-        done.built += built;
-    }
-    while let Some(settled) = hours::settle(conn).await? {
-        done.settled += settled;
-    }
+    let built = hours::build(conn).await?;
+    let settled = hours::settle(conn).await?;
     runs::forget_changed(conn).await?;
     if moved {
         runs::retry(conn).await?;
     }
-    while let Some(made) = runs::build(conn).await? {
-        done.runs += made;
+    // Runs wait until hours are made, because they need those after their end.
+    let runs = match built {
+        None => runs::build(conn).await?,
+        Some(_) => Some(0),
+    };
+    if (built, settled, runs) == (None, None, None) {
+        return Ok(None);
     }
-    Ok(done)
+    let count = |n: Option<u64>| n.unwrap_or(0);
+    Ok(Some(Refreshed { built: count(built), settled: count(settled), runs: count(runs) }))
 }
 
 /// Expected readings in an hour.

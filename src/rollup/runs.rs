@@ -173,6 +173,9 @@ pub(super) async fn build(conn: &mut PgConnection) -> sqlx::Result<Option<u64>> 
     let mut tx = conn.begin().await?;
     let runs: Vec<Run> = sqlx::query_as(TODO).fetch_all(&mut *tx).await?;
     if runs.is_empty() {
+        // Now: a dropped transaction would stay open until the connection's next statement, which
+        // comes with the next refresh.
+        tx.rollback().await?;
         return Ok(None);
     }
     let mut windows: Vec<RunSensor> = sqlx::query_as(MISSING)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgConnection;
 
-use super::{Refreshed, connect, refresh, try_lock};
+use super::{Refreshed, connect, step, try_lock};
 
 /// Hours of sensors that are marked and not recomputed yet, at most 100,000.
 pub const DIRTY: &str = "lotwise_rollup_dirty_hours";
@@ -32,9 +32,9 @@ pub struct Status {
 
 const STATUS: &str = "SELECT m.mark_until, b.built_until, b.sensors, d.marks,
         date_part('epoch', now() - b.built_until) AS lag_s
-    FROM rollup_state m,
-        (SELECT min(built_until) AS built_until, count(*) AS sensors FROM rollup_sensor) b,
-        (SELECT count(*) AS marks FROM (SELECT FROM rollup_dirty LIMIT $1) x) d";
+    FROM lotwise.rollup_state m,
+        (SELECT min(built_until) AS built_until, count(*) AS sensors FROM lotwise.rollup_sensor) b,
+        (SELECT count(*) AS marks FROM (SELECT FROM lotwise.rollup_dirty LIMIT $1) x) d";
 
 /// Asks how things stand.
 ///
@@ -87,21 +87,26 @@ impl Worker {
                 self.conn.insert(conn)
             }
         };
-        let Refreshed { built, settled, runs } = refresh(conn, None).await?;
-        if built + settled + runs > 0 {
+        measure(conn).await?;
+        while let Some(Refreshed { built, settled, runs }) = step(conn, None).await? {
             tracing::debug!(
                 rollup.built = built,
                 rollup.settled = settled,
                 rollup.runs = runs,
                 "rollups"
             );
+            metrics::counter!(HOURS).increment(built + settled);
+            measure(conn).await?;
         }
-        metrics::counter!(HOURS).increment(built + settled);
-        let status = status(conn).await?;
-        metrics::gauge!(DIRTY).set(status.marks as f64);
-        metrics::gauge!(LAG).set(status.lag_s.unwrap_or(0.0));
         Ok(())
     }
+}
+
+async fn measure(conn: &mut PgConnection) -> sqlx::Result<()> {
+    let status = status(conn).await?;
+    metrics::gauge!(DIRTY).set(status.marks as f64);
+    metrics::gauge!(LAG).set(status.lag_s.unwrap_or(0.0));
+    Ok(())
 }
 
 fn describe_metrics() {

@@ -10,6 +10,10 @@ use crate::plan::Window;
 /// A sum is used only if it was made by the query's own rules and nothing that it depends on has
 /// changed since, both in this statement's snapshot (see [`crate::rollup`]).
 const SQL: &str = "\
+WITH marked AS MATERIALIZED (
+  SELECT d.plant_id, d.sensor_id, range_agg(tstzrange(d.hour, d.hour + interval '1 hour')) AS hours
+  FROM lotwise.rollup_dirty d GROUP BY d.plant_id, d.sensor_id
+)
 SELECT (w.nr - 1)::int4, k.integral, k.amount, k.covered_s, k.n, k.sum, k.min, k.max
 FROM unnest($1::int4[], $2::int4[], $3::int2[], $4::float8[], $5::float8[], $6::float8[],
             $7::timestamptz[], $8::timestamptz[])
@@ -17,15 +21,13 @@ FROM unnest($1::int4[], $2::int4[], $3::int2[], $4::float8[], $5::float8[], $6::
 JOIN lotwise.rollup_sensor s ON s.plant_id = w.plant_id AND s.sensor_id = w.sensor_id
   AND s.kind = (ARRAY['gauge', 'counter', 'delta'])[w.kind + 1] AND s.max_gap_s = w.max_gap
   AND s.interval_s = w.interval_s AND s.rollover IS NOT DISTINCT FROM w.rollover
-CROSS JOIN LATERAL (
-  SELECT * FROM lotwise.rollup_run k
-  WHERE k.plant_id = w.plant_id AND k.sensor_id = w.sensor_id AND k.started_at = w.a AND k.ended_at = w.b
-  LIMIT 1) k
-WHERE NOT EXISTS (
-  SELECT FROM lotwise.rollup_dirty d WHERE d.plant_id = w.plant_id AND d.sensor_id = w.sensor_id
-    AND d.hour >= lower(k.depends_on) AND d.hour < upper(k.depends_on))";
+JOIN lotwise.rollup_run k ON k.plant_id = w.plant_id AND k.sensor_id = w.sensor_id
+  AND k.started_at = w.a AND k.ended_at = w.b
+LEFT JOIN marked m ON m.plant_id = w.plant_id AND m.sensor_id = w.sensor_id
+WHERE m.hours IS NULL OR NOT m.hours && k.depends_on";
 
-/// The sums that are kept of these windows.
+/// The sums that are kept of these windows. A window that is several runs (of a line and of its
+/// machine) may come several times, with the same sums.
 pub fn statement(windows: &[Window<'_>]) -> Statement {
     macro_rules! list {
         ($each:expr) => {

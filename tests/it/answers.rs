@@ -272,6 +272,68 @@ async fn runs_and_latest_are_tables() {
 }
 
 #[tokio::test]
+async fn silent_sensors_stand_out_and_alert_rules_get_one_number() {
+    both(async |server| {
+        // The question is asked on 1 December at midnight.
+        let factory =
+            Factory::new(server, "2026-03-02T07:00:00Z", "2026-03-02T07:05:00Z").await;
+        sqlx::query("SELECT lotwise.ensure_partitions('2026-11-30', '2026-12-01')")
+            .execute(&factory.pool)
+            .await
+            .unwrap();
+        factory.read("2026-11-30T23:30:00Z", "2026-12-01T00:20:00Z").await;
+        for sql in [
+            // 300 s are no silence, 360 s are.
+            "DELETE FROM reading WHERE sensor_id = 4 AND time > '2026-11-30T23:55:00Z'",
+            "DELETE FROM reading WHERE sensor_id = 5 AND time > '2026-11-30T23:54:00Z'",
+            "DELETE FROM reading WHERE sensor_id = 3",
+            // Only what is still to come, beside readings of March.
+            "DELETE FROM reading WHERE sensor_id = 2 AND time BETWEEN '2026-11-01' AND '2026-12-01'",
+            "UPDATE sensor SET interval_s = 15000000, max_gap_s = 300 WHERE id = 2",
+        ] {
+            sqlx::query(sql).execute(&factory.pool).await.unwrap();
+        }
+        let ask = async |query: Value| {
+            factory.ask(MORNING.0, MORNING.1, query).await.remove(0)
+        };
+        let table = ask(json!({"type": "data_quality"})).await;
+        assert_eq!(texts(&table, "sensor"), ["M2-power", "A-temp", "M1-energy", "A-power", "main"]);
+        assert_eq!(texts(&table, "machine"), ["", "A", "", "A", ""]);
+        assert_eq!(texts(&table, "line"), ["M2", "M1", "M1", "M1", ""]);
+        let ages = table.numbers("age_s").unwrap();
+        assert_eq!((ages[0], ages[1], ages[3], ages[4]), (None, Some(360.0), Some(300.0), Some(0.0)));
+        near(
+            table.numbers("silent_after_s").unwrap(),
+            &some(&[300.0, 300.0, 45_000_000.0, 300.0, 300.0]),
+        );
+        near(
+            table.numbers("expected_interval_s").unwrap(),
+            &some(&[60.0, 60.0, 15_000_000.0, 60.0, 60.0]),
+        );
+        assert!(table.meta["custom"]["reason"].as_str().unwrap().contains("2 of 5 are silent"));
+
+        let silent = ask(json!({"type": "data_quality", "format": "silent"})).await;
+        assert_eq!(texts(&silent, "sensor"), ["M2-power", "A-temp"]);
+        let line = json!({"type": "data_quality", "format": "silent", "place": {"sensors": ["main"]}});
+        let none = ask(line).await;
+        assert!(texts(&none, "sensor").is_empty());
+        assert_eq!(none.meta["notices"][0]["text"], "None of 1 sensors is silent.");
+
+        let alert = ask(json!({"type": "data_quality", "format": "alert"})).await;
+        near(alert.numbers("silent").unwrap(), &some(&[1.0, 1.0, 0.0, 0.0, 0.0]));
+        assert_eq!(alert.meta["type"], "numeric-long");
+        let numbers = alert.fields.iter().filter(|f| alert.numbers(f.name()).is_some()).count();
+        assert_eq!(numbers, 1, "several numbers with the same labels are no alert rule's");
+        let limited = json!({"type": "data_quality", "limit": 3, "place": {"quantity": "power"}});
+        assert_eq!(texts(&ask(limited).await, "sensor"), ["M2-power", "A-power"]);
+        let limited = ask(json!({"type": "data_quality", "limit": 1})).await;
+        assert_eq!(texts(&limited, "sensor"), ["M2-power"]);
+        assert_eq!(limited.meta["notices"][0]["severity"], "warning");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_answered_says_what_to_change() {
     let factory =
         Factory::new(Server::Timescale, "2026-03-02T07:00:00Z", "2026-03-02T08:00:00Z").await;
@@ -295,6 +357,101 @@ async fn what_cannot_be_answered_says_what_to_change() {
         .await
         .unwrap_err();
     assert!(year.to_string().contains("choose a wider bucket"), "{year}");
+}
+
+/// From 08:00 to 22:00 on weekdays `day`, else `night`.
+fn tariff(key: &str, from: &str, to: &str, day: f64, night: f64) -> String {
+    format!(
+        r#"INSERT INTO lotwise.tariff (plant_id, key, name, valid_from, valid_to, periods, calendar) VALUES
+           (1, '{key}', '{key}', '{from}', {to},
+            '[{{"period": "day", "price_per_kwh": {day}}}, {{"period": "night", "price_per_kwh": {night}}}]',
+            '[{{"days": ["mon", "tue", "wed", "thu", "fri"], "from": "08:00", "to": "22:00", "period": "day"}},
+              {{"period": "night"}}]');"#
+    )
+}
+
+#[tokio::test]
+async fn cost_follows_tariffs_across_clock_changes_and_runs() {
+    both(async |server| cost_and_co2(server).await).await;
+}
+
+async fn cost_and_co2(server: Server) {
+    // 2026-10-25 is a Sunday of 25 hours: 03:00 CEST (01:00Z) is 02:00 CET.
+    let from = "2026-10-23T22:00:00Z";
+    let to = "2026-10-26T12:00:00Z";
+    let factory = Factory::new(server, from, to).await;
+    // The new tariff begins on Monday, 00:00 in Madrid: 2026-10-25T23:00Z.
+    let sql = [
+        tariff("old", "2026-01-01", "'2026-10-26'", 0.3, 0.1),
+        tariff("new", "2026-10-26", "NULL", 0.5, 0.2),
+        "INSERT INTO lotwise.factor (plant_id, kind, valid_from, kg_co2_per_kwh) VALUES
+            (1, 'location_based', '2026-10-26', 0.25), (1, 'market_based', '2026-01-01', 0.05);
+         UPDATE lotwise.run SET started_at = '2026-10-25T22:30:15Z', ended_at = '2026-10-26T07:30:30Z', good_units = 100
+            WHERE key = 'r1';"
+            .to_owned(),
+    ];
+    for sql in sql {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&factory.pool).await.unwrap();
+    }
+    let kpis =
+        ["energy", "cost", "cost_per_good_unit", "co2_market_based", "co2", "co2_per_good_unit"];
+    let query = |group: &str, bucket: &str| {
+        json!({"type": "kpi", "groupBy": group, "bucket": bucket,
+        "place": {"lines": ["M1"]}, "kpis": kpis})
+    };
+
+    // The run, on line M1 at 2 kWh a minute: 29.75 min of the old night, 480 min (00:00 to 08:00) of
+    // the new night, 30.5 min of the new day.
+    let night_old = 29.75 * 2.0 * 0.1;
+    let rest = 480.0 * 2.0 * 0.2 + 30.5 * 2.0 * 0.5;
+    let kwh = 540.25 * 2.0;
+    let table = &factory.ask(from, to, query("reference", "whole")).await[0];
+    assert_eq!(texts(table, "name"), ["Red", "Unallocated"]);
+    let first = |field: &str| table.numbers(field).unwrap()[..1].to_vec();
+    near(&first("energy"), &some(&[kwh]));
+    near(&first("cost"), &some(&[night_old + rest]));
+    near(&first("cost_per_good_unit"), &some(&[(night_old + rest) / 100.0]));
+    near(&first("co2_market_based"), &some(&[kwh * 0.05]));
+    // A part of the run is before the first location-based factor: unknown, not less.
+    near(&first("co2"), &[None]);
+    near(&first("co2_per_good_unit"), &[None]);
+    assert!(
+        table.meta.to_string().contains("No location-based factor of plant madrid"),
+        "{}",
+        table.meta
+    );
+    assert!(!table.meta.to_string().contains("No tariff"), "{}", table.meta);
+
+    // By day: Saturday of 24 hours, Sunday of 25, Monday up to 13:00, and the parts add up.
+    let days = factory.ask(from, to, query("none", "day")).await;
+    let of = |frames: &[Frame], kpi: &str| {
+        let frame = frames.iter().find(|f| f.name == kpi).expect("a frame");
+        frame.numbers("value").unwrap().to_vec()
+    };
+    let monday = 8.0 * 120.0 * 0.2 + 5.0 * 120.0 * 0.5;
+    near(&of(&days, "cost"), &some(&[24.0 * 120.0 * 0.1, 25.0 * 120.0 * 0.1, monday]));
+    near(&of(&days, "co2"), &[None, None, Some(13.0 * 120.0 * 0.25)]);
+    let whole = &factory.ask(from, to, query("none", "whole")).await[0];
+    let sum: f64 = of(&days, "cost").iter().flatten().sum();
+    near(whole.numbers("cost").unwrap(), &some(&[sum]));
+    let shares: f64 = table.numbers("cost").unwrap().iter().flatten().sum();
+    near(whole.numbers("cost").unwrap(), &some(&[shares]));
+
+    // Without a tariff the cost is empty, and a notice says so.
+    let before =
+        factory.ask("2026-10-23T22:00:00Z", "2026-10-24T22:00:00Z", query("none", "whole")).await;
+    assert!(!before[0].meta.to_string().contains("No tariff"));
+    sqlx::raw_sql("DELETE FROM lotwise.tariff WHERE key = 'old'")
+        .execute(&factory.pool)
+        .await
+        .unwrap();
+    let table = &factory.ask(from, to, query("none", "whole")).await[0];
+    near(table.numbers("cost").unwrap(), &[None]);
+    let meta = table.meta.to_string();
+    assert!(
+        meta.contains("No tariff of plant madrid") && meta.contains("POST /v1/tariffs"),
+        "{meta}"
+    );
 }
 
 /// All numbers of the frames, and where they come from.

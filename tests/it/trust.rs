@@ -2,5 +2,6 @@
 
 mod broken_body;
 mod corpus;
+mod permutations;
 mod soak;
 mod telegraf;

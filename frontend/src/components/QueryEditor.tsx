@@ -6,10 +6,10 @@ import { Alert, Combobox, Field, MultiCombobox, RadioButtonGroup, Text } from '@
 
 import { LotwiseDataSource } from '../datasource';
 import { expandList } from '../expand';
-import { Aggregate, Context, GroupBy, Kpi, MODEL_VERSION, Place, RunsFormat } from '../generated/model';
+import { Aggregate, Context, Format, GroupBy, Kpi, MODEL_VERSION, Place } from '../generated/model';
 import { t } from '../i18n';
 import { filterAbove, keepExisting, placeFilter } from '../place';
-import { complete, CompleteQuery, groupings, isBucket, QUERY_TYPES, uses, withType } from '../query';
+import { complete, CompleteQuery, formats, groupings, isBucket, QUERY_TYPES, uses, withType } from '../query';
 import { summarize } from '../summary';
 import { aggregateWords, bucketWords, formatWords, groupWords, kpiWords, queryTypeWords } from '../texts';
 import { LotwiseOptions, LotwiseQuery } from '../types';
@@ -19,9 +19,19 @@ import { bucketOptions } from './options';
 import { QuantityPicker } from './QuantityPicker';
 import { Row } from './Row';
 
-const KPIS: Kpi[] = ['energy', 'energy_per_good_unit', 'good_units', 'scrap_units', 'mean_temperature'];
+const KPIS: Kpi[] = [
+  'energy',
+  'energy_per_good_unit',
+  'cost',
+  'cost_per_good_unit',
+  'co2',
+  'co2_per_good_unit',
+  'co2_market_based',
+  'good_units',
+  'scrap_units',
+  'mean_temperature',
+];
 const AGGREGATES: Aggregate[] = ['mean', 'min', 'max', 'first', 'last', 'sum', 'count'];
-const FORMATS: RunsFormat[] = ['table', 'annotations'];
 const MINUTE_MS = 60_000;
 
 export interface Props extends QueryEditorProps<LotwiseDataSource, LotwiseQuery, LotwiseOptions> {
@@ -200,7 +210,7 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
             <MultiCombobox
               id={`${id}-kpis`}
               data-testid="lotwise-kpis"
-              placeholder={t('editor.kpis-placeholder', 'All KPIs')}
+              placeholder={t('editor.kpis-placeholder', 'Energy, units and temperature')}
               width={50}
               isClearable
               options={KPIS.map((value) => ({ value, ...kpiWords(value) }))}
@@ -254,11 +264,11 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
         )}
         {uses(query.type, 'format') && !annotation && (
           <Field label={t('editor.format', 'Format')} htmlFor={`${id}-format`} noMargin>
-            <Combobox<RunsFormat>
+            <Combobox<Format>
               id={`${id}-format`}
               data-testid="lotwise-format"
               width={20}
-              options={FORMATS.map((value) => ({ value, ...formatWords(value) }))}
+              options={formats(query.type).map((value) => ({ value, ...formatWords(value) }))}
               value={query.format}
               onChange={({ value }) => change({ ...query, format: value })}
             />

@@ -32,7 +32,7 @@ use sqlx::postgres::{PgConnection, PgPool};
 use crate::domain::Key;
 use crate::ingest::auth::Grant;
 use crate::ingest::database::{Unavailable, sqlstate};
-use crate::ingest::payload::json::plain;
+use crate::ingest::payload::json::{from_object, plain};
 
 /// A kind of item.
 pub trait Resource: DeserializeOwned + Send + Sync + 'static {
@@ -161,7 +161,7 @@ pub async fn upsert_all<R: Resource>(
 }
 
 fn parse<R: Resource>(grant: &Grant, text: &RawValue) -> Result<R, ItemError> {
-    let item: R = serde_json::from_str(text.get()).map_err(|e| ItemError::Malformed(plain(&e)))?;
+    let item: R = from_object(text).map_err(|e| ItemError::Malformed(plain(&e)))?;
     if !grant.allows_plant(item.plant().as_str()) {
         return Err(ItemError::PlantNotAllowed(item.plant().to_string()));
     }

@@ -22,6 +22,7 @@ use crate::ingest::context::{
     state::State as MachineState, target::Target, tariff::Tariff,
 };
 use crate::ingest::keys::Scope;
+use crate::ingest::payload::json::no_list;
 use crate::ingest::telemetry;
 
 /// Both methods of all kinds of items, and the routes of single ones.
@@ -67,7 +68,8 @@ async fn upsert<R: Resource>(
     Body(body): Body,
 ) -> Result<Response, Problem> {
     grant.require(Scope::Context)?;
-    let Items { items } = serde_json::from_slice(&body).map_err(|e| {
+    let items = no_list(&body).and_then(|()| serde_json::from_slice(&body));
+    let Items { items } = items.map_err(|e| {
         let detail = format!("the body is no list of items, {{\"items\": [...]}}: {e}");
         Problem::new(StatusCode::BAD_REQUEST, "body_malformed", detail)
     })?;

@@ -9,7 +9,7 @@ use utoipa::openapi::path::{
 };
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, Required};
 use utoipa::{IntoParams, Modify, OpenApi as _};
@@ -146,7 +146,10 @@ fn items<R: Resource>(api: &mut OpenApi, schema: &str, title: &str) {
             .security(SecurityRequirement::new("key", Vec::<String>::new()))
     };
     let list = ArrayBuilder::new().items(Ref::from_schema_name(schema));
-    let body = ObjectBuilder::new().property("items", list).required("items");
+    let body = ObjectBuilder::new()
+        .property("items", list)
+        .required("items")
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)));
     let body = ContentBuilder::new().schema(Some(body)).build();
     let post = operation("upsert", format!("Create or change {title}"))
         .description(Some(

@@ -18,6 +18,7 @@ use crate::ingest::payload::{RowError, json};
 
 /// A batch of readings.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({"plant": "madrid", "readings": [
     {"sensor": "T1", "time": "2026-03-01T06:00:00Z", "value": 21.5},
     {"sensor": "T1", "time": 1772344860000_i64, "value": 21.7}]}))]
@@ -31,6 +32,7 @@ pub struct ReadingsBody {
 
 /// One reading.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "documents the row that payload::json reads without copying")]
 pub struct ReadingItem {
     /// Plant, where it is not the batch's.

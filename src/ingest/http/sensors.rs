@@ -12,8 +12,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::App;
 use super::problem::Problem;
 use super::request::plants_asked;
+use crate::domain::sensor::SILENT_INTERVALS;
 use crate::ingest::auth::Grant;
-use crate::ingest::freshness::SILENT_INTERVALS;
 use crate::ingest::keys::Scope;
 use crate::ingest::sensors::{self, Silence};
 
@@ -102,11 +102,11 @@ pub struct SilentParameters {
     /// Key of a plant; all that the API key is for without it.
     plant: Option<String>,
     /// Seconds since the newest reading after which a sensor is silent, whatever its interval.
-    #[param(minimum = 0)]
+    #[param(minimum = 0, maximum = 1e9)]
     after_s: Option<f64>,
     /// Intervals since the newest reading after which a sensor is silent, unless its longest gap is
     /// longer; 3 without it. Not with `after_s`.
-    #[param(minimum = 0)]
+    #[param(minimum = 0, maximum = 1e9)]
     factor: Option<f64>,
     /// Most sensors to list, from 1 to 10,000; 1,000 without it.
     limit: Option<i64>,
@@ -165,8 +165,9 @@ pub async fn silent(
     let Query(SilentParameters { plant, after_s, factor, limit }) =
         query.map_err(|e| bad(e.body_text()))?;
     let number = |name: &str, value: f64| {
-        let is_sound = value.is_finite() && value >= 0.0;
-        is_sound.then_some(value).ok_or_else(|| bad(format!("{name} must be 0 or more")))
+        // Larger numbers would overflow beside an interval.
+        let is_sound = (0.0..=1e9).contains(&value);
+        is_sound.then_some(value).ok_or_else(|| bad(format!("{name} must be from 0 to 1e9")))
     };
     let silence = match (after_s, factor) {
         (Some(_), Some(_)) => return Err(bad("give after_s or factor, not both".to_owned())),

@@ -18,7 +18,7 @@ use crate::ingest::context::factor::FactorKind;
 use crate::ingest::context::run::RunChange;
 use crate::ingest::context::{ItemError, count, factor, run, target, tariff};
 use crate::ingest::keys::Scope;
-use crate::ingest::payload::json::plain;
+use crate::ingest::payload::json::{no_list, plain};
 use crate::ingest::reading::Instant;
 
 /// Close or correct a run
@@ -40,7 +40,8 @@ pub async fn patch_run(
 ) -> Result<Response, Problem> {
     let (plant, key) = path_of(&grant, path)?;
     let (plant, key) = (plant_of(&grant, &plant)?, key_of("run", &key)?);
-    let fields: RunChange = serde_json::from_slice(&body)
+    let fields: RunChange = no_list(&body)
+        .and_then(|()| serde_json::from_slice(&body))
         .map_err(|e| Problem::new(StatusCode::BAD_REQUEST, "body_malformed", plain(&e)))?;
     let mut change = match once.begin(&app.pool, &grant, &body).await? {
         Begun::Answered(answer) => return Ok(answer),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde::de::Error;
+use serde::de::Error as _;
 use serde_json::value::RawValue;
 
 use super::raw_time::RawTime;
@@ -48,6 +48,7 @@ pub fn parse(body: &[u8]) -> Result<Parsed<'_>, serde_json::Error> {
 /// # Errors
 /// Only a body that is no such JSON object fails as a whole.
 pub fn parts(body: &[u8], rows: usize) -> Result<Parts<'_>, serde_json::Error> {
+    no_list(body)?;
     let Body { plant, readings } = serde_json::from_slice(body)?;
     let list = readings.get().strip_prefix('[').and_then(|list| list.strip_suffix(']'));
     let rest = list.ok_or_else(|| serde_json::Error::custom("`readings` is not a list"))?;
@@ -89,13 +90,12 @@ impl<'a> Parts<'a> {
         self.rest.len()
     }
 
-    /// Reads the next row.
+    /// Takes the next row.
     fn row(&mut self) -> Result<Candidate<'a>, Reason> {
         let position = self.position;
-        let mut stream = serde_json::Deserializer::from_str(self.rest).into_iter::<Row<'a>>();
-        match stream.next() {
-            Some(Ok(row)) => {
-                self.skip(stream.byte_offset());
+        match self.read() {
+            Ok((row, length)) => {
+                self.skip(length);
                 Ok(Candidate {
                     position,
                     plant: row.plant,
@@ -104,18 +104,22 @@ impl<'a> Parts<'a> {
                     value: Finite::new(row.value)?,
                 })
             }
-            Some(Err(error)) => {
+            Err(error) => {
                 // Where the row ends is not known after an error in it.
                 let mut stream = serde_json::Deserializer::from_str(self.rest).into_iter();
-                let _: Option<Result<&RawValue, _>> = stream.next();
+                let _: Option<serde_json::Result<&RawValue>> = stream.next();
                 self.skip(stream.byte_offset());
                 Err(Reason::Malformed(plain(&error)))
             }
-            None => {
-                self.rest = "";
-                Err(Reason::Malformed("there is no row".to_owned()))
-            }
         }
+    }
+
+    /// Reads the next row; gives it and its length.
+    fn read(&self) -> serde_json::Result<(Row<'a>, usize)> {
+        no_list(self.rest.as_bytes())?;
+        let mut stream = serde_json::Deserializer::from_str(self.rest).into_iter();
+        let row = stream.next().unwrap_or_else(|| Err(serde_json::Error::custom("no row")))?;
+        Ok((row, stream.byte_offset()))
     }
 
     /// Goes behind a row of this length and the comma after it.
@@ -124,6 +128,22 @@ impl<'a> Parts<'a> {
         let rest = self.rest.get(length.max(1)..).unwrap_or_default().trim_ascii_start();
         self.rest = rest.strip_prefix(',').unwrap_or(rest).trim_ascii_start();
         self.position += 1;
+    }
+}
+
+/// Reads an object's fields.
+pub(crate) fn from_object<'a, T: Deserialize<'a>>(text: &'a RawValue) -> serde_json::Result<T> {
+    no_list(text.get().as_bytes())?;
+    serde_json::from_str(text.get())
+}
+
+/// Refuses a list where an object belongs: serde would take it for the fields' values in order.
+pub(crate) fn no_list(json: &[u8]) -> serde_json::Result<()> {
+    match json.trim_ascii_start().first() {
+        Some(b'[') => Err(serde_json::Error::custom(
+            "invalid type: a list, expected an object with named fields",
+        )),
+        _ => Ok(()),
     }
 }
 

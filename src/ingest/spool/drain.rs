@@ -1,9 +1,11 @@
 //! Stores what is in the spool, in order, as soon as the database takes it.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant as Clock};
 
+use futures_util::future::try_join_all;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 
@@ -24,7 +26,10 @@ use crate::ingest::telemetry;
 use crate::ingest::validate::Arrival;
 
 /// Rows that are stored together, unless a single record has more.
-const MERGE_ROWS: u64 = 20_000;
+const MERGE_ROWS: u64 = 40_000;
+
+/// Parts of them that are stored at once; each sensor is in one of them.
+const PARTS: i32 = 4;
 
 /// First and longest time between two attempts.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
@@ -49,7 +54,8 @@ impl Draining {
     /// Starts it.
     pub fn start(spool: Spool, direct: Direct) -> Self {
         let (stop, stopped) = oneshot::channel();
-        let drain = Drain { spool, direct, walk: None, batch: None, last: None };
+        let drain =
+            Drain { spool, direct, walk: None, batch: None, at_once: usize::MAX, last: None };
         let task = tokio::spawn(async move {
             tokio::select! {
                 () = drain.run() => {}
@@ -76,6 +82,8 @@ struct Drain {
     walk: Option<(u64, Walk)>,
     /// What was read and is not stored yet.
     batch: Option<Batch>,
+    /// Records that are stored together; fewer after the database refused some.
+    at_once: usize,
     /// Number of the last record that was read.
     last: Option<u64>,
 }
@@ -83,9 +91,9 @@ struct Drain {
 /// Records that are stored together.
 #[derive(Debug, Default)]
 struct Batch {
-    records: u64,
     rows: u64,
-    payloads: Vec<Vec<u8>>,
+    /// Rows and payload of each.
+    records: VecDeque<(u32, Vec<u8>)>,
     gaps: Vec<(Gap, u64)>,
     last: Option<u64>,
 }
@@ -155,11 +163,30 @@ impl Drain {
             }
             return Ok(());
         };
-        let newest = self.store(batch).await?;
-        metrics::counter!(telemetry::SPOOL_DRAINED).increment(batch.rows);
-        self.spool.inventory.drained(batch.records, batch.rows, newest);
-        self.batch = None;
+        let count = batch.records.len().min(self.at_once);
+        let newest = match self.store(batch, count).await {
+            Err(StepError::Database(error)) if error.source.is_of_the_data() => {
+                // Smaller transactions may be within its limits, and one record that it does not
+                // take must not hold up those before it.
+                self.at_once = (count / 2).max(1);
+                return Err(error.into());
+            }
+            stored => stored?,
+        };
+        self.at_once = self.at_once.saturating_mul(2);
+        self.stored(count, newest);
         Ok(())
+    }
+
+    /// The first records of the batch are stored.
+    fn stored(&mut self, count: usize, newest: Option<Instant>) {
+        let Some(batch) = &mut self.batch else { return };
+        let rows = batch.records.drain(..count).map(|(rows, _)| u64::from(rows)).sum();
+        metrics::counter!(telemetry::SPOOL_DRAINED).increment(rows);
+        self.spool.inventory.drained(count as u64, rows, newest);
+        if batch.records.is_empty() {
+            self.batch = None;
+        }
     }
 
     /// Reads the next batch; none at the end of the segment.
@@ -193,7 +220,7 @@ impl Drain {
             self.spool.inventory.damaged();
         }
         self.last = batch.last;
-        self.batch = (batch.records > 0).then_some(batch);
+        self.batch = (!batch.records.is_empty()).then_some(batch);
         Ok(())
     }
 
@@ -208,10 +235,10 @@ impl Drain {
         Ok(())
     }
 
-    /// Stores a batch; gives the time of arrival of its last record.
-    async fn store(&self, batch: &Batch) -> Result<Option<Instant>, StepError> {
-        let mut records = Vec::with_capacity(batch.payloads.len());
-        for payload in &batch.payloads {
+    /// Stores the first records of a batch; gives the time of arrival of the last of them.
+    async fn store(&self, batch: &Batch, count: usize) -> Result<Option<Instant>, StepError> {
+        let mut records = Vec::with_capacity(count);
+        for (_, payload) in batch.records.iter().take(count) {
             match record::read(payload) {
                 Ok(record) => records.push(record),
                 Err(error) => self.unreadable(&error),
@@ -224,7 +251,10 @@ impl Drain {
         let Sorted { readings, held, refused, accepted, rejected } = sorted;
         // A transaction of before that was given up may still end: not after newer values.
         self.direct.quiet().await;
-        self.direct.commit(readings, &held, Instant::now()).await?;
+        let now = Instant::now();
+        let parts = parts(readings).into_iter().map(|part| self.direct.commit(part, &[], now));
+        try_join_all(parts).await?;
+        self.direct.commit(Vec::new(), &held, now).await?;
         if !refused.is_empty() {
             self.set_aside(&refused).await?;
         }
@@ -290,6 +320,15 @@ impl<'a> Sorted<'a> {
     }
 }
 
+/// Readings by their sensors, so that the parts may be stored in any order.
+fn parts(readings: Vec<Reading>) -> Vec<Vec<Reading>> {
+    let mut parts = vec![Vec::new(); PARTS as usize];
+    for reading in readings {
+        parts[reading.sensor.0.rem_euclid(PARTS) as usize].push(reading);
+    }
+    parts
+}
+
 /// The rows as a parser gives them.
 fn candidates<'a>(record: &Record<'a>) -> Parsed<'a> {
     let candidate = |(position, row): (usize, &record::Row<'a>)| Candidate {
@@ -310,7 +349,7 @@ fn read_batch(walk: &mut Walk, last: &mut Option<u64>) -> io::Result<Batch> {
     while batch.rows < MERGE_ROWS {
         let found = match walk.advance() {
             // What was read before comes first; the next attempt meets the error again.
-            Err(_) if batch.records > 0 || gap.is_some() => break,
+            Err(_) if !batch.records.is_empty() || gap.is_some() => break,
             found => found?,
         };
         match found {
@@ -333,9 +372,8 @@ fn read_batch(walk: &mut Walk, last: &mut Option<u64>) -> io::Result<Batch> {
                     );
                 }
                 *last = Some(sequence);
-                batch.records += 1;
                 batch.rows += u64::from(rows);
-                batch.payloads.push(payload);
+                batch.records.push_back((rows, payload));
             }
         }
     }

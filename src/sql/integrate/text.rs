@@ -63,11 +63,11 @@ const READINGS: &str = concat!(
 );
 
 /// Hours `[h0, h1)` are those that lie inside the window and are made by the query's own rules. Of
-/// these, marked hours and hours that an edge of a bucket cuts ($12) are read from the readings,
-/// as are the ends of the window.
+/// these, marked hours and hours that an edge of a bucket cuts ($12), together `marked`, are read from
+/// the readings, as are the ends of the window.
 const HOURS: &str = concat!(
     "win AS MATERIALIZED (
-  SELECT $COLUMNS, CASE WHEN r.up < r.down THEN r.up ELSE w.b END AS h0, CASE WHEN r.up < r.down THEN r.down ELSE w.b END AS h1
+  SELECT $COLUMNS, e.h0, e.h1, m.marked
   FROM $WINDOWS
   LEFT JOIN lotwise.rollup_sensor s ON s.plant_id = w.plant_id AND s.sensor_id = w.sensor_id
     AND s.kind = (ARRAY['gauge', 'counter', 'delta'])[w.kind + 1] AND s.max_gap_s = w.max_gap
@@ -76,6 +76,16 @@ const HOURS: &str = concat!(
     SELECT date_bin('1 hour', w.a + interval '3599.999999 s', 'epoch') AS up,
       CASE WHEN s.built_until < w.b THEN s.built_until WHEN s.built_until >= w.b THEN date_bin('1 hour', w.b, 'epoch') END AS down
   ) r
+  CROSS JOIN LATERAL (
+    SELECT CASE WHEN r.up < r.down THEN r.up ELSE w.b END AS h0, CASE WHEN r.up < r.down THEN r.down ELSE w.b END AS h1
+  ) e
+  CROSS JOIN LATERAL (
+    SELECT coalesce(range_agg(tstzrange(x.hour, x.hour + interval '1 hour')), '{}') AS marked FROM (
+      SELECT d.hour FROM lotwise.rollup_dirty d
+      WHERE d.plant_id = w.plant_id AND d.sensor_id = w.sensor_id AND d.hour >= e.h0 AND d.hour < e.h1
+      UNION ALL SELECT c.hour FROM unnest($12::timestamptz[]) AS c(hour) WHERE c.hour >= e.h0 AND c.hour < e.h1
+    ) x
+  ) m
 ), pt AS MATERIALIZED (
   SELECT w.win, w.kind, w.max_gap, w.interval_s, w.rollover, w.a, w.b, x.*
   FROM win w CROSS JOIN LATERAL (
@@ -98,13 +108,7 @@ const HOURS: &str = concat!(
          FROM (
            SELECT w.ta AS since, w.h0 AS until
            UNION ALL SELECT w.h1, w.tb WHERE w.h1 < w.tb
-           UNION ALL SELECT min(i.hour), max(i.hour) + interval '1 hour' FROM (
-             SELECT d.hour, d.hour - row_number() OVER (ORDER BY d.hour) * interval '1 hour' AS island FROM (
-               SELECT d.hour FROM lotwise.rollup_dirty d
-               WHERE d.plant_id = w.plant_id AND d.sensor_id = w.sensor_id AND d.hour >= w.h0 AND d.hour < w.h1
-               UNION SELECT c.hour FROM unnest($12::timestamptz[]) AS c(hour) WHERE c.hour >= w.h0 AND c.hour < w.h1
-             ) d
-           ) i GROUP BY i.island
+           UNION ALL SELECT lower(m), upper(m) FROM unnest(w.marked) m
          ) g CROSS JOIN LATERAL (
            SELECT r.time, r.value FROM lotwise.reading r
            WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time >= g.since AND r.time < g.until
@@ -113,9 +117,7 @@ const HOURS: &str = concat!(
         (SELECT h.first_t, h.first_v, h.last_t, h.last_v, h.n, h.rest_sum, h.rest_min, h.rest_max, h.covered_s, h.total
          FROM lotwise.rollup_hour h
          WHERE h.plant_id = w.plant_id AND h.sensor_id = w.sensor_id AND h.hour >= w.h0 AND h.hour < w.h1
-           AND h.hour <> ALL ($12::timestamptz[])
-           AND NOT EXISTS (SELECT FROM lotwise.rollup_dirty d
-             WHERE d.plant_id = w.plant_id AND d.sensor_id = w.sensor_id AND d.hour = h.hour)
+           AND NOT w.marked @> h.hour
          OFFSET 0)
         UNION ALL
         (SELECT r.time, r.value, r.time, r.value, 1, 0, NULL, NULL, 0, NULL FROM lotwise.reading r

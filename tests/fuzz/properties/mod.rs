@@ -1,6 +1,8 @@
 //! What must be true of the parsers for every input. The fuzzing programs and the test that replays
 //! the kept corpus (tests/it/trust/corpus.rs) share it.
 
+pub mod context;
+pub mod csv;
 pub mod json;
 pub mod line_protocol;
 pub mod query;

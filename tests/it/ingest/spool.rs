@@ -290,6 +290,34 @@ async fn a_torn_end_is_cut_off_and_a_damaged_record_costs_only_itself() {
     assert!(metrics.contains("lotwise_ingest_spool_damaged_records_total 1"), "{metrics}");
 }
 
+/// Five times the same instants of both sensors, each time with other values; many records are
+/// stored together.
+#[tokio::test]
+async fn of_many_values_for_one_instant_the_last_stays() {
+    let mut service = Service::new(Server::Plain).await;
+    service.start(&[]);
+    assert_eq!(service.write("T1 value=0 0").await.status, 204);
+    service.db.stop().await;
+    for round in 1..=5 {
+        for start in (0..10_000).step_by(1_000) {
+            let line = |second| format!("T1 value={round} {second}\nT2 value={second} {second}\n");
+            let lines: String = (start..start + 1_000).map(line).collect();
+            assert_eq!(service.write(lines).await.status, 204);
+        }
+    }
+    service.db.start().await;
+    service.drained().await;
+    let (rows, fives, own): (i64, i64, i64) = sqlx::query_as(
+        "SELECT count(*), count(*) FILTER (WHERE s.key = 'T1' AND value = 5),
+             count(*) FILTER (WHERE s.key = 'T2' AND value = date_part('epoch', time))
+         FROM reading r JOIN sensor s ON s.id = r.sensor_id",
+    )
+    .fetch_one(&service.pool)
+    .await
+    .expect("counts");
+    assert_eq!((rows, fives, own), (20_000, 10_000, 10_000));
+}
+
 /// Writes until the answer is not a 2xx; gives the acknowledged seconds and that answer.
 async fn fill(service: &Service, from: i64) -> (Vec<i64>, crate::support::ingest::Answer) {
     let mut acknowledged = Vec::new();

@@ -28,3 +28,13 @@ fn line_protocol() {
 fn saved_queries() {
     replay("query", properties::query::hold);
 }
+
+#[test]
+fn csv_files() {
+    replay("csv", properties::csv::hold);
+}
+
+#[test]
+fn items_of_context() {
+    replay("context", properties::context::hold);
+}

@@ -56,10 +56,27 @@ fn a_bad_row_leaves_its_neighbours_alone() {
 
 #[test]
 fn a_body_that_is_no_batch_fails_as_a_whole() {
-    for body in ["", "[]", "{}", r#"{"readings":[NaN]}"#, r#"{"readings":[{]}"#, "\u{1}"] {
+    for body in [
+        " [\"madrid\", []]",
+        "",
+        "[]",
+        "{}",
+        r#"{"readings":[NaN]}"#,
+        r#"{"readings":[{]}"#,
+        "\u{1}",
+    ] {
         assert!(parse(body.as_bytes()).is_err(), "{body}");
     }
     assert!(parse(b"{\"readings\":[]}").expect("empty").rows.is_empty());
+}
+
+/// serde would take a list for the fields' values in order, which nobody means.
+#[test]
+fn a_row_that_is_a_list_is_refused() {
+    let body = br#"{"readings":[["madrid","T1",0,1], {"sensor":"T1","time":0,"value":1}]}"#;
+    let (rows, errors) = shown(&parse(body).expect("body"));
+    assert_eq!(rows, ["1 - T1 0 1"]);
+    assert_eq!(errors, ["0 malformed: invalid type: a list, expected an object with named fields"]);
 }
 
 proptest! {

@@ -22,6 +22,8 @@ pub struct Victims {
     pub cluster: Cluster,
     /// The disk of the database.
     pub disk: Disk,
+    /// The disk of the spool, where there is one.
+    pub spool: Option<Disk>,
     /// Between senders and service.
     pub front: Proxy,
     /// Between service and database.
@@ -36,6 +38,8 @@ pub struct Victims {
 enum Trouble {
     Crash,
     FullDisk,
+    /// While the database is down.
+    FullSpool,
     CutConnections,
     SlowConnections,
     StrandedConnections,
@@ -43,9 +47,15 @@ enum Trouble {
 
 impl Victims {
     /// Nothing is wrong yet.
-    pub fn new(process: Process, cluster: Cluster, disk: Disk, front: Proxy, back: Proxy) -> Self {
+    pub fn new(
+        process: Process,
+        cluster: Cluster,
+        (disk, spool): (Disk, Option<Disk>),
+        front: Proxy,
+        back: Proxy,
+    ) -> Self {
         let (stop, counts) = (AtomicBool::new(false), Mutex::default());
-        Self { process, cluster, disk, front, back, stop, counts }
+        Self { process, cluster, disk, spool, front, back, stop, counts }
     }
 
     /// Hurts them until told to stop, and heals them.
@@ -144,11 +154,15 @@ impl Victims {
                     SlowConnections,
                     StrandedConnections,
                 ];
+                if self.spool.is_some() {
+                    to_come.push(Trouble::FullSpool);
+                }
                 to_come.shuffle(&mut random);
             }
             match to_come.pop() {
                 Some(Trouble::Crash) => self.crash_the_database(&mut random).await,
                 Some(Trouble::FullDisk) => self.fill_the_disk(&mut random).await,
+                Some(Trouble::FullSpool) => self.fill_the_spool(&mut random).await,
                 Some(Trouble::SlowConnections) => {
                     self.count("database slow");
                     self.back.hold(Duration::from_millis(random.random_range(500..6_000))).await;
@@ -186,6 +200,29 @@ impl Victims {
         self.pause(random, 1_000..5_000).await;
         let victims = self.clone();
         blocking(move || victims.revive()).await;
+    }
+
+    async fn fill_the_spool(self: &Arc<Self>, random: &mut StdRng) {
+        let victims = self.clone();
+        blocking(move || {
+            if let Err(said) = victims.cluster.crash() {
+                println!("{said}");
+            }
+            if let Some(disk) = &victims.spool {
+                disk.fill(victims.process.pid().as_slice());
+            }
+        })
+        .await;
+        self.count("spool's disk filled");
+        self.pause(random, 500..3_000).await;
+        let victims = self.clone();
+        blocking(move || {
+            if let Some(disk) = &victims.spool {
+                disk.free(victims.process.pid().as_slice());
+            }
+            victims.revive();
+        })
+        .await;
     }
 
     /// Makes room, and starts the database if it is down: a full disk ends it when its log cannot

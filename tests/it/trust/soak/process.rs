@@ -24,13 +24,13 @@ pub struct Process {
 
 impl Process {
     /// Starts it; `arguments` follow `lotwise ingest`.
-    pub fn start(database_url: &str, arguments: &[&str]) -> Self {
+    pub fn start(database_url: &str, arguments: Vec<String>) -> Self {
         // The port is free again at once, and nobody else asks for this one soon.
         let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
         let process = Self {
             address: address.expect("a free port"),
             database_url: database_url.to_owned(),
-            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            arguments,
             folder: tempfile::tempdir().expect("folder"),
             child: Mutex::default(),
         };
@@ -45,8 +45,19 @@ impl Process {
             return;
         }
         let log = File::options().append(true).create(true).open(self.log()).expect("log");
-        let started = lotwise(&["ingest", "--listen", &self.address.to_string()])
-            .args(&self.arguments)
+        // A shell that ignores SIGXFSZ: a limit that stands in for a full disk (`Disk`) is to be an
+        // error to the service, as a full disk is, and not its end.
+        let mut command = lotwise(&["ingest", "--listen", &self.address.to_string()]);
+        command.args(&self.arguments);
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]);
+        shell.arg(command.get_program()).args(command.get_args());
+        // Without the caller's settings.
+        command.get_envs().for_each(|(name, _)| {
+            shell.env_remove(name);
+        });
+        let started = shell
+            .stdin(Stdio::null())
             .env("LOTWISE_DATABASE_URL", &self.database_url)
             .env("RUST_BACKTRACE", "1")
             .stdout(Stdio::null())
@@ -77,6 +88,11 @@ impl Process {
         let asked = std::process::Command::new("kill").arg(child.id().to_string()).status();
         assert!(asked.expect("run kill").success());
         child.wait().expect("wait").success()
+    }
+
+    /// Its process, if it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.child().as_ref().map(Child::id)
     }
 
     /// Panics in its log: there must be none, whatever comes.
