@@ -52,6 +52,20 @@ test('the panels follow plant, line and reference', async ({ page, database, ans
   await picture(page, 'dashboard-reference');
 });
 
+test('the silent sensors of the line are listed', async ({ page, database, answers }) => {
+  await page.goto(`/d/lotwise-plant-overview?var-plant=${PLANT.key}&var-line=${LINE.key}`);
+  await panel(page, 'Silent sensors').scrollIntoViewIfNeeded();
+  await settled(page);
+  // One may fall silent between the two looks.
+  await expect(async () => {
+    await page.getByTestId('data-testid RefreshPicker run button').click();
+    await settled(page);
+    const expected = await database.silentSensors(PLANT.key, LINE.key);
+    const shown = answers.field('name', (query) => query.type === 'data_quality') ?? [];
+    expect([...shown].sort()).toEqual([...expected].sort());
+  }).toPass({ timeout: 30_000 });
+});
+
 test('the address keeps what was picked', async ({ page, database }) => {
   const range = await database.fiveDays();
   await page.goto(`/d/lotwise-plant-overview?from=${range.from}&to=${range.to}`);

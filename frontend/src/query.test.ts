@@ -30,6 +30,13 @@ describe('withType', () => {
     expect(withType(series, 'kpi')).toMatchObject({ type: 'kpi', queryType: 'kpi', groupBy: 'none', bucket: '5m' });
   });
 
+  it('drops a format that the new type does not have', () => {
+    const alert = complete({ refId: 'A', type: 'data_quality', format: 'alert' });
+    expect(withType(alert, 'data_quality').format).toBe('alert');
+    expect(withType(alert, 'runs').format).toBe('table');
+    expect(withType({ ...alert, type: 'runs', format: 'annotations' }, 'data_quality').format).toBe('table');
+  });
+
   it('keeps what the new type does not use, for the way back', () => {
     expect(withType(withType(series, 'runs'), 'series')).toEqual({ ...series, queryType: 'series' });
   });
@@ -57,6 +64,14 @@ describe('summarize', () => {
       'Mean of power of each sensor, in steps of 15 minutes, at machine a, b, c and 2 more.',
     ],
     [{ type: 'latest' }, 'The newest reading of every quantity of each sensor, everywhere.'],
+    [
+      { type: 'data_quality', place: { quantity: 'power' } },
+      'When each sensor of power was last heard of, everywhere.',
+    ],
+    [
+      { type: 'data_quality', format: 'silent', place: { lines: ['M1'] } },
+      'The sensors of every quantity that are silent now, at line M1.',
+    ],
     [{ type: 'runs', format: 'annotations' }, 'The runs of the time range as marked regions, everywhere.'],
   ])('%j', (query, sentence) => {
     expect(summarize(complete({ refId: 'A', ...query } as never))).toBe(sentence);

@@ -1,6 +1,6 @@
 import { DataQuery } from '@grafana/schema';
 
-import { GroupBy, LotwiseModel, MODEL_VERSION, QueryType } from './generated/model';
+import { Format, GroupBy, LotwiseModel, MODEL_VERSION, QueryType } from './generated/model';
 import { LotwiseQuery } from './types';
 
 /** A saved query with every gap filled, as the editor works on it. */
@@ -27,7 +27,7 @@ export const NEW_QUERY: LotwiseModel = { ...MODEL_DEFAULTS, kpis: ['energy'], gr
 export const NEW_ANNOTATION: LotwiseModel = { ...MODEL_DEFAULTS, type: 'runs', format: 'annotations' };
 
 /** The query types, in the order in which they are offered. */
-export const QUERY_TYPES: readonly QueryType[] = ['series', 'kpi', 'runs', 'latest'];
+export const QUERY_TYPES: readonly QueryType[] = ['series', 'kpi', 'runs', 'latest', 'data_quality'];
 
 /** Parts of a query that only some query types use. */
 export type QueryPart =
@@ -38,6 +38,7 @@ const PARTS: Record<QueryType, readonly QueryPart[]> = {
   kpi: ['context', 'kpis', 'groupBy', 'bucket', 'limit'],
   runs: ['context', 'format', 'limit'],
   latest: ['sensors', 'quantity', 'limit'],
+  data_quality: ['sensors', 'quantity', 'format', 'limit'],
 };
 
 const GROUPS: readonly GroupBy[] = ['none', 'plant', 'line', 'machine', 'sensor', 'reference', 'lot', 'operator'];
@@ -50,6 +51,11 @@ export function uses(type: QueryType, part: QueryPart): boolean {
 /** The groupings that queries of this type can be asked for. */
 export function groupings(type: QueryType): readonly GroupBy[] {
   return type === 'kpi' ? GROUPS.filter((group) => group !== 'sensor') : GROUPS;
+}
+
+/** The formats that queries of this type can be asked for; the first is what others become. */
+export function formats(type: QueryType): readonly Format[] {
+  return type === 'data_quality' ? ['table', 'silent', 'alert'] : ['table', 'annotations'];
 }
 
 /** Fills what a saved query leaves out. Saved values always win; nothing is migrated here. */
@@ -66,7 +72,8 @@ export function complete(query: LotwiseQuery): CompleteQuery {
 /** Changes the query type and brings the other fields to values that the new type accepts. */
 export function withType(query: CompleteQuery, type: QueryType): CompleteQuery {
   const groupBy = groupings(type).includes(query.groupBy) ? query.groupBy : 'none';
-  return { ...query, type, queryType: type, groupBy };
+  const format = formats(type).includes(query.format) ? query.format : 'table';
+  return { ...query, type, queryType: type, groupBy, format };
 }
 
 /** Whether the back end knows this bucket; a variable may hold one. */

@@ -91,6 +91,10 @@ export function summarize(query: CompleteQuery): string {
         : t('summary.runs', 'One row for each run of the time range, {{where}}.', values);
     case 'latest':
       return t('summary.latest', 'The newest reading of {{quantity}} of each sensor, {{where}}.', values);
+    case 'data_quality':
+      return query.format === 'silent'
+        ? t('summary.silent', 'The sensors of {{quantity}} that are silent now, {{where}}.', values)
+        : t('summary.data-quality', 'When each sensor of {{quantity}} was last heard of, {{where}}.', values);
     default:
       return t('summary.unknown', 'This query was made by a newer Lotwise.');
   }

@@ -1,4 +1,4 @@
-import { Aggregate, GroupBy, Kpi, QueryType, RunsFormat } from './generated/model';
+import { Aggregate, Format, GroupBy, Kpi, QueryType } from './generated/model';
 import { t } from './i18n';
 import { TlsMode, VariableKind } from './types';
 
@@ -30,6 +30,14 @@ export function queryTypeWords(type: QueryType): Words {
       return {
         label: t('query-type.latest', 'Latest values'),
         description: t('query-type.latest-description', 'The newest reading of each sensor, and its age'),
+      };
+    case 'data_quality':
+      return {
+        label: t('query-type.data-quality', 'Data quality'),
+        description: t(
+          'query-type.data-quality-description',
+          'When each sensor was last heard of, and which are silent'
+        ),
       };
   }
 }
@@ -170,12 +178,25 @@ export function bucketWords(bucket: string): Words {
   }
 }
 
-export function formatWords(format: RunsFormat): Words {
+export function formatWords(format: Format): Words {
   switch (format) {
     case 'table':
       return { label: t('format.table', 'Table') };
     case 'annotations':
       return { label: t('format.annotations', 'Annotations') };
+    case 'silent':
+      return {
+        label: t('format.silent', 'Silent ones only'),
+        description: t(
+          'format.silent-description',
+          'Sensors without a reading for three intervals and the longest gap'
+        ),
+      };
+    case 'alert':
+      return {
+        label: t('format.alert', 'For alert rules'),
+        description: t('format.alert-description', 'One number a sensor: 1 when it is silent, else 0'),
+      };
   }
 }
 

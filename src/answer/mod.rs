@@ -4,6 +4,7 @@
 //! gRPC; the same function answers panels, alert rules, Explore and resource calls.
 
 pub mod choices;
+mod data_quality;
 mod error;
 mod kpi;
 mod latest;
@@ -47,6 +48,7 @@ pub async fn answer(
         QueryType::Kpi => kpi::answer(source, &query, &selection, ask).await,
         QueryType::Runs => runs::answer(source, &query, &selection, ask).await,
         QueryType::Latest => latest::answer(source, &query, &selection, ask).await,
+        QueryType::DataQuality => data_quality::answer(source, &query, &selection, ask).await,
     }
 }
 

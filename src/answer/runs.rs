@@ -32,7 +32,8 @@ pub(super) async fn answer(
     let mut from = "runs".to_owned();
     let mut frame = match query.format {
         Format::Annotations => annotations(source, &runs),
-        Format::Table => {
+        // The model has no other format for runs.
+        Format::Table | Format::Silent | Format::Alert => {
             let (energy, sums) = energy(source, selection, &runs, ask).await?;
             if !sums.source.is_empty() {
                 from = sums.source;

@@ -6,10 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::postgres::PgConnection;
 
 use super::Finding;
-
-/// A sensor is silent after this many of its intervals, or its longest gap if that is longer; as
-/// `GET /v1/sensors/silent` and the query type data_quality have it.
-const INTERVALS: f64 = 3.0;
+use crate::domain::sensor::SILENT_INTERVALS;
 
 /// Silent sensors that are named.
 const NAMED: usize = 5;
@@ -30,7 +27,7 @@ const NEWEST: &str = "SELECT p.key, s.key, greatest($1 * s.interval_s, s.max_gap
 
 /// A line for each plant, and one for the silent sensors.
 pub async fn check(conn: &mut PgConnection) -> sqlx::Result<Vec<Finding>> {
-    Ok(findings(&sqlx::query_as(NEWEST).bind(INTERVALS).fetch_all(conn).await?))
+    Ok(findings(&sqlx::query_as(NEWEST).bind(SILENT_INTERVALS).fetch_all(conn).await?))
 }
 
 /// Sensors that came with their first reading, and that nobody has said anything about.
@@ -116,7 +113,7 @@ fn silent(rows: &[Row]) -> Finding {
         .collect();
     let more = if silent.len() > NAMED { ", ..." } else { "" };
     let found = format!(
-        "{} for longer than {INTERVALS} intervals and their longest gap: {}{more}",
+        "{} for longer than {SILENT_INTERVALS} intervals and their longest gap: {}{more}",
         silent.len(),
         named.join(", ")
     );

@@ -3,6 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+/// Intervals without a reading after which a sensor is silent, unless its longest gap is longer.
+pub const SILENT_INTERVALS: f64 = 3.0;
+
+/// Seconds without a reading after which a sensor is silent.
+pub fn silent_after_s(interval_s: f64, max_gap_s: f64) -> f64 {
+    (SILENT_INTERVALS * interval_s).max(max_gap_s)
+}
+
 /// How a sensor's values relate to time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SensorKind {

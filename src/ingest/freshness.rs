@@ -14,14 +14,12 @@ use sqlx::postgres::PgPool;
 use tokio::sync::Notify;
 
 use crate::domain::key::{PlantId, SensorId};
+use crate::domain::sensor::SILENT_INTERVALS;
 use crate::ingest::batch::Batch;
 use crate::ingest::reading::Instant;
 use crate::ingest::telemetry::{
     LAG_SECONDS, PLANT_LAST_SEEN, READINGS_LATE, SENSOR_LAST_SEEN, SENSORS_SILENT,
 };
-
-/// Intervals without a reading after which a sensor is silent, unless its longest gap is longer.
-pub const SILENT_INTERVALS: f64 = 3.0;
 
 /// How often sensors are read again; at once, but not more often than the second, where one sends
 /// that is not known.

@@ -96,7 +96,7 @@ pub struct Query {
     pub group_by: GroupBy,
     /// How time is cut.
     pub bucket: Bucket,
-    /// Shape of a runs answer.
+    /// Shape of an answer about runs or data quality.
     pub format: Format,
     /// Most rows or series.
     pub limit: usize,
@@ -134,6 +134,14 @@ pub enum ModelError {
         kind: &'static str,
         /// The grouping asked for.
         group: &'static str,
+    },
+    /// A format that this type of query does not have.
+    #[error("{kind} queries have no format {format}: choose another format")]
+    Format {
+        /// Type of the query.
+        kind: &'static str,
+        /// The format asked for.
+        format: &'static str,
     },
 }
 
@@ -191,8 +199,14 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
     };
     match (query.kind, query.group_by) {
         (QueryType::Kpi, GroupBy::Sensor) => {
-            Err(ModelError::Group { kind: "kpi", group: "sensor" })
+            return Err(ModelError::Group { kind: "kpi", group: "sensor" });
         }
+        _ => {}
+    }
+    let refuse = |kind| Err(ModelError::Format { kind, format: query.format.as_str() });
+    match (query.kind, query.format) {
+        (QueryType::Runs, Format::Silent | Format::Alert) => refuse("runs"),
+        (QueryType::DataQuality, Format::Annotations) => refuse("data_quality"),
         _ => Ok(query),
     }
 }

@@ -19,6 +19,8 @@ pub enum QueryType {
     Runs,
     /// The newest value of each sensor.
     Latest,
+    /// When each sensor was last heard of, and whether it is silent.
+    DataQuality,
 }
 
 /// A figure of a KPI query.
@@ -162,17 +164,32 @@ pub enum Aggregate {
     Sum,
 }
 
-/// Shape of a runs answer.
+/// Shape of an answer about runs or data quality.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
-#[cfg_attr(test, ts(rename = "RunsFormat"))]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     /// One row a run, with its figures.
     #[default]
     Table,
-    /// Time, timeEnd, title, text and tags, as Grafana's annotations want them.
+    /// Time, timeEnd, title, text and tags, as Grafana's annotations want them (runs).
     Annotations,
+    /// Only the silent sensors (data quality).
+    Silent,
+    /// One number a sensor for alert rules: 1 when it is silent, else 0 (data quality).
+    Alert,
+}
+
+impl Format {
+    /// Name in the saved form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Annotations => "annotations",
+            Self::Silent => "silent",
+            Self::Alert => "alert",
+        }
+    }
 }
 
 /// Where to look. A list that is empty or holds `*` means all.
@@ -228,7 +245,7 @@ pub struct SavedQuery {
     pub group_by: GroupBy,
     /// `auto`, `whole`, a width such as `5m`, or `hour`, `shift`, `day`, `week`, `month` of the plant.
     pub bucket: String,
-    /// Shape of a runs answer.
+    /// Shape of an answer about runs or data quality.
     pub format: Format,
     /// Most rows or series; 0 is the default of 1,000.
     pub limit: u32,

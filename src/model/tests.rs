@@ -27,6 +27,9 @@ fn errors_say_what_to_change() {
     assert!(message(r#"{"bucket":"fortnight"}"#).contains("use auto, whole"));
     assert!(message(r#"{"type":"sql"}"#).contains("unknown variant `sql`"));
     assert!(message(r#"{"type":"kpi","groupBy":"sensor"}"#).contains("another grouping"));
+    assert!(message(r#"{"type":"runs","format":"alert"}"#).contains("no format alert"));
+    let format = message(r#"{"type":"data_quality","format":"annotations"}"#);
+    assert!(format.contains("another format"), "{format}");
     let many = serde_json::json!({"context": {"lots": vec!["x"; 5001]}}).to_string();
     assert!(message(&many).contains("narrow it down"));
 }

@@ -3,6 +3,7 @@
 //! Every value of a user is a bind parameter; no statement is put together from a user's text.
 
 pub mod integrate;
+pub mod last_seen;
 pub mod latest;
 pub mod picker;
 pub mod rates;

@@ -272,6 +272,68 @@ async fn runs_and_latest_are_tables() {
 }
 
 #[tokio::test]
+async fn silent_sensors_stand_out_and_alert_rules_get_one_number() {
+    both(async |server| {
+        // The question is asked on 1 December at midnight.
+        let factory =
+            Factory::new(server, "2026-03-02T07:00:00Z", "2026-03-02T07:05:00Z").await;
+        sqlx::query("SELECT lotwise.ensure_partitions('2026-11-30', '2026-12-01')")
+            .execute(&factory.pool)
+            .await
+            .unwrap();
+        factory.read("2026-11-30T23:30:00Z", "2026-12-01T00:20:00Z").await;
+        for sql in [
+            // 300 s are no silence, 360 s are.
+            "DELETE FROM reading WHERE sensor_id = 4 AND time > '2026-11-30T23:55:00Z'",
+            "DELETE FROM reading WHERE sensor_id = 5 AND time > '2026-11-30T23:54:00Z'",
+            "DELETE FROM reading WHERE sensor_id = 3",
+            // Only what is still to come, beside readings of March.
+            "DELETE FROM reading WHERE sensor_id = 2 AND time BETWEEN '2026-11-01' AND '2026-12-01'",
+            "UPDATE sensor SET interval_s = 15000000, max_gap_s = 300 WHERE id = 2",
+        ] {
+            sqlx::query(sql).execute(&factory.pool).await.unwrap();
+        }
+        let ask = async |query: Value| {
+            factory.ask(MORNING.0, MORNING.1, query).await.remove(0)
+        };
+        let table = ask(json!({"type": "data_quality"})).await;
+        assert_eq!(texts(&table, "sensor"), ["M2-power", "A-temp", "M1-energy", "A-power", "main"]);
+        assert_eq!(texts(&table, "machine"), ["", "A", "", "A", ""]);
+        assert_eq!(texts(&table, "line"), ["M2", "M1", "M1", "M1", ""]);
+        let ages = table.numbers("age_s").unwrap();
+        assert_eq!((ages[0], ages[1], ages[3], ages[4]), (None, Some(360.0), Some(300.0), Some(0.0)));
+        near(
+            table.numbers("silent_after_s").unwrap(),
+            &some(&[300.0, 300.0, 45_000_000.0, 300.0, 300.0]),
+        );
+        near(
+            table.numbers("expected_interval_s").unwrap(),
+            &some(&[60.0, 60.0, 15_000_000.0, 60.0, 60.0]),
+        );
+        assert!(table.meta["custom"]["reason"].as_str().unwrap().contains("2 of 5 are silent"));
+
+        let silent = ask(json!({"type": "data_quality", "format": "silent"})).await;
+        assert_eq!(texts(&silent, "sensor"), ["M2-power", "A-temp"]);
+        let line = json!({"type": "data_quality", "format": "silent", "place": {"sensors": ["main"]}});
+        let none = ask(line).await;
+        assert!(texts(&none, "sensor").is_empty());
+        assert_eq!(none.meta["notices"][0]["text"], "None of 1 sensors is silent.");
+
+        let alert = ask(json!({"type": "data_quality", "format": "alert"})).await;
+        near(alert.numbers("silent").unwrap(), &some(&[1.0, 1.0, 0.0, 0.0, 0.0]));
+        assert_eq!(alert.meta["type"], "numeric-long");
+        let numbers = alert.fields.iter().filter(|f| alert.numbers(f.name()).is_some()).count();
+        assert_eq!(numbers, 1, "several numbers with the same labels are no alert rule's");
+        let limited = json!({"type": "data_quality", "limit": 3, "place": {"quantity": "power"}});
+        assert_eq!(texts(&ask(limited).await, "sensor"), ["M2-power", "A-power"]);
+        let limited = ask(json!({"type": "data_quality", "limit": 1})).await;
+        assert_eq!(texts(&limited, "sensor"), ["M2-power"]);
+        assert_eq!(limited.meta["notices"][0]["severity"], "warning");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_answered_says_what_to_change() {
     let factory =
         Factory::new(Server::Timescale, "2026-03-02T07:00:00Z", "2026-03-02T08:00:00Z").await;

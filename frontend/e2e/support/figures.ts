@@ -82,6 +82,20 @@ export class Database {
     return increase(await this.meter(plant, line, range), range);
   }
 
+  /** Names of the sensors of a line that were silent at this moment. */
+  async silentSensors(plant: string, line: string): Promise<string[]> {
+    const rows = await this.rows<{ name: string }>(
+      `SELECT s.name
+       FROM lotwise.sensor s JOIN lotwise.line l ON l.id = s.line_id JOIN lotwise.plant p ON p.id = s.plant_id
+       WHERE p.key = $1 AND l.key = $2 AND NOT EXISTS (
+         SELECT FROM lotwise.reading r WHERE r.plant_id = s.plant_id AND r.sensor_id = s.id AND r.time <= now()
+           AND r.time >= now() - greatest(3 * s.interval_s, s.max_gap_s) * interval '1 second')
+       ORDER BY s.name`,
+      [plant, line]
+    );
+    return rows.map((row) => row.name);
+  }
+
   private async runs(plant: string, line: string, reference: string, range: Range): Promise<Run[]> {
     const rows = await this.rows<{ started_at: Date; ended_at: Date; good_units: number }>(
       `SELECT r.started_at, r.ended_at, r.good_units

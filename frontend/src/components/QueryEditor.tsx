@@ -6,10 +6,10 @@ import { Alert, Combobox, Field, MultiCombobox, RadioButtonGroup, Text } from '@
 
 import { LotwiseDataSource } from '../datasource';
 import { expandList } from '../expand';
-import { Aggregate, Context, GroupBy, Kpi, MODEL_VERSION, Place, RunsFormat } from '../generated/model';
+import { Aggregate, Context, Format, GroupBy, Kpi, MODEL_VERSION, Place } from '../generated/model';
 import { t } from '../i18n';
 import { filterAbove, keepExisting, placeFilter } from '../place';
-import { complete, CompleteQuery, groupings, isBucket, QUERY_TYPES, uses, withType } from '../query';
+import { complete, CompleteQuery, formats, groupings, isBucket, QUERY_TYPES, uses, withType } from '../query';
 import { summarize } from '../summary';
 import { aggregateWords, bucketWords, formatWords, groupWords, kpiWords, queryTypeWords } from '../texts';
 import { LotwiseOptions, LotwiseQuery } from '../types';
@@ -32,7 +32,6 @@ const KPIS: Kpi[] = [
   'mean_temperature',
 ];
 const AGGREGATES: Aggregate[] = ['mean', 'min', 'max', 'first', 'last', 'sum', 'count'];
-const FORMATS: RunsFormat[] = ['table', 'annotations'];
 const MINUTE_MS = 60_000;
 
 export interface Props extends QueryEditorProps<LotwiseDataSource, LotwiseQuery, LotwiseOptions> {
@@ -265,11 +264,11 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
         )}
         {uses(query.type, 'format') && !annotation && (
           <Field label={t('editor.format', 'Format')} htmlFor={`${id}-format`} noMargin>
-            <Combobox<RunsFormat>
+            <Combobox<Format>
               id={`${id}-format`}
               data-testid="lotwise-format"
               width={20}
-              options={FORMATS.map((value) => ({ value, ...formatWords(value) }))}
+              options={formats(query.type).map((value) => ({ value, ...formatWords(value) }))}
               value={query.format}
               onChange={({ value }) => change({ ...query, format: value })}
             />

@@ -47,8 +47,12 @@ function examples(): Example[] {
       model: { ...MODEL_DEFAULTS, type: 'runs' },
     },
     {
-      title: t('help.latest', 'What do the sensors say now, and which are silent?'),
+      title: t('help.latest', 'What do the sensors say now?'),
       model: { ...MODEL_DEFAULTS, type: 'latest' },
+    },
+    {
+      title: t('help.silent', 'Which sensors are silent?'),
+      model: { ...MODEL_DEFAULTS, type: 'data_quality', format: 'silent' },
     },
   ];
 }

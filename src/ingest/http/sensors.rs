@@ -12,8 +12,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::App;
 use super::problem::Problem;
 use super::request::plants_asked;
+use crate::domain::sensor::SILENT_INTERVALS;
 use crate::ingest::auth::Grant;
-use crate::ingest::freshness::SILENT_INTERVALS;
 use crate::ingest::keys::Scope;
 use crate::ingest::sensors::{self, Silence};
 

@@ -3,8 +3,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use lotwise::rollup::check::{Scope, check};
 use lotwise::rollup::{connect, refresh, try_lock};
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
 use serde_json::json;
 
+use super::factory::{HOUR, START, at, rollups};
 use crate::support::db::Server;
 use crate::support::ingest::Ingest;
 
@@ -68,6 +72,63 @@ async fn late_readings_are_marked_on_timescaledb() {
 #[tokio::test]
 async fn late_readings_are_marked_on_plain_postgresql() {
     late_readings_are_marked(Server::Plain).await;
+}
+
+/// Over HTTP: any permutation, repetition and batching of the same readings, with rollups made in
+/// between, ends in the same bytes of readings and rollups.
+async fn any_batching_ends_in_the_same_bytes(server: Server) {
+    let until = |hours| Some(at(START + hours * HOUR));
+    let mut rng = StdRng::seed_from_u64(23);
+    let mut rows: Vec<String> = Vec::new();
+    for minute in (0..20 * 60).step_by(4) {
+        let time = START / 1_000_000 + minute * 60;
+        rows.push(format!("E1 value={} {time}\n", minute as f64 * 0.7));
+        rows.push(format!("T1 value={} {time}\n", rng.random_range(-20.0..120.0)));
+    }
+    let mut ends = Vec::new();
+    for shuffled in [false, true, true] {
+        let ingest = Ingest::with_plants(server).await;
+        let mut conn = connect(&ingest.db.url).await.expect("connect");
+        assert!(try_lock(&mut conn).await.expect("lock"));
+        let mut sent = rows.clone();
+        if shuffled {
+            sent.extend(rows.iter().filter(|_| rng.random_bool(0.2)).cloned());
+            sent.shuffle(&mut rng);
+        }
+        let mut rest = sent.as_slice();
+        while !rest.is_empty() {
+            let most = if shuffled { rest.len().min(90) } else { rest.len() };
+            let (batch, more) = rest.split_at(rng.random_range(most / 9..=most).max(1));
+            rest = more;
+            let answer = ingest.write(batch.concat()).await;
+            assert_eq!(answer.status, 204, "{}", answer.text);
+            if shuffled && rng.random_bool(0.5) {
+                let hours = rng.random_range(0..21);
+                refresh(&mut conn, until(hours)).await.expect("refresh");
+            }
+        }
+        refresh(&mut conn, until(21)).await.expect("refresh");
+        let checked = check(&mut conn, &Scope::default()).await.expect("check");
+        assert_eq!(checked.difference, None);
+        ends.push((ingest.stored().await, rollups(&ingest.pool).await));
+    }
+    assert!(
+        ends[0].0.len() == 600 && ends[0].1.len() == 40,
+        "{} {}",
+        ends[0].0.len(),
+        ends[0].1.len()
+    );
+    assert!(ends[1..].iter().all(|end| *end == ends[0]));
+}
+
+#[tokio::test]
+async fn any_batching_ends_in_the_same_bytes_on_timescaledb() {
+    any_batching_ends_in_the_same_bytes(Server::Timescale).await;
+}
+
+#[tokio::test]
+async fn any_batching_ends_in_the_same_bytes_on_plain_postgresql() {
+    any_batching_ends_in_the_same_bytes(Server::Plain).await;
 }
 
 /// Without being told.
