@@ -68,7 +68,13 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut conn = connect(&url).await.context("no connection to the database")?;
     match args.command {
         Command::Status => print_status(&mut conn).await,
-        Command::Refresh { until } => make(&mut conn, until).await,
+        Command::Refresh { until } => {
+            // The time never moves back: readings before it would all be late ones.
+            if until.is_some_and(|until| until > Utc::now()) {
+                bail!("--until is in the future: hours that are not over yet cannot be rolled up");
+            }
+            make(&mut conn, until).await
+        }
         Command::Rebuild(which) => {
             let marked = rebuild::mark_all(&mut conn, &which.into()).await.context(OUTDATED)?;
             println!("{marked} hours of sensors to be made again");

@@ -17,6 +17,8 @@ async fn says_what_it_did_and_finds_what_was_changed_by_hand(server: Server) {
     store(&pool, &readings(&mut StdRng::seed_from_u64(3))).await;
     run(&pool, "a", START + HOUR / 2, START + 5 * HOUR).await;
     assert!(stdout(&rollup(&db, &["status"])).contains("never"));
+    let future = rollup(&db, &["refresh", "--until", "2099-01-01T00:00:00Z"]);
+    assert!(!future.status.success() && stderr(&future).contains("future"), "{}", stderr(&future));
     let refreshed = rollup(&db, &["refresh", "--until", "2026-03-29T00:00:00Z"]);
     assert!(
         refreshed.status.success() && stdout(&refreshed).contains("120 hours"),
