@@ -11,7 +11,7 @@ COPY tests tests
 # Static, because Grafana's image (Alpine) has no glibc; --target keeps the flag away from build scripts.
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
     target=$(rustc -vV | sed -n 's/^host: //p') \
-    && RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --bins --target "$target" \
+    && RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --bin lotwise --bin gpx_lotwise --target "$target" \
     && cp "target/$target/release/lotwise" "target/$target/release/gpx_lotwise" /usr/local/bin/
 
 FROM node:22-bookworm AS front-end

@@ -3,6 +3,7 @@
 //! The library behind two binaries: `gpx_lotwise`, the Grafana backend datasource plugin, and
 //! `lotwise`, the command line with the ingest service. ARCHITECTURE.md has the map.
 
+pub mod analytics;
 pub mod answer;
 pub mod catalog;
 pub mod client;
@@ -10,6 +11,7 @@ pub mod db;
 pub mod demo;
 pub mod doctor;
 pub mod domain;
+pub mod evaluate;
 pub mod figures;
 pub mod frame;
 pub mod grafana;
@@ -19,6 +21,7 @@ pub mod plan;
 pub mod replay;
 pub mod rollup;
 pub mod schema;
+pub mod simulate;
 pub mod sql;
 pub mod tls;
 pub mod written;

@@ -200,7 +200,7 @@ fn table(
     for &kpi in &query.kpis {
         let values = order.iter().map(|&i| value(kpi, &of(i)));
         let left = |rest: &Figures| value(kpi, rest).filter(|_| kpi.is_balanced());
-        let values = values.chain(last.clone().map(|rest| left(rest)));
+        let values = values.chain(last.clone().map(left));
         fields.push(style(kpi, Field::number(kpi.as_str(), values), currency));
     }
     let coverage = order.iter().map(|&i| of(i).coverage).chain(last.clone().map(|_| None));

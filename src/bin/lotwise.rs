@@ -1,10 +1,11 @@
-//! The command line: `lotwise migrate`, `ingest`, `key`, `rollup`, `doctor`, `demo`, `replay`.
+//! The command line: `lotwise migrate`, `ingest`, `key`, `rollup`, `doctor`, `demo`,
+//! `replay`, `simulate`, `evaluate`.
 //!
 //! Reads the arguments and dispatches; each subcommand is a `run` function of its module.
 
 use clap::{Parser, Subcommand};
 use lotwise::ingest::{keys, service};
-use lotwise::{demo, doctor, replay, rollup, schema};
+use lotwise::{demo, doctor, evaluate, replay, rollup, schema, simulate};
 
 #[derive(Parser)]
 #[command(
@@ -26,6 +27,8 @@ enum Command {
     Doctor(doctor::Args),
     Demo(demo::Args),
     Replay(Box<replay::Args>),
+    Simulate(Box<simulate::Args>),
+    Evaluate(evaluate::Args),
 }
 
 #[tokio::main]
@@ -40,5 +43,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Doctor(args) => doctor::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Replay(args) => replay::run(*args).await,
+        Command::Simulate(args) => simulate::run(*args).await,
+        Command::Evaluate(args) => evaluate::run(args).await,
     }
 }

@@ -3,10 +3,11 @@
 //! A sensor that is not known is asked for at once, so one that was created a moment ago works.
 //! What is known is forgotten after a minute, so that a database that was replaced is noticed.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
+use ahash::AHashMap as HashMap;
 use sqlx::postgres::PgPool;
 
 use crate::domain::key::{Key, PlantId, SensorId};
@@ -24,6 +25,7 @@ const LOOKUP: &str = "SELECT p.key, p.id, s.key, s.id
 /// What is known of the plants.
 #[derive(Debug)]
 pub struct Known {
+    // Only what the database holds gets in here, so a fast hash is safe.
     plants: HashMap<Key, Plant>,
     since: Instant,
 }
@@ -80,7 +82,6 @@ impl Directory {
         &self,
         wanted: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Result<(), Unavailable> {
-        self.forget_old();
         let missing: HashSet<(&str, &str)> = {
             let known = self.read();
             wanted.filter(|(p, s)| !matches!(known.find(p, s), Found::Sensor(..))).collect()
@@ -127,7 +128,8 @@ impl Directory {
         self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn forget_old(&self) {
+    /// Forgets all when it is older than a minute; to be called before [`Self::read`].
+    pub fn forget_old(&self) {
         if self.read().since.elapsed() > MAX_AGE {
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
             *known = Known { plants: HashMap::new(), since: Instant::now() };

@@ -31,6 +31,34 @@ pub struct Taken {
     pub errors: Vec<RowError>,
 }
 
+/// Most errors that are kept of a request, however many rows are bad.
+pub const MAX_LISTED: usize = 1_000;
+
+/// What became of the parts of a request.
+#[derive(Debug, Default, PartialEq)]
+pub struct Total {
+    /// Rows that are stored now (or were before), or are in the spool.
+    pub accepted: usize,
+    /// How many of them are in the spool.
+    pub spooled: usize,
+    /// Rows that are not.
+    pub rejected: usize,
+    /// Why, for the first [`MAX_LISTED`] of them.
+    pub errors: Vec<RowError>,
+}
+
+impl Total {
+    /// Adds what became of the next part.
+    pub fn add(&mut self, part: Taken) {
+        let Taken { accepted, spooled, errors } = part;
+        self.accepted += accepted;
+        self.spooled += spooled;
+        self.rejected += errors.len();
+        let room = MAX_LISTED - self.errors.len();
+        self.errors.extend(errors.into_iter().take(room));
+    }
+}
+
 /// How a batch came.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {

@@ -15,6 +15,7 @@ use crate::ingest::auth::Keys;
 use crate::ingest::direct::Direct;
 use crate::ingest::directory::Directory;
 use crate::ingest::freshness::Freshness;
+use crate::ingest::http::room::Room;
 use crate::ingest::http::{self, App, idempotency};
 use crate::ingest::intake::Intake;
 use crate::ingest::keys::cli::rules::parse_burst;
@@ -41,6 +42,9 @@ pub struct Args {
     /// Largest body in bytes, after decompression
     #[arg(long, env = "LOTWISE_MAX_BODY_BYTES", default_value_t = 16 * 1024 * 1024)]
     pub max_body_bytes: usize,
+    /// How long a sender may take for a body, in seconds
+    #[arg(long, env = "LOTWISE_BODY_SECONDS", default_value_t = 30)]
+    pub body_seconds: u64,
     /// Most connections that write readings; a few more serve context and look-ups
     #[arg(long, env = "LOTWISE_WRITERS", default_value_t = 4)]
     pub writers: usize,
@@ -296,6 +300,8 @@ fn parts(args: &Args) -> anyhow::Result<Parts> {
         intake: Intake::new(direct.clone(), spool.clone()),
         freshness,
         max_body_bytes: args.max_body_bytes,
+        body_timeout: Duration::from_secs(args.body_seconds),
+        room: Room::new(args.max_body_bytes),
         pool,
     };
     Ok(Parts { app, writer, direct, spool, grace })

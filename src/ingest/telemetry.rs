@@ -88,6 +88,7 @@ fn start_metrics() -> Option<PrometheusHandle> {
         "When the TLS certificate expires, in seconds since 1970"
     );
     metrics::describe_histogram!(REQUEST_SECONDS, "Time to the answer, by route and status");
+    metrics::describe_counter!(CROWDED, "Requests refused because too much was in memory");
     metrics::describe_gauge!(SPOOL_RECORDS, "Records in the spool");
     metrics::describe_gauge!(SPOOL_ROWS, "Rows in the spool");
     metrics::describe_gauge!(SPOOL_BYTES, "Bytes of the spool's files");
@@ -183,3 +184,5 @@ pub const TRANSACTION_READINGS: &str = "lotwise_ingest_transaction_readings";
 pub const TRANSACTION_SECONDS: &str = "lotwise_ingest_transaction_seconds";
 /// Counter, label `way`: `copy` straight into the table, `upsert` where repeats are possible.
 pub const READINGS_WRITTEN: &str = "lotwise_ingest_readings_written_total";
+/// Counter.
+pub const CROWDED: &str = "lotwise_ingest_crowded_total";

@@ -53,6 +53,10 @@ pub async fn validate(
     let mut errors = errors.clone();
     let default_plant = plant.as_deref().or(arrival.default_plant).or(grant.only_plant());
     let check = Check { default_plant, grant, times: Times::new(&grant.limits, arrival.now) };
+    directory.forget_old();
+    if let Some(readings) = check.all_sound(rows, &directory.read()) {
+        return Ok(Validated { readings, errors, ..Validated::default() });
+    }
     let wanted = || {
         let named = |row| plant_of(row, default_plant).ok().map(|plant| (plant, row));
         rows.iter().filter_map(named).map(|(plant, row)| (plant, row.sensor.as_ref()))
@@ -209,6 +213,15 @@ impl Check<'_> {
             (held.why == Why::UnknownSensor).then_some((held.plant, held.sensor))
         };
         rows.iter().filter_map(newcomer).collect()
+    }
+
+    /// The readings, when all sensors are known and nothing is to be refused: almost always.
+    fn all_sound(&self, rows: &[Candidate<'_>], known: &Known) -> Option<Vec<Reading>> {
+        let mut readings = Vec::with_capacity(rows.len());
+        for row in rows {
+            readings.push(self.resolve(row, known).ok()?);
+        }
+        Some(readings)
     }
 
     fn resolve(&self, row: &Candidate<'_>, known: &Known) -> Result<Reading, Reason> {

@@ -16,15 +16,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::Utc;
-use deadpool_postgres::{Pool, Transaction};
+use deadpool_postgres::{ClientWrapper, Pool};
 use futures_util::SinkExt;
-use futures_util::future::try_join;
+use futures_util::future::{join, join3};
+use tokio_postgres::Statement;
 
 use crate::ingest::batch::{Batch, to_copy};
 use crate::ingest::database::{DriverError, Unavailable};
 use crate::ingest::reading::{Instant, Reading};
 use crate::ingest::telemetry;
-use mark::Marks;
+use mark::{MARK, Marks};
 use newest::{Newest, Ways};
 use partitions::Partitions;
 use queue::{Full, Outcome, Pushed, Queue, Taken};
@@ -196,11 +197,10 @@ impl Shared {
 
     async fn try_once(&self, ways: &Ways) -> Result<(), DriverError> {
         let start = std::time::Instant::now();
-        let mut client = self.pool.get().await?;
+        let client = self.pool.get().await?;
         let done = tokio::time::timeout(TRANSACTION, async {
-            let tx = client.transaction().await?;
-            write_all(&tx, ways).await?;
-            tx.commit().await
+            let statements = Statements::prepare(&client).await?;
+            transaction(&client, &statements, ways).await
         });
         match done.await {
             Ok(result) => result?,
@@ -223,30 +223,78 @@ impl Shared {
     }
 }
 
-/// What one transaction consists of. Other statements that belong to the same readings go here; the
-/// marks stay last, and travel with the statement before them.
-async fn write_all(tx: &Transaction<'_>, ways: &Ways) -> Result<(), tokio_postgres::Error> {
+/// Prepared before the transaction begins, so that its requests can follow each other.
+struct Statements {
+    copy: Statement,
+    stage: Statement,
+    upsert: Statement,
+    mark: Statement,
+}
+
+impl Statements {
+    async fn prepare(client: &ClientWrapper) -> Result<Self, tokio_postgres::Error> {
+        Ok(Self {
+            copy: client.prepare_cached(COPY).await?,
+            stage: client.prepare_cached(STAGE).await?,
+            upsert: client.prepare_cached(UPSERT).await?,
+            mark: client.prepare_cached(MARK).await?,
+        })
+    }
+}
+
+/// What one transaction consists of. Other statements that belong to the same readings go before
+/// [`end`].
+///
+/// Requests are sent without a wait for the answers to those before them: `join` polls its futures
+/// in order, and each sends its request when it is first polled. That is safe because a statement
+/// that fails makes the server refuse the rest, and turns the commit into a rollback. All answers
+/// are read, so that the connection is left in order.
+async fn transaction(
+    client: &ClientWrapper,
+    statements: &Statements,
+    ways: &Ways,
+) -> Result<(), tokio_postgres::Error> {
     let marks = Marks::of(ways);
+    let begin = client.batch_execute("BEGIN");
+    let end = end(client, statements, &marks);
     if ways.upsert.is_empty() {
-        try_join(copy(tx, COPY, &ways.copy), marks.write(tx)).await?;
-        return Ok(());
+        let copied = copy(client, &statements.copy, &ways.copy);
+        let (begun, copied, ended) = join3(begin, copied, end).await;
+        return begun.and(copied).and(ended);
     }
-    if !ways.copy.is_empty() {
-        copy(tx, COPY, &ways.copy).await?;
+    let staged = async {
+        begin.await?;
+        if !ways.copy.is_empty() {
+            copy(client, &statements.copy, &ways.copy).await?;
+        }
+        copy(client, &statements.stage, &ways.upsert).await
+    };
+    if let Err(error) = staged.await {
+        // If this fails the connection is gone, and the transaction with it.
+        let _ = client.batch_execute("ROLLBACK").await;
+        return Err(error);
     }
-    copy(tx, STAGE, &ways.upsert).await?;
-    let upsert = tx.prepare_cached(UPSERT).await?;
-    try_join(tx.execute(&upsert, &[]), marks.write(tx)).await?;
-    Ok(())
+    let (upserted, ended) = join(client.execute(&statements.upsert, &[]), end).await;
+    upserted.and(ended)
+}
+
+/// The marks, which hold a lock until the commit, and the commit.
+async fn end(
+    client: &ClientWrapper,
+    statements: &Statements,
+    marks: &Marks,
+) -> Result<(), tokio_postgres::Error> {
+    let marked = marks.write(client, &statements.mark);
+    let (marked, committed) = join(marked, client.batch_execute("COMMIT")).await;
+    marked.and(committed)
 }
 
 async fn copy(
-    tx: &Transaction<'_>,
-    statement: &str,
+    client: &ClientWrapper,
+    statement: &Statement,
     readings: &[Reading],
 ) -> Result<(), tokio_postgres::Error> {
-    let statement = tx.prepare_cached(statement).await?;
-    let mut sink = pin!(tx.copy_in(&statement).await?);
+    let mut sink = pin!(client.copy_in(statement).await?);
     sink.send(Bytes::from(to_copy(readings))).await?;
     sink.finish().await?;
     Ok(())

@@ -197,11 +197,8 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
             n => (n as usize).min(MAX_LIMIT),
         },
     };
-    match (query.kind, query.group_by) {
-        (QueryType::Kpi, GroupBy::Sensor) => {
-            return Err(ModelError::Group { kind: "kpi", group: "sensor" });
-        }
-        _ => {}
+    if let (QueryType::Kpi, GroupBy::Sensor) = (query.kind, query.group_by) {
+        return Err(ModelError::Group { kind: "kpi", group: "sensor" });
     }
     let refuse = |kind| Err(ModelError::Format { kind, format: query.format.as_str() });
     match (query.kind, query.format) {

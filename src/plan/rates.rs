@@ -55,6 +55,9 @@ pub struct Rate {
     pub market_based: Option<f64>,
 }
 
+/// A rate with the instant from which it holds.
+type Step = (DateTime<Utc>, Rate);
+
 /// The intervals between neighbouring cuts. Each lies in one bucket, and no rate changes in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Slices {
@@ -86,7 +89,7 @@ impl Slices {
         let Ok(range) = TimeRange::new(*first, now.min(*last)) else {
             return Self::of_buckets(edges);
         };
-        let steps: Vec<(i32, Vec<(DateTime<Utc>, Rate)>)> = plants
+        let steps: Vec<(i32, Vec<Step>)> = plants
             .iter()
             .filter_map(|plant| Some((plant.id, rates.get(&plant.id)?.steps(plant.zone(), range))))
             .collect();
@@ -96,7 +99,7 @@ impl Slices {
         let cuts: Vec<DateTime<Utc>> = cuts.into_iter().collect();
         let starts = &cuts[..cuts.len() - 1];
         let bucket = |start: &DateTime<Utc>| edges.partition_point(|e| e <= start) - 1;
-        let rate = |steps: &[(DateTime<Utc>, Rate)], start: &DateTime<Utc>| {
+        let rate = |steps: &[Step], start: &DateTime<Utc>| {
             let next = steps.partition_point(|step| step.0 <= *start);
             next.checked_sub(1).map(|i| steps[i].1).unwrap_or_default()
         };
@@ -126,14 +129,14 @@ const QUARTER_S: i64 = 900;
 impl PlantRates {
     /// When the rates change in the range, and what they are from then on; the first entry is at or
     /// before the range's start.
-    fn steps(&self, zone: Tz, range: TimeRange) -> Vec<(DateTime<Utc>, Rate)> {
+    fn steps(&self, zone: Tz, range: TimeRange) -> Vec<Step> {
         // Nothing holds before the first day of all; a day of UTC is near enough to look from.
         let days = self.tariffs.iter().map(|v| v.from);
         let days = days.chain(self.location_based.iter().chain(&self.market_based).map(|v| v.from));
         let Some(day) = days.min() else { return Vec::new() };
         let earliest = day.and_time(NaiveTime::MIN).and_utc().timestamp() - 2 * 86_400;
         let first = range.from().timestamp().max(earliest).div_euclid(QUARTER_S) * QUARTER_S;
-        let mut steps: Vec<(DateTime<Utc>, Rate)> = Vec::new();
+        let mut steps: Vec<Step> = Vec::new();
         let quarters = (first..range.to().timestamp() + QUARTER_S).step_by(QUARTER_S as usize);
         for start in quarters.filter_map(|s| DateTime::from_timestamp(s, 0)) {
             if start >= range.to() {

@@ -1,6 +1,7 @@
 //! The ingest service over HTTP, on both kinds of database.
 
 mod access;
+mod bodies;
 mod command;
 mod context;
 mod costs;

@@ -88,7 +88,9 @@ pub async fn post(
         .map_err(|e| Problem::new(StatusCode::BAD_REQUEST, "body_malformed", e.to_string()))?;
     let source = Source { protocol: "csv", plant };
     let mut outcome = FileOutcome::default();
-    while let Some(Block { parsed, places }) = file.next_block(BLOCK) {
+    loop {
+        let _turn = app.room.rows(body.len(), BLOCK).await?;
+        let Some(Block { parsed, places }) = file.next_block(BLOCK) else { break };
         let taken = if parameters.dry_run {
             app.intake.check(&grant, parsed, source).await?
         } else {

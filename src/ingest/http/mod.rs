@@ -11,12 +11,14 @@ pub mod problem;
 pub mod quarantine;
 pub mod readings;
 pub mod request;
+pub mod room;
 pub mod sensors;
 pub mod single;
 pub mod write;
 
+use std::time::Duration;
+
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::routing::{get, post};
@@ -28,6 +30,7 @@ use crate::ingest::freshness::Freshness;
 use crate::ingest::intake::Intake;
 use crate::ingest::mapping::store::Mappings;
 use problem::Problem;
+use room::Room;
 
 /// What the routes share.
 #[derive(Clone)]
@@ -44,6 +47,10 @@ pub struct App {
     pub freshness: Freshness,
     /// Largest body after decompression.
     pub max_body_bytes: usize,
+    /// Longest time that a sender may take for a body.
+    pub body_timeout: Duration,
+    /// Memory for bodies.
+    pub room: Room,
 }
 
 /// The metrics, where they have an address of their own.
@@ -64,7 +71,6 @@ async fn no_such_route() -> Problem {
 /// The service; with `/metrics` unless they have an address of their own.
 pub fn router(app: App, with_metrics: bool) -> Router {
     let metrics = if with_metrics { get(health::metrics) } else { get(no_such_route) };
-    let limit = DefaultBodyLimit::max(app.max_body_bytes);
     Router::new()
         .route("/v1/readings", post(readings::post))
         .route("/v1/readings/csv", post(csv::post))
@@ -87,7 +93,6 @@ pub fn router(app: App, with_metrics: bool) -> Router {
                 "GET /openapi.json lists each route's methods",
             )
         })
-        .layer(limit)
         .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
         .layer(middleware::from_fn(observe::observe))
         .with_state(app)

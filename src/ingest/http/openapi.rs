@@ -204,13 +204,19 @@ fn idempotency_key(operation: &mut Operation) {
 fn shared_answers(operation: &mut Operation, schema: &str) {
     let secured = operation.security.is_some();
     let with_body = operation.request_body.is_some();
+    let is_influx = schema == "WriteError";
     let answers = [
         (secured, "400", "The body or a parameter cannot be read"),
         (secured, "401", "The API key is missing, unknown, expired or revoked"),
         (secured, "403", "The API key lacks the scope or the plant"),
+        (with_body && !is_influx, "408", "The body did not arrive in time: send smaller batches"),
         (with_body, "413", "The body is too large after decompression: send smaller batches"),
         (with_body, "415", "The body is compressed with something else than gzip"),
-        (secured, "503", "The database cannot take or give anything now: retry after Retry-After"),
+        (
+            secured,
+            "503",
+            "The database cannot take or give anything now, or too much is in memory: retry after Retry-After",
+        ),
     ];
     let is_ready = operation.operation_id.as_deref() == Some("ready");
     for (applies, status, description) in answers {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::observe::Refused;
+use super::room::Crowded;
 use crate::ingest::auth::Denied;
 use crate::ingest::database::Unavailable;
 use crate::ingest::rate::TooFast;
@@ -104,6 +105,16 @@ impl IntoResponse for Problem {
         response.headers_mut().insert(header::CONTENT_TYPE, json);
         self.add_headers(&mut response);
         response
+    }
+}
+
+impl From<Crowded> for Problem {
+    fn from(Crowded: Crowded) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "crowded",
+            "too many or too large bodies at once: keep the data and send it again later",
+        )
     }
 }
 

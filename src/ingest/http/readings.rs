@@ -11,7 +11,8 @@ use super::App;
 use super::problem::Problem;
 use super::request::Body;
 use crate::ingest::auth::Grant;
-use crate::ingest::intake::{Source, Taken};
+use crate::ingest::batch::MAX_READINGS;
+use crate::ingest::intake::{Source, Total};
 use crate::ingest::keys::Scope;
 use crate::ingest::payload::{RowError, json};
 
@@ -78,7 +79,7 @@ pub struct Outcome {
     pub spooled: usize,
     /// Rows that are not.
     pub rejected: usize,
-    /// One entry for each rejected row.
+    /// One entry for each rejected row; of a very bad batch the first 1,000.
     pub errors: Vec<ItemProblem>,
 }
 
@@ -88,11 +89,11 @@ pub(super) fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-impl From<&Taken> for Outcome {
-    fn from(taken: &Taken) -> Self {
-        let Taken { accepted, spooled, errors } = taken;
-        let errors: Vec<_> = errors.iter().map(ItemProblem::from).collect();
-        Self { accepted: *accepted, spooled: *spooled, rejected: errors.len(), errors }
+impl From<&Total> for Outcome {
+    fn from(total: &Total) -> Self {
+        let Total { accepted, spooled, rejected, errors } = total;
+        let errors = errors.iter().map(ItemProblem::from).collect();
+        Self { accepted: *accepted, spooled: *spooled, rejected: *rejected, errors }
     }
 }
 
@@ -131,15 +132,18 @@ pub async fn post(
     grant.require(Scope::Readings)?;
     let Query(parameters) =
         query.map_err(|e| Problem::new(StatusCode::BAD_REQUEST, "parameter", e.body_text()))?;
-    let parsed = json::parse(&body).map_err(|e| {
+    let mut parts = json::parts(&body, MAX_READINGS).map_err(|e| {
         let detail = format!("the body is no batch of readings: {e}");
         Problem::new(StatusCode::BAD_REQUEST, "body_malformed", detail)
     })?;
     let source = Source { protocol: "json", plant: None };
-    let taken = if parameters.dry_run {
-        app.intake.check(&grant, parsed, source).await?
-    } else {
-        app.intake.take(&grant, parsed, source).await?
-    };
-    Ok(Json(Outcome::from(&taken)))
+    let mut total = Total::default();
+    loop {
+        let _turn = app.room.rows(parts.bytes_left(), MAX_READINGS).await?;
+        let Some(part) = parts.next() else { return Ok(Json(Outcome::from(&total))) };
+        total.add(match parameters.dry_run {
+            true => app.intake.check(&grant, part, source).await?,
+            false => app.intake.take(&grant, part, source).await?,
+        });
+    }
 }

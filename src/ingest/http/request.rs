@@ -1,17 +1,18 @@
 //! What every route takes from a request: the key's grant and the body within its limit.
 
 use std::io::ErrorKind;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
+use axum::body::{BodyDataStream, Bytes, HttpBody};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
+use futures_util::StreamExt;
 
 use super::App;
 use super::observe::KeyName;
 use super::problem::Problem;
+use super::room::Share;
 use crate::domain::Key;
 use crate::ingest::auth::Grant;
 use crate::ingest::keys::Scope;
@@ -79,14 +80,15 @@ pub(super) fn plants_asked(
     Ok(Some(vec![plant]))
 }
 
-/// The body, decompressed and within the limit.
+/// The body, decompressed and within the limit. Its share of the memory is given back with the last
+/// clone of the bytes.
 pub struct Body(pub Bytes);
 
 impl FromRequest<App> for Body {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
-        // The layer before removes the header when it decompresses.
+        // The layer before removes the header when it decompresses, and the length with it.
         let encoding = request.headers().get(header::CONTENT_ENCODING);
         if encoding.is_some_and(|encoding| encoding != "identity") {
             return Err(Problem::new(
@@ -95,29 +97,112 @@ impl FromRequest<App> for Body {
                 "the body may be compressed with gzip, and with nothing else",
             ));
         }
-        Bytes::from_request(request, app).await.map(Self).map_err(|rejection| match rejection {
-            BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
-                Problem::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "body_too_large",
-                    format!(
-                        "the body is larger than {} bytes after decompression: send smaller batches",
-                        app.max_body_bytes
-                    ),
-                )
-            }
-            rejection if ended_early(&rejection) => Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "body_incomplete",
-                "the connection ended before the body did: send it again",
-            ),
-            _ => Problem::new(
-                StatusCode::BAD_REQUEST,
-                "body_unreadable",
-                "the body could not be read to its end: its gzip data or its chunks are damaged",
-            ),
-        })
+        let announced = request.body().size_hint().exact();
+        let announced = announced.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        let limit = app.max_body_bytes;
+        if announced.is_some_and(|bytes| bytes > limit) {
+            return Err(too_large(limit));
+        }
+        let share = app.room.share(announced.unwrap_or(UNKNOWN_LENGTH).min(limit)).await?;
+        let frames = request.into_body().into_data_stream();
+        let text = receive(frames, share, announced, app).await?;
+        Ok(Self(Bytes::from_owner(text)))
     }
+}
+
+/// What a body of unknown length is taken for at first.
+const UNKNOWN_LENGTH: usize = 64 * 1_024;
+
+/// A body and its share of the memory.
+struct Text {
+    bytes: Vec<u8>,
+    share: Share,
+}
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+async fn receive(
+    mut frames: BodyDataStream,
+    share: Share,
+    announced: Option<usize>,
+    app: &App,
+) -> Result<Text, Problem> {
+    let (limit, timeout) = (app.max_body_bytes, app.body_timeout);
+    let mut text = Text { bytes: Vec::new(), share };
+    let mut left = timeout;
+    loop {
+        // Only the sender's time counts, not the wait for room.
+        let asked = Instant::now();
+        let frame = tokio::time::timeout(left, frames.next()).await.map_err(|_| slow(timeout))?;
+        left = left.saturating_sub(asked.elapsed());
+        let Some(frame) = frame else { break };
+        let frame = frame.map_err(|e| unreadable(&e))?;
+        let length = text.bytes.len() + frame.len();
+        if length > limit {
+            return Err(too_large(limit));
+        }
+        text.share.grow(length).await?;
+        if length > text.bytes.capacity() {
+            // Memory that is not written to costs nothing yet, should the body never come.
+            let capacity = announced.unwrap_or(2 * length).min(text.share.bytes()).max(length);
+            text.bytes.reserve_exact(capacity - text.bytes.len());
+        }
+        text.bytes.extend_from_slice(&frame);
+    }
+    text.share.shrink(text.bytes.capacity());
+    Ok(text)
+}
+
+/// Reads and forgets some of a body, so that its sender comes to read the answer.
+pub(super) async fn discard(request: Request) {
+    const MOST: usize = 1024 * 1024;
+    const WAIT: Duration = Duration::from_secs(2);
+    let mut frames = request.into_body().into_data_stream();
+    let _ = tokio::time::timeout(WAIT, async {
+        let mut read = 0;
+        while let Some(Ok(frame)) = frames.next().await {
+            read += frame.len();
+            if read > MOST {
+                break;
+            }
+        }
+    })
+    .await;
+}
+
+fn too_large(limit: usize) -> Problem {
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "body_too_large",
+        format!("the body is larger than {limit} bytes after decompression: send smaller batches"),
+    )
+}
+
+fn slow(timeout: Duration) -> Problem {
+    let detail = format!(
+        "the body did not arrive within {} s: send smaller batches, or compress them with gzip",
+        timeout.as_secs()
+    );
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "body_slow", detail)
+}
+
+fn unreadable(error: &(dyn std::error::Error + 'static)) -> Problem {
+    if ended_early(error) {
+        return Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "body_incomplete",
+            "the connection ended before the body did: send it again",
+        );
+    }
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "body_unreadable",
+        "the body could not be read to its end: its gzip data or its chunks are damaged",
+    )
 }
 
 /// Whether the connection's sending side ended in the middle of the body. Something on the way did

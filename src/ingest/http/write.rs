@@ -5,7 +5,7 @@
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{FromRequest, Query, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
@@ -14,17 +14,15 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::App;
 use super::problem::Problem;
-use super::request::Body;
+use super::request::{Body, discard};
 use crate::ingest::auth::Grant;
-use crate::ingest::intake::Source;
+use crate::ingest::batch::MAX_READINGS;
+use crate::ingest::intake::{Source, Total};
 use crate::ingest::keys::Scope;
 use crate::ingest::mapping::store::AllMappings;
 use crate::ingest::payload::RowError;
-use crate::ingest::payload::line_protocol::{Naming, Precision, parse_named};
+use crate::ingest::payload::line_protocol::{Naming, Precision, parts};
 use crate::ingest::reading::Instant;
-
-/// Most errors that an answer lists.
-const MAX_LISTED: usize = 1_000;
 
 /// The query's parameters.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -86,11 +84,11 @@ pub async fn post(
     State(app): State<App>,
     query: Result<Query<Parameters>, QueryRejection>,
     grant: Result<Grant, Problem>,
-    body: Result<Body, Problem>,
+    request: Request,
 ) -> Response {
-    match write(&app, query, grant, body).await {
-        Ok(errors) if errors.is_empty() => StatusCode::NO_CONTENT.into_response(),
-        Ok(errors) => (StatusCode::BAD_REQUEST, Json(partial(&errors))).into_response(),
+    match write(&app, query, grant, request).await {
+        Ok(total) if total.rejected == 0 => StatusCode::NO_CONTENT.into_response(),
+        Ok(total) => (StatusCode::BAD_REQUEST, Json(partial(&total))).into_response(),
         Err(problem) => in_influx_form(&problem),
     }
 }
@@ -99,17 +97,27 @@ async fn write(
     app: &App,
     query: Result<Query<Parameters>, QueryRejection>,
     grant: Result<Grant, Problem>,
-    body: Result<Body, Problem>,
-) -> Result<Vec<RowError>, Problem> {
-    let grant = grant?;
-    grant.require(Scope::Readings)?;
+    request: Request,
+) -> Result<Total, Problem> {
+    let grant = match grant.and_then(|grant| grant.require(Scope::Readings).map(|()| grant)) {
+        Ok(grant) => grant,
+        Err(problem) => {
+            discard(request).await;
+            return Err(problem);
+        }
+    };
     let target = Target::of(query, &grant)?;
-    let Body(body) = body?;
+    let Body(body) = Body::from_request(request, app).await?;
     let mappings = app.mappings.current().await?;
     let naming = target.naming(&grant, &mappings);
-    let parsed = parse_named(&body, target.precision, target.now, naming);
     let source = Source { protocol: "line_protocol", plant: target.plant.as_deref() };
-    Ok(app.intake.take(&grant, parsed, source).await?.errors)
+    let mut parts = parts(&body, target.precision, target.now, naming, MAX_READINGS);
+    let mut total = Total::default();
+    loop {
+        let _turn = app.room.rows(parts.bytes_left(), MAX_READINGS).await?;
+        let Some(part) = parts.next() else { return Ok(total) };
+        total.add(app.intake.take(&grant, part, source).await?);
+    }
 }
 
 /// Where and when lines belong that do not say it themselves.
@@ -153,23 +161,26 @@ impl Target {
     }
 }
 
-fn partial(errors: &[RowError]) -> WriteError {
+fn partial(total: &Total) -> WriteError {
+    let Total { rejected, errors, .. } = total;
     let line = errors.first().map(|e| e.position);
     let first = errors.first().map(|e| format!("line {}: {}", e.position, e.reason));
     WriteError {
         code: "invalid",
-        message: format!(
-            "partial write: {} not stored; {}",
-            errors.len(),
-            first.unwrap_or_default()
-        ),
+        message: format!("partial write: {rejected} not stored; {}", first.unwrap_or_default()),
         line,
-        errors: errors.iter().take(MAX_LISTED).map(LineProblem::from).collect(),
+        errors: errors.iter().map(LineProblem::from).collect(),
     }
 }
 
 fn in_influx_form(problem: &Problem) -> Response {
-    let code = match problem.status() {
+    let status = match problem.status() {
+        // Telegraf drops a batch after any other 4xx; after this one it sends two halves, which
+        // take less time each.
+        StatusCode::REQUEST_TIMEOUT => StatusCode::PAYLOAD_TOO_LARGE,
+        status => status,
+    };
+    let code = match status {
         StatusCode::UNAUTHORIZED => "unauthorized",
         StatusCode::FORBIDDEN => "forbidden",
         StatusCode::PAYLOAD_TOO_LARGE => "request too large",
@@ -179,7 +190,7 @@ fn in_influx_form(problem: &Problem) -> Response {
     };
     let error =
         WriteError { code, message: problem.detail().to_owned(), line: None, errors: Vec::new() };
-    let mut response = (problem.status(), Json(error)).into_response();
+    let mut response = (status, Json(error)).into_response();
     problem.add_headers(&mut response);
     response
 }

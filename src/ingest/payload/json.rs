@@ -15,9 +15,9 @@ use crate::ingest::reading::Finite;
 struct Body<'a> {
     #[serde(borrow, default)]
     plant: Option<Cow<'a, str>>,
-    // Rows stay text at first: one that has the wrong type must not spoil the body.
+    // Text at first: it is read row by row, and a bad row must not spoil the body.
     #[serde(borrow)]
-    readings: Vec<&'a RawValue>,
+    readings: &'a RawValue,
 }
 
 #[derive(Deserialize)]
@@ -37,27 +37,98 @@ struct Row<'a> {
 /// # Errors
 /// Only a body that is no such JSON object fails as a whole.
 pub fn parse(body: &[u8]) -> Result<Parsed<'_>, serde_json::Error> {
-    no_list(body)?;
-    let Body { plant, readings } = serde_json::from_slice(body)?;
-    let mut parsed = Parsed { plant, rows: Vec::with_capacity(readings.len()), errors: Vec::new() };
-    for (position, text) in readings.into_iter().enumerate() {
-        match row(position, text) {
-            Ok(row) => parsed.rows.push(row),
-            Err(reason) => parsed.errors.push(RowError { position, reason }),
-        }
-    }
-    Ok(parsed)
+    let mut parts = parts(body, usize::MAX)?;
+    let plant = parts.plant.clone();
+    Ok(parts.next().unwrap_or(Parsed { plant, ..Parsed::default() }))
 }
 
-fn row(position: usize, text: &RawValue) -> Result<Candidate<'_>, Reason> {
-    let row: Row = from_object(text).map_err(|e| Reason::Malformed(plain(&e)))?;
-    Ok(Candidate {
-        position,
-        plant: row.plant,
-        sensor: row.sensor,
-        time: row.time.parse()?,
-        value: Finite::new(row.value)?,
-    })
+/// Reads a body in parts of so many rows, so that memory grows with the part and not with the
+/// body.
+///
+/// # Errors
+/// Only a body that is no such JSON object fails as a whole.
+pub fn parts(body: &[u8], rows: usize) -> Result<Parts<'_>, serde_json::Error> {
+    no_list(body)?;
+    let Body { plant, readings } = serde_json::from_slice(body)?;
+    let list = readings.get().strip_prefix('[').and_then(|list| list.strip_suffix(']'));
+    let rest = list.ok_or_else(|| serde_json::Error::custom("`readings` is not a list"))?;
+    Ok(Parts { plant, rest: rest.trim_ascii_start(), position: 0, rows })
+}
+
+/// The parts of a body.
+pub struct Parts<'a> {
+    plant: Option<Cow<'a, str>>,
+    /// The rows that are left, with commas between them; it is sound JSON.
+    rest: &'a str,
+    /// Of the first of them.
+    position: usize,
+    rows: usize,
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = Parsed<'a>;
+
+    fn next(&mut self) -> Option<Parsed<'a>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let mut parsed = Parsed { plant: self.plant.clone(), ..Parsed::default() };
+        while parsed.rows.len() + parsed.errors.len() < self.rows && !self.rest.is_empty() {
+            let position = self.position;
+            match self.row() {
+                Ok(row) => parsed.rows.push(row),
+                Err(reason) => parsed.errors.push(RowError { position, reason }),
+            }
+        }
+        Some(parsed)
+    }
+}
+
+impl<'a> Parts<'a> {
+    /// What is not read yet.
+    pub fn bytes_left(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// Takes the next row.
+    fn row(&mut self) -> Result<Candidate<'a>, Reason> {
+        let position = self.position;
+        match self.read() {
+            Ok((row, length)) => {
+                self.skip(length);
+                Ok(Candidate {
+                    position,
+                    plant: row.plant,
+                    sensor: row.sensor,
+                    time: row.time.parse()?,
+                    value: Finite::new(row.value)?,
+                })
+            }
+            Err(error) => {
+                // Where the row ends is not known after an error in it.
+                let mut stream = serde_json::Deserializer::from_str(self.rest).into_iter();
+                let _: Option<serde_json::Result<&RawValue>> = stream.next();
+                self.skip(stream.byte_offset());
+                Err(Reason::Malformed(plain(&error)))
+            }
+        }
+    }
+
+    /// Reads the next row; gives it and its length.
+    fn read(&self) -> serde_json::Result<(Row<'a>, usize)> {
+        no_list(self.rest.as_bytes())?;
+        let mut stream = serde_json::Deserializer::from_str(self.rest).into_iter();
+        let row = stream.next().unwrap_or_else(|| Err(serde_json::Error::custom("no row")))?;
+        Ok((row, stream.byte_offset()))
+    }
+
+    /// Goes behind a row of this length and the comma after it.
+    fn skip(&mut self, length: usize) {
+        // At least one byte, so that it ends whatever the rest is.
+        let rest = self.rest.get(length.max(1)..).unwrap_or_default().trim_ascii_start();
+        self.rest = rest.strip_prefix(',').unwrap_or(rest).trim_ascii_start();
+        self.position += 1;
+    }
 }
 
 /// Reads an object's fields.

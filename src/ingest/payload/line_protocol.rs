@@ -4,6 +4,8 @@
 //! any other field `F` to the sensor `KEY.F`; a tag `plant` goes before the request's bucket. A
 //! plant's mappings go before these rules.
 
+mod plain;
+
 use std::borrow::Cow;
 
 use influxdb_line_protocol::{Error, EscapedStr, FieldValue, ParsedLine, parse_lines};
@@ -89,28 +91,71 @@ pub enum Item<'a, 'l, 'm> {
 
 /// Reads a body without mappings. Lines without a time get `now`.
 pub fn parse(body: &[u8], precision: Precision, now: Instant) -> Parsed<'_> {
-    parse_named(body, precision, now, Naming::default())
+    parts(body, precision, now, Naming::default(), usize::MAX).next().unwrap_or_default()
 }
 
-/// Reads a body. Lines without a time get `now`.
-pub fn parse_named<'a>(
+/// Reads a body in parts of about so many rows, good or bad, so that memory grows with the part
+/// and not with the body. Lines without a time get `now`.
+pub fn parts<'a, 'm>(
     body: &'a [u8],
     precision: Precision,
     now: Instant,
-    naming: Naming<'_>,
-) -> Parsed<'a> {
-    let mut parsed = Parsed::default();
-    read(body, precision, now, naming, &mut |item| match item {
-        Item::Error(error) => parsed.errors.push(error),
-        Item::Field(Field { position, plant, sensor, time, value, .. }) => match (sensor, value) {
-            (None, _) => {}
-            (Some(sensor), Ok(value)) => {
-                parsed.rows.push(Candidate { position, plant, sensor, time, value });
+    naming: Naming<'m>,
+    rows: usize,
+) -> Parts<'a, 'm> {
+    Parts { lines: Lines { rest: body, number: 1 }, precision, now, naming, rows }
+}
+
+/// The parts of a body.
+pub struct Parts<'a, 'm> {
+    lines: Lines<'a>,
+    precision: Precision,
+    now: Instant,
+    naming: Naming<'m>,
+    rows: usize,
+}
+
+impl<'a> Iterator for Parts<'a, '_> {
+    type Item = Parsed<'a>;
+
+    fn next(&mut self) -> Option<Parsed<'a>> {
+        if self.lines.rest.is_empty() {
+            return None;
+        }
+        let mut parsed = Parsed::default();
+        while parsed.rows.len() + parsed.errors.len() < self.rows && !self.lines.rest.is_empty() {
+            self.read_line(&mut parsed);
+        }
+        Some(parsed)
+    }
+}
+
+impl<'a> Parts<'a, '_> {
+    /// What is not read yet.
+    pub fn bytes_left(&self) -> usize {
+        self.lines.rest.len()
+    }
+
+    fn read_line(&mut self, parsed: &mut Parsed<'a>) {
+        let (position, times) = (self.lines.number, (self.precision, self.now));
+        if let Ok(line) = std::str::from_utf8(self.lines.first())
+            && plain::read(line, position, times, self.naming, &mut parsed.rows)
+        {
+            return self.lines.skip(1);
+        }
+        self.lines.items(times, self.naming, &mut |item| match item {
+            Item::Error(error) => parsed.errors.push(error),
+            Item::Field(Field { position, plant, sensor, time, value, .. }) => {
+                match (sensor, value) {
+                    (None, _) => {}
+                    (Some(sensor), Ok(value)) => {
+                        parsed.rows.push(Candidate { position, plant, sensor, time, value });
+                    }
+                    (Some(_), Err(reason)) => parsed.errors.push(RowError { position, reason }),
+                }
             }
-            (Some(_), Err(reason)) => parsed.errors.push(RowError { position, reason }),
-        },
-    });
-    parsed
+        });
+    }
 }
 
 /// Gives each field, and each line that cannot be read, in their order.
@@ -121,64 +166,90 @@ pub fn read<'a>(
     naming: Naming<'_>,
     each: &mut impl FnMut(Item<'a, '_, '_>),
 ) {
-    let lines = Lines::new(body);
-    let mut next = 0;
-    while next < lines.ends.len() {
-        let number = next + 1;
-        let (result, used) = one(&lines, next);
-        next += used;
-        match result {
-            Ok(None) => {}
-            Ok(Some(line)) => fields(number, &line, (precision, now), naming, each),
-            Err(reason) => each(Item::Error(RowError { position: number, reason })),
-        }
+    let mut lines = Lines { rest: body, number: 1 };
+    while !lines.rest.is_empty() {
+        lines.items((precision, now), naming, each);
     }
 }
 
-/// Where the lines of a body start and end. Splitting comes before parsing, so that a line's
-/// unbalanced quote or backslash cannot swallow the lines after it.
+/// The lines that are left. Splitting comes before parsing, so that a line's unbalanced quote or
+/// backslash cannot swallow the lines after it.
 struct Lines<'a> {
-    body: &'a [u8],
-    ends: Vec<usize>,
-}
-
-impl<'a> Lines<'a> {
-    fn new(body: &'a [u8]) -> Self {
-        let mut ends: Vec<usize> =
-            body.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(i, _)| i).collect();
-        if body.last().is_some_and(|b| *b != b'\n') {
-            ends.push(body.len());
-        }
-        Self { body, ends }
-    }
-
-    /// Lines `first ..= last` as one text, without the last line's end.
-    fn text(&self, first: usize, last: usize) -> &'a [u8] {
-        let start = if first == 0 { 0 } else { self.ends[first - 1] + 1 };
-        let text = &self.body[start..self.ends[last]];
-        text.strip_suffix(b"\r").unwrap_or(text)
-    }
+    rest: &'a [u8],
+    /// Of the first of them.
+    number: usize,
 }
 
 type LineResult<'a> = Result<Option<ParsedLine<'a>>, Reason>;
 
-/// Reads line `first`, and how many lines it took. A line that ends inside a quoted text is tried
-/// together with the lines after it, and counts alone when that does not help.
-fn one<'a>(lines: &Lines<'a>, first: usize) -> (LineResult<'a>, usize) {
-    let alone = whole(lines.text(first, first));
-    if alone.is_err() && unbalanced(lines.text(first, first)) {
-        let limit = (first + MAX_JOINED_LINES).min(lines.ends.len());
-        for last in first + 1..limit {
-            // The text ends where the count of quotes becomes even, and nowhere else.
-            if unbalanced(lines.text(last, last)) {
-                if let Ok(line) = whole(lines.text(first, last)) {
-                    return (Ok(line), last - first + 1);
-                }
-                break;
+impl<'a> Lines<'a> {
+    /// The first line, without its end.
+    fn first(&self) -> &'a [u8] {
+        without_cr(&self.rest[..line_end(self.rest)])
+    }
+
+    fn skip(&mut self, lines: usize) {
+        for _ in 0..lines {
+            self.rest = self.rest.get(line_end(self.rest) + 1..).unwrap_or_default();
+            self.number += 1;
+        }
+    }
+
+    /// Reads the first line. One that ends inside a quoted text is tried together with the lines
+    /// after it, and counts alone when that does not help.
+    fn read(&mut self) -> LineResult<'a> {
+        let first = self.first();
+        let alone = whole(first);
+        let joined = if alone.is_err() && unbalanced(first) { self.joined() } else { None };
+        match joined {
+            Some((line, lines)) => {
+                self.skip(lines);
+                Ok(line)
+            }
+            None => {
+                self.skip(1);
+                alone
             }
         }
     }
-    (alone, 1)
+
+    /// Gives what is in the first line.
+    fn items(
+        &mut self,
+        times: (Precision, Instant),
+        naming: Naming<'_>,
+        each: &mut impl FnMut(Item<'a, '_, '_>),
+    ) {
+        let position = self.number;
+        match self.read() {
+            Ok(None) => {}
+            Ok(Some(line)) => fields(position, &line, times, naming, each),
+            Err(reason) => each(Item::Error(RowError { position, reason })),
+        }
+    }
+
+    /// The line that starts here and has line breaks in a text, and how many lines it takes.
+    fn joined(&self) -> Option<(Option<ParsedLine<'a>>, usize)> {
+        let mut end = line_end(self.rest);
+        for lines in 2..=MAX_JOINED_LINES {
+            let start = end + 1;
+            let next = self.rest.get(start..).filter(|rest| !rest.is_empty())?;
+            end = start + line_end(next);
+            // The text ends where the count of quotes becomes even, and nowhere else.
+            if unbalanced(without_cr(&self.rest[start..end])) {
+                return whole(without_cr(&self.rest[..end])).ok().map(|line| (line, lines));
+            }
+        }
+        None
+    }
+}
+
+fn line_end(text: &[u8]) -> usize {
+    memchr::memchr(b'\n', text).unwrap_or(text.len())
+}
+
+fn without_cr(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 fn unbalanced(line: &[u8]) -> bool {

@@ -1,14 +1,15 @@
 //! Tells the rollups which hours of which sensors a transaction changes.
 
 use chrono::{DateTime, Utc};
-use deadpool_postgres::Transaction;
+use deadpool_postgres::ClientWrapper;
+use tokio_postgres::Statement;
 
 use super::newest::Ways;
 use crate::ingest::reading::Reading;
 
 /// Marks those hours that may be rolled up already; for readings in order that is none. The last
 /// statement of the transaction, because it holds a lock until the commit (see [`crate::rollup`]).
-const MARK: &str = "SELECT lotwise.rollup_mark($1, $2, $3)";
+pub const MARK: &str = "SELECT lotwise.rollup_mark($1, $2, $3)";
 
 const HOUR_US: i64 = 3_600_000_000;
 
@@ -38,10 +39,13 @@ impl Marks {
         }
     }
 
-    /// Writes the marks.
-    pub async fn write(&self, tx: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
-        let mark = tx.prepare_cached(MARK).await?;
-        tx.execute(&mark, &[&self.plants, &self.sensors, &self.times]).await?;
+    /// Writes the marks by the prepared [`MARK`].
+    pub async fn write(
+        &self,
+        client: &ClientWrapper,
+        mark: &Statement,
+    ) -> Result<(), tokio_postgres::Error> {
+        client.execute(mark, &[&self.plants, &self.sensors, &self.times]).await?;
         Ok(())
     }
 }

@@ -20,7 +20,7 @@ use running::{Places, Running};
 const MAX_WAITING: usize = 500_000;
 
 /// Waiting readings that are worth another transaction beside those that run.
-const WORTH_ANOTHER: usize = 2_000;
+const WORTH_ANOTHER: usize = 5_000;
 
 /// What became of a batch: committed or not.
 pub type Outcome = Result<(), Unavailable>;

@@ -224,6 +224,7 @@ async fn serve(db: &TestDb, change: impl FnOnce(&mut Args)) -> Running {
         database_url,
         listen: String::new(),
         max_body_bytes: 100_000,
+        body_seconds: 3,
         writers: 2,
         key_cache_seconds: 0,
         limits: LimitArgs::default(),

@@ -1,4 +1,6 @@
-use super::parse;
+use proptest::prelude::*;
+
+use super::{parse, parts};
 use crate::ingest::payload::Parsed;
 
 fn shown(parsed: &Parsed<'_>) -> (Vec<String>, Vec<String>) {
@@ -75,4 +77,30 @@ fn a_row_that_is_a_list_is_refused() {
     let (rows, errors) = shown(&parse(body).expect("body"));
     assert_eq!(rows, ["1 - T1 0 1"]);
     assert_eq!(errors, ["0 malformed: invalid type: a list, expected an object with named fields"]);
+}
+
+proptest! {
+    #[test]
+    fn parts_of_any_size_make_the_whole(
+        items in prop::collection::vec("(\\{\"sensor\":\"[],{}]{1,2}\",\"time\":1,\"value\":2\\}|7|\\[\\{\\},1\\]|\"[],]\"|\\{\"x\": \\[\\]\\}| null )", 0..12),
+        rows in 1..5usize,
+    ) {
+        let body = format!("{{\"readings\": [ {} ] , \"plant\":\"madrid\"}}", items.join(" , "));
+        let whole = parse(body.as_bytes()).expect("body");
+        prop_assert_eq!(whole.rows.len() + whole.errors.len(), items.len());
+        let mut joined = Parsed { plant: whole.plant.clone(), ..Parsed::default() };
+        for part in parts(body.as_bytes(), rows).expect("body") {
+            prop_assert!(part.rows.len() + part.errors.len() <= rows);
+            prop_assert_eq!(&part.plant, &whole.plant);
+            joined.rows.extend(part.rows);
+            joined.errors.extend(part.errors);
+        }
+        prop_assert_eq!(joined, whole);
+    }
+
+    #[test]
+    fn never_panics(body in "[\\[\\]{},:\"a0-9 ]{0,60}") {
+        let _ = parse(format!("{{\"readings\":{body}}}").as_bytes());
+        let _ = parse(body.as_bytes());
+    }
 }

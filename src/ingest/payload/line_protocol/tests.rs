@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
-use super::{Precision, parse};
+use super::{Naming, Precision, parse, parts};
+use crate::ingest::payload::Parsed;
 use crate::ingest::reading::Instant;
 
 fn shown(body: &[u8], precision: Precision) -> Vec<String> {
@@ -109,5 +110,23 @@ proptest! {
         prop_assume!(!before.contains('"'));
         let all = shown(body.as_bytes(), Precision::Seconds);
         prop_assert!(all.contains(&"2 - good 7000000 42".to_owned()), "{all:?}");
+    }
+
+    #[test]
+    fn parts_of_any_size_make_the_whole(
+        lines in prop::collection::vec("(T1 value=[0-9]|T1,sensor=a value=1,b=2|T1 value=x|T1 t=\"[a\n]{0,3}|#|)", 0..12),
+        rows in 1..5usize,
+    ) {
+        let body = lines.join("\n");
+        let now = Instant::from_epoch(1, 1).expect("time");
+        let whole = parse(body.as_bytes(), Precision::Seconds, now);
+        let mut joined = Parsed::default();
+        for part in parts(body.as_bytes(), Precision::Seconds, now, Naming::default(), rows) {
+            // A line may have several fields.
+            prop_assert!(part.rows.len() + part.errors.len() <= rows + 1);
+            joined.rows.extend(part.rows);
+            joined.errors.extend(part.errors);
+        }
+        prop_assert_eq!(joined, whole);
     }
 }

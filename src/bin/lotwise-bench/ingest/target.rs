@@ -1,6 +1,7 @@
 //! The table that everything is written to, and the ways to write to it without Lotwise.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ const INSERT_ROWS: usize = 1_000;
 /// A database with the plant `bench`, its sensors and a key for readings.
 pub struct Target {
     url: String,
+    psql: PathBuf,
     pool: PgPool,
     plant: i32,
     sensors: Vec<i32>,
@@ -28,7 +30,7 @@ pub struct Target {
 
 impl Target {
     /// Makes plant, sensors and key.
-    pub async fn prepare(db: &TestDb) -> anyhow::Result<Self> {
+    pub async fn prepare(db: &TestDb, psql: PathBuf) -> anyhow::Result<Self> {
         let pool = db.pool().await;
         let plant: i32 = sqlx::query_scalar(
             "INSERT INTO plant (key, name, time_zone) VALUES ('bench', 'Bench', 'UTC') RETURNING id",
@@ -50,7 +52,14 @@ impl Target {
         let key =
             NewKey { name: "bench", scopes: &[Scope::Readings], plants: &[], expires_at: None };
         store::insert(&pool, &key, &secret.hash()).await?;
-        Ok(Self { url: db.url.clone(), pool, plant, sensors, key: secret.reveal().to_owned() })
+        Ok(Self {
+            url: db.url.clone(),
+            psql,
+            pool,
+            plant,
+            sensors,
+            key: secret.reveal().to_owned(),
+        })
     }
 
     /// Empties the table. Its partition is there, with one row, before the clock starts, and the
@@ -91,7 +100,7 @@ impl Target {
         let mut url = url::Url::parse(&self.url)?;
         let config: tokio_postgres::Config = self.url.parse()?;
         let _ = url.set_password(None);
-        let mut psql = tokio::process::Command::new("psql");
+        let mut psql = tokio::process::Command::new(&self.psql);
         if let Some(password) = config.get_password() {
             psql.env("PGPASSWORD", String::from_utf8_lossy(password).as_ref());
         }

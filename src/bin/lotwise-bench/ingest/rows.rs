@@ -2,18 +2,30 @@
 
 use std::fmt::Write;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 
 /// Sensors of the plant, `s0000` and on.
 pub const SENSORS: usize = 1_000;
 
-/// A Thursday at midnight UTC, where a weekly partition starts; all rows are in that week.
-const START_S: i64 = 1_772_064_000;
+/// The second before the first row: ten minutes ago, as live data are. All rows are in one week,
+/// which is one partition.
+static START_S: LazyLock<i64> = LazyLock::new(|| {
+    const WEEK_S: i64 = 604_800;
+    let start = Utc::now().timestamp() - 600;
+    let next_week = (start / WEEK_S + 1) * WEEK_S;
+    if start + 900 < next_week { start } else { next_week }
+});
+
+/// A second of the rows.
+pub fn second() -> i64 {
+    *START_S + 1
+}
 
 /// Row `i` of the sequence: its sensor's number, its second since 1970, and its value.
 fn row(i: usize) -> (usize, i64, f64) {
-    let second = START_S + 1 + (i / SENSORS) as i64;
+    let second = second() + (i / SENSORS) as i64;
     (i % SENSORS, second, (i * 7_919 % 100_000) as f64 / 100.0)
 }
 
@@ -24,7 +36,7 @@ pub fn key(sensor: usize) -> String {
 
 /// An instant before all rows, in their partition.
 pub fn before() -> DateTime<Utc> {
-    DateTime::from_timestamp(START_S, 0).unwrap_or_default()
+    DateTime::from_timestamp(*START_S, 0).unwrap_or_default()
 }
 
 /// The rows as line protocol in nanoseconds, as Telegraf writes it.

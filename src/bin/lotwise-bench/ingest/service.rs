@@ -41,7 +41,13 @@ impl Service {
         Ok(service)
     }
 
-    /// The most memory that it has held so far, in MB.
+    /// Lets [`Self::peak_rss_mb`] begin anew.
+    pub fn forget_peak(&self) -> anyhow::Result<()> {
+        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")
+            .context("the peak of memory is set back in /proc: this needs Linux")
+    }
+
+    /// The most memory that it has held since its start or [`Self::forget_peak`], in MB.
     pub fn peak_rss_mb(&self) -> anyhow::Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
             .context("the peak of memory is read from /proc: this needs Linux")?;

@@ -7,13 +7,12 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use chrono::Utc;
 use lotwise::catalog::{self, Catalog};
 use lotwise::db::{Db, Settings};
 use lotwise::domain::TimeRange;
 use lotwise::plan::{self, Ask, select};
-use lotwise::schema::TimescaleChoice;
 use lotwise::sql::integrate::{self, Ends};
 use lotwise::sql::{self, Statement, latest};
 use serde_json::{Value, json};
@@ -21,20 +20,19 @@ use tokio_postgres::types::ToSql;
 
 use crate::report::{Figure, Report};
 use crate::sample::Sample;
-use crate::support::db::TestDb;
 use crate::support::fixture;
 use crate::support::host::Launch;
 use crate::support::panel::{DataSource, Plugin, query};
+use crate::{database, programs};
 
 /// Small queries: the plugin's share of what a panel waits for.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Superuser's URL of a server's maintenance database; a database is made there, and dropped
-    #[arg(long, env = "LOTWISE_BENCH_DATABASE_URL", hide_env_values = true)]
-    database_url: Option<String>,
-    /// The plugin's executable
-    #[arg(long, default_value = "target/release/gpx_lotwise")]
-    plugin: PathBuf,
+    #[command(flatten)]
+    server: database::Options,
+    /// The plugin's executable; without it, the release build beside this program
+    #[arg(long)]
+    plugin: Option<PathBuf>,
     /// Queries of each kind
     #[arg(long, default_value_t = 200)]
     queries: usize,
@@ -49,14 +47,15 @@ const WARM_UP: usize = 20;
 
 /// Measures and prints.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let url =
-        args.database_url.or_else(|| std::env::var("LOTWISE_TEST_TIMESCALE_URL").ok()).context(
-            "no database: set LOTWISE_BENCH_DATABASE_URL (scripts/db url timescale --role admin)",
-        )?;
-    let db = TestDb::migrated_at(&url, TimescaleChoice::Auto).await;
-    fixture::seed(&db).await;
+    let plugin = match args.plugin {
+        Some(plugin) => plugin,
+        None => programs::release("gpx_lotwise").await?,
+    };
+    let server = args.server.open().await?;
+    let db = &server.db;
+    fixture::seed(db).await;
     let source = DataSource::of(&db.url);
-    let plugin = Plugin::launch(&Launch::new(&args.plugin), source.clone()).await;
+    let plugin = Plugin::launch(&Launch::new(&plugin), source.clone()).await;
     let warm = Warm::connect(&db.url).await?;
     let mut results = Vec::new();
     for (name, model) in [

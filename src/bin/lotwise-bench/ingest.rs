@@ -5,6 +5,7 @@
 //! rounds; the medians count, so that one disturbed round does not.
 
 mod client;
+mod hostile;
 mod rows;
 mod service;
 mod target;
@@ -14,23 +15,24 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use lotwise::schema::TimescaleChoice;
 
 use crate::report::{Figure, Report};
 use crate::sample::Sample;
-use crate::support::db::TestDb;
+use crate::{database, programs};
 use service::Service;
 use target::Target;
 
 /// Readings in: the rate, the time to the acknowledgement, and the service's memory.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Superuser's URL of a server's maintenance database; a database is made there, and dropped
-    #[arg(long, env = "LOTWISE_BENCH_DATABASE_URL", hide_env_values = true)]
-    database_url: String,
-    /// The service's executable
-    #[arg(long, default_value = "target/release/lotwise")]
-    lotwise: PathBuf,
+    #[command(flatten)]
+    server: database::Options,
+    /// Only these measurements, such as batch_5000 or memory; all without it
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// The service's executable; without it, the release build beside this program
+    #[arg(long)]
+    lotwise: Option<PathBuf>,
     /// Times that each way of writing is measured
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
@@ -56,25 +58,26 @@ const SHAPES: [Shape; 3] = [
 
 const INSERTED: usize = 200_000;
 
-/// Bodies just under the service's limit of 16 MiB, all at once: what memory is worst at.
-const LARGEST: Shape =
-    Shape { name: "largest bodies", batch: 330_000, connections: 4, readings: 1_320_000 };
-
 /// Measures and prints.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let db = TestDb::migrated_at(&args.database_url, TimescaleChoice::Auto).await;
-    let target = Target::prepare(&db).await?;
-    let service = Service::start(&args.lotwise, &db.url).await?;
+    let lotwise = match args.lotwise {
+        Some(lotwise) => lotwise,
+        None => programs::release("lotwise").await?,
+    };
+    let server = args.server.open().await?;
+    let target = Target::prepare(&server.db, server.psql().await).await?;
+    let service = Service::start(&lotwise, &server.db.url).await?;
     let mut results = Vec::new();
-    for shape in &SHAPES {
+    let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|only| only == name);
+    for shape in SHAPES.iter().filter(|shape| wanted(shape.name)) {
         results.extend(measure(shape, args.rounds, &service, &target).await?);
     }
-    results.extend(inserts(args.rounds, &target).await?);
-    let named = service.peak_rss_mb()?;
-    target.empty().await?;
-    through(&LARGEST, &service, &target).await.context(LARGEST.name)?;
-    results.push(Figure::new("peak_rss_mb".to_owned(), service.peak_rss_mb()?, "MB", None));
-    results.push(Figure::new("peak_rss_mb, without largest".to_owned(), named, "MB", None));
+    if wanted("telegraf_insert") {
+        results.extend(inserts(args.rounds, &target).await?);
+    }
+    if wanted("memory") {
+        results.extend(memory(&service, &target).await?);
+    }
     Report { results }.publish(args.json.as_deref())
 }
 
@@ -94,6 +97,19 @@ async fn measure(
         acknowledged.extend(load.acknowledged);
     }
     Ok(figures(shape.name, &measured, &floor, acknowledged))
+}
+
+/// The most memory of all, of the load before, and of each hostile case.
+async fn memory(service: &Service, target: &Target) -> anyhow::Result<Vec<Figure>> {
+    let mut peaks = vec![("load", service.peak_rss_mb()?)];
+    for case in &hostile::CASES {
+        target.empty().await?;
+        peaks.push((case.name, case.run(service, target).await?));
+    }
+    let most = peaks.iter().map(|(_, peak)| *peak).fold(0.0, f64::max);
+    let figure = |name: String, peak| Figure::new(name, peak, "MB", None);
+    let each = peaks.into_iter().map(|(name, peak)| figure(format!("peak_rss_mb, {name}"), peak));
+    Ok(std::iter::once(figure("peak_rss_mb".to_owned(), most)).chain(each).collect())
 }
 
 async fn inserts(rounds: u16, target: &Target) -> anyhow::Result<[Figure; 3]> {

@@ -1,0 +1,173 @@
+//! The control charts of one quantity of a machine while it runs: recursive statistics of the
+//! deviations from what is usual. Each knows only the past of its run.
+
+use std::collections::VecDeque;
+
+/// A statistic of the deviations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Chart {
+    /// Deviation now, less the median of the run's last quarter of an hour: a jump.
+    Jump,
+    /// Exponentially weighted mean over 8 minutes.
+    Level8,
+    /// The same over 25 minutes.
+    Level25,
+    /// The same over 90 minutes.
+    Level90,
+    /// Logarithm of the mean absolute step between neighbours over 20 minutes, without the largest
+    /// quarter of the steps: roughness.
+    Roughness,
+    /// Exponentially weighted mean over the runs, of all references.
+    Runs,
+}
+
+impl Chart {
+    /// Those that `Track` computes.
+    pub const OF_A_RUN: [Self; 5] =
+        [Self::Jump, Self::Level8, Self::Level25, Self::Level90, Self::Roughness];
+    /// Number of charts.
+    pub const COUNT: usize = 6;
+}
+
+/// Values of the charts of a run, in the order of `Chart::OF_A_RUN`; `None` where there is too little
+/// of the run.
+pub type Statistics = [Option<f64>; 5];
+
+/// An exponentially weighted mean that begins as a plain mean, so that its first values are not
+/// drawn to zero.
+///
+/// m ← m + (x - m) · max(1/n, 1/w): EWMA with smoothing 1/w (Roberts 1959) once n reaches w.
+/// Does not see: anything faster than about w samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Ewma {
+    /// Mean so far.
+    pub mean: f64,
+    /// Samples so far.
+    pub count: u32,
+}
+
+impl Ewma {
+    /// Takes a sample with a memory of `window` samples.
+    pub fn push(&mut self, value: f64, window: f64) {
+        self.count = self.count.saturating_add(1);
+        self.mean += (value - self.mean) * (1.0 / f64::from(self.count)).max(1.0 / window.max(1.0));
+    }
+}
+
+/// State of the charts through a run.
+#[derive(Clone, Debug)]
+pub struct Track {
+    /// Cells in a minute of the grid.
+    per_minute: f64,
+    recent: VecDeque<f64>,
+    levels: [Ewma; 3],
+    steps: VecDeque<f64>,
+    last: Option<f64>,
+}
+
+const WINDOWS_MIN: [f64; 3] = [8.0, 25.0, 90.0];
+const ROUGHNESS_MIN: f64 = 20.0;
+const RECENT_MIN: f64 = 15.0;
+
+impl Track {
+    /// At the start of a run, on a grid of cells of so many minutes.
+    pub fn new(cell_min: f64) -> Self {
+        Self {
+            per_minute: 1.0 / cell_min,
+            recent: VecDeque::new(),
+            levels: [Ewma::default(); 3],
+            steps: VecDeque::new(),
+            last: None,
+        }
+    }
+
+    /// Cells in so many minutes, at least three.
+    fn cells(&self, minutes: f64) -> f64 {
+        (minutes * self.per_minute).max(3.0)
+    }
+
+    /// Takes the deviation of a cell. `limit` cuts what a single cell can do to the levels.
+    pub fn push(&mut self, deviation: f64, limit: f64) -> Statistics {
+        let jump =
+            (self.recent.len() as f64 >= self.cells(5.0)).then(|| deviation - middle(&self.recent));
+        if let Some(last) = self.last.replace(deviation) {
+            self.steps.push_back((deviation - last).abs());
+            if self.steps.len() as f64 > self.cells(ROUGHNESS_MIN) {
+                self.steps.pop_front();
+            }
+        }
+        self.recent.push_back(deviation);
+        if self.recent.len() as f64 > self.cells(RECENT_MIN) {
+            self.recent.pop_front();
+        }
+        let windows = WINDOWS_MIN.map(|minutes| self.cells(minutes));
+        for (level, window) in self.levels.iter_mut().zip(windows) {
+            level.push(deviation.clamp(-limit, limit), window);
+        }
+        let level = |index: usize| {
+            let level = self.levels[index];
+            (f64::from(level.count) >= (windows[index] * 0.4).max(3.0)).then_some(level.mean)
+        };
+        let rough = (self.steps.len() as f64 >= self.cells(ROUGHNESS_MIN) * 0.6)
+            .then(|| low_mean(&self.steps))
+            .filter(|step| *step > 0.0)
+            .map(f64::ln);
+        [jump, level(0), level(1), level(2), rough]
+    }
+
+    /// A cell of which nothing is known, or in which the machine stood still.
+    pub fn interrupt(&mut self) {
+        self.last = None;
+    }
+
+    /// Begins the levels anew.
+    pub fn forget(&mut self) {
+        self.levels = [Ewma::default(); 3];
+    }
+
+    /// The best estimate of the run's own level: the longest mean that has enough samples.
+    pub fn run_level(&self) -> Option<f64> {
+        (f64::from(self.levels[2].count) >= self.cells(15.0)).then_some(self.levels[2].mean)
+    }
+}
+
+fn middle(values: &VecDeque<f64>) -> f64 {
+    super::robust::median(&mut values.iter().copied().collect()).unwrap_or(0.0)
+}
+
+/// Mean without the largest quarter. Unlike a median it does not jump from one step of the sensor's
+/// resolution to the next.
+fn low_mean(steps: &VecDeque<f64>) -> f64 {
+    let mut sorted: Vec<f64> = steps.iter().copied().collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let kept = (sorted.len() * 3 / 4).max(1);
+    super::robust::mean(&sorted[..kept.min(sorted.len())]).unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ewma_by_hand() {
+        let mut ewma = Ewma::default();
+        for value in [4.0, 8.0] {
+            ewma.push(value, 4.0);
+        }
+        assert_eq!(ewma.mean, 6.0);
+        for value in [6.0, 6.0, 10.0] {
+            ewma.push(value, 4.0);
+        }
+        // 6, 6, then 6 + (10 - 6) / 4.
+        assert_eq!(ewma.mean, 7.0);
+    }
+
+    #[test]
+    fn a_jump_is_measured_from_the_last_quarter_of_an_hour() {
+        let mut track = Track::new(1.0);
+        for _ in 0..10 {
+            track.push(1.0, f64::INFINITY);
+        }
+        assert_eq!(track.push(4.0, f64::INFINITY)[0], Some(3.0));
+    }
+}

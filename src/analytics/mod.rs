@@ -1,0 +1,18 @@
+//! Analytics: numbers in, findings out. Pure; knows neither SQL nor Grafana nor files.
+//!
+//! Normal depends on what is being made, so [`context`] comes first; [`envelope`] and [`scale`] say
+//! what is usual in each context, [`charts`] watch the deviations, [`episode`] makes one event of one
+//! cause, and [`monitor`] walks through a machine's history without ever looking ahead.
+
+pub mod charts;
+pub mod context;
+pub mod envelope;
+pub mod episode;
+pub mod finding;
+pub mod grid;
+pub mod history;
+pub mod monitor;
+pub mod robust;
+pub mod rules;
+pub mod scale;
+pub mod settings;

@@ -1,0 +1,194 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::analytics::finding::{Finding, Kind};
+use crate::analytics::history::{Kind as Reads, Machine, Quantity, Run, Sensor, Span};
+use crate::analytics::settings::Settings;
+
+const DAY_MIN: i64 = 1440;
+
+/// A number in [-1, 1) that looks like chance.
+fn chance(position: i64) -> f64 {
+    let mut z = (position as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+}
+
+fn gauge(key: &str, quantity: Quantity, values: Vec<f64>) -> Sensor {
+    Sensor {
+        key: key.into(),
+        quantity,
+        unit: String::new(),
+        kind: Reads::Gauge,
+        to_kilo: 1.0,
+        times: (0..values.len() as i64).map(|minute| minute * 60).collect(),
+        values,
+    }
+}
+
+/// A machine that makes A at 100 kW and B at 140 kW, four hours each with half an hour between.
+fn machine(days: i64, change: impl Fn(i64, f64) -> f64) -> Machine {
+    let cycle = 270;
+    let mut values = Vec::new();
+    let (mut runs, mut states) = (Vec::new(), Vec::new());
+    for minute in 0..days * DAY_MIN {
+        let (turn, of_turn) = (minute / cycle, minute % cycle);
+        let level = match of_turn {
+            0..30 => 10.0,
+            _ if turn % 2 == 0 => 100.0 * (1.0 + 0.01 * chance(turn)),
+            _ => 140.0 * (1.0 + 0.01 * chance(turn)),
+        };
+        values.push(change(minute, level * (1.0 + 0.02 * chance(minute + 1_000_000))));
+        if of_turn == 0 {
+            let (rest, start, end) = (minute * 60, (minute + 30) * 60, (minute + cycle) * 60);
+            let span = |state: &str, start, end| Span { state: state.into(), start, end };
+            states.push(span("idle", rest, start));
+            states.push(span("running", start, end));
+            runs.push(Run {
+                key: turn.to_string(),
+                reference: if turn % 2 == 0 { "A" } else { "B" }.into(),
+                start,
+                end,
+                good_units: None,
+                scrap_units: None,
+            });
+        }
+    }
+    let sensors = vec![gauge("power", Quantity::Power, values)];
+    Machine { key: "m".into(), sensors, runs, states }
+}
+
+/// 15 % more from minute 200 to 290 of day 14.
+fn shifted(minute: i64, value: f64) -> f64 {
+    if (14 * DAY_MIN + 200..14 * DAY_MIN + 290).contains(&minute) { 1.15 * value } else { value }
+}
+
+#[test]
+fn nothing_is_found_where_nothing_is() {
+    let outcome = monitor(&machine(20, |_, value| value), &Settings::default());
+    assert_eq!(outcome.findings, []);
+    assert_eq!(outcome.judged_from, Some(10 * 86_400));
+    assert!(outcome.score.iter().any(|score| *score > 0.0));
+}
+
+#[test]
+fn a_level_shift_is_one_event_with_its_energy_and_reason() {
+    let outcome = monitor(&machine(16, shifted), &Settings::default());
+    let [finding] = outcome.findings.as_slice() else { panic!("{:?}", outcome.findings) };
+    assert_eq!(finding.kind, Kind::LevelShift);
+    let minute = |second: i64| second / 60 - 14 * DAY_MIN;
+    assert!((200..=215).contains(&minute(finding.start)), "{finding:?}");
+    assert!((280..=305).contains(&minute(finding.end)), "{finding:?}");
+    // 15 % of 100 or 140 kW while running: between 15 and 35 kWh in an hour and a half.
+    let kwh = finding.energy_kwh.unwrap();
+    assert!((12.0..36.0).contains(&kwh), "{kwh}");
+    assert!(finding.reason.contains("% above the usual for reference B"), "{}", finding.reason);
+}
+
+#[test]
+fn a_stuck_sensor_and_waste_while_idle_are_found() {
+    let from = 12 * DAY_MIN;
+    let stuck = monitor(
+        &machine(
+            14,
+            |minute, value| {
+                if (from + 60..from + 160).contains(&minute) { 101.5 } else { value }
+            },
+        ),
+        &Settings::default(),
+    );
+    assert!(stuck.findings.iter().any(|finding| finding.kind == Kind::StuckSensor), "{stuck:?}");
+    // Day 12 begins at the start of a rest: 12 * 1440 is 64 cycles.
+    let waste = monitor(
+        &machine(14, |minute, value| {
+            if (from..from + 30).contains(&minute) { 80.0 + chance(minute) } else { value }
+        }),
+        &Settings::default(),
+    );
+    let kinds: Vec<Kind> = waste.findings.iter().map(|finding| finding.kind).collect();
+    assert_eq!(kinds, [Kind::IdleWaste]);
+}
+
+#[test]
+fn the_future_changes_nothing_that_was_raised() {
+    let whole = machine(18, shifted);
+    let mut cut = whole.clone();
+    let until = 16 * DAY_MIN as usize;
+    for sensor in &mut cut.sensors {
+        sensor.times.truncate(until);
+        sensor.values.truncate(until);
+    }
+    let settings = Settings::default();
+    let (all, past) = (monitor(&whole, &settings), monitor(&cut, &settings));
+    assert_eq!(past.findings, all.findings);
+    assert_eq!(past.score[..], all.score[..past.score.len()]);
+}
+
+fn times(findings: &[Finding], by: i64) -> Vec<(Kind, i64, i64, i64)> {
+    let moved = |f: &Finding| (f.kind, f.start - by, f.raised - by, f.end - by);
+    findings.iter().map(moved).collect()
+}
+
+#[test]
+fn units_and_the_calendar_do_not_matter() {
+    let settings = Settings::default();
+    let usual = machine(16, shifted);
+    let expected = times(&monitor(&usual, &settings).findings, 0);
+    let mut watts = usual.clone();
+    watts.sensors[0].values.iter_mut().for_each(|value| *value *= 1024.0);
+    assert_eq!(times(&monitor(&watts, &settings).findings, 0), expected);
+    let by = 1_700_000_040;
+    let mut later = usual;
+    later.sensors[0].times.iter_mut().for_each(|time| *time += by);
+    for run in &mut later.runs {
+        (run.start, run.end) = (run.start + by, run.end + by);
+    }
+    for span in &mut later.states {
+        (span.start, span.end) = (span.start + by, span.end + by);
+    }
+    assert_eq!(times(&monitor(&later, &settings).findings, by), expected);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn whatever_the_readings_are_the_answer_is_finite(
+        pattern in proptest::collection::vec(
+            prop_oneof![
+                Just(f64::NAN), Just(0.0), Just(-1.0), Just(1e300), Just(f64::INFINITY), 0.0..100.0f64
+            ],
+            0..40,
+        ),
+        quantity in prop_oneof![
+            Just(Quantity::Power), Just(Quantity::Temperature), Just(Quantity::Count), Just(Quantity::Other)
+        ],
+        kind in prop_oneof![Just(Reads::Gauge), Just(Reads::Counter), Just(Reads::Delta)],
+        with_runs: bool,
+    ) {
+        let mut machine = machine(12, |_, value| value);
+        let sensor = &mut machine.sensors[0];
+        sensor.quantity = quantity;
+        sensor.kind = kind;
+        let length = sensor.values.len();
+        if pattern.is_empty() {
+            sensor.times.clear();
+            sensor.values.clear();
+        } else {
+            for index in length / 2..length {
+                sensor.values[index] = pattern[index % pattern.len()];
+            }
+        }
+        if !with_runs {
+            machine.runs.clear();
+            machine.states.clear();
+        }
+        let outcome = monitor(&machine, &Settings::default());
+        prop_assert!(outcome.score.iter().all(|score| score.is_finite()));
+        for finding in &outcome.findings {
+            prop_assert!(finding.severity.is_finite());
+            prop_assert!(finding.start < finding.raised && finding.start < finding.end);
+        }
+    }
+}

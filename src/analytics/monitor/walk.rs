@@ -1,0 +1,376 @@
+//! The walk itself.
+
+use std::sync::Arc;
+
+use super::channel::{Channel, Place};
+use super::describe::Story;
+use super::model::{MOST, Model, Seen};
+use crate::analytics::context::{Context, Doing};
+use crate::analytics::envelope::{Measure, Middle, Observation};
+use crate::analytics::episode::{Episode, Exceedance, Gatherer, Mood, Rule};
+use crate::analytics::finding::Finding;
+use crate::analytics::grid::{Grid, is_ratio, resample};
+use crate::analytics::history::{Kind, Machine, Quantity};
+use crate::analytics::rules::{Resting, RestingTrack};
+use crate::analytics::settings::Settings;
+
+/// Below this share of its usual power a running machine stands still: a stop that nobody reported.
+const STILL_SHARE: f64 = 0.5;
+/// For so long, in minutes, such a stop is nothing; and so long after it nothing is judged.
+const STILL_MIN: f64 = 10.0;
+const AFTER_STILL_MIN: f64 = 4.0;
+/// Minutes after which a resting machine has come to rest.
+const AT_REST_MIN: f64 = 10.0;
+/// A stretch without judgement of so many minutes tears an event apart.
+const APART_MIN: f64 = 14.0 * 60.0;
+
+/// What the walk gives.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Findings, by start.
+    pub findings: Vec<Finding>,
+    /// Second of the first cell.
+    pub start: i64,
+    /// Seconds of a cell.
+    pub step: i64,
+    /// Score of each cell: 1 is the limit; 0 where nothing could be judged.
+    pub score: Vec<f32>,
+    /// Second from which findings can be raised; `None` where the history is too short.
+    pub judged_from: Option<i64>,
+}
+
+/// Walks through a machine's history.
+pub fn monitor(machine: &Machine, settings: &Settings) -> Outcome {
+    let Some(grid) = Grid::of(machine) else { return Outcome::default() };
+    let context = Context::of(machine, &grid);
+    let mut walk = Walk::new(machine, settings, grid, &context);
+    for cell in 0..grid.cells {
+        walk.step(cell);
+    }
+    walk.finish()
+}
+
+struct Walk<'a> {
+    machine: &'a Machine,
+    settings: &'a Settings,
+    grid: Grid,
+    context: &'a Context,
+    channels: Vec<Channel>,
+    resting: Vec<Option<Resting>>,
+    resting_track: RestingTrack,
+    gatherer: Gatherer,
+    flagged: Vec<bool>,
+    still: Vec<bool>,
+    still_cells: u32,
+    after_still: u32,
+    score: Vec<f32>,
+    findings: Vec<Finding>,
+    judged_from: Option<usize>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(machine: &'a Machine, settings: &'a Settings, grid: Grid, context: &'a Context) -> Self {
+        let calm = grid.cells_in(settings.calm_min) as u32;
+        Self {
+            machine,
+            settings,
+            grid,
+            context,
+            channels: channels(machine, &grid),
+            resting: vec![None; context.states.len()],
+            resting_track: RestingTrack::default(),
+            gatherer: Gatherer::new(calm, grid.cells_in(APART_MIN)),
+            flagged: vec![false; grid.cells],
+            still: vec![false; grid.cells],
+            still_cells: 0,
+            after_still: 0,
+            score: vec![0.0; grid.cells],
+            findings: Vec::new(),
+            judged_from: None,
+        }
+    }
+
+    fn step(&mut self, cell: usize) {
+        let day = self.grid.cells_in(1440.0);
+        let learned = cell as f64 * self.grid.minutes() / 1440.0;
+        if cell.is_multiple_of(day) && learned >= self.settings.least_history_days {
+            self.refit(cell);
+            self.judged_from.get_or_insert(cell);
+        }
+        for channel in &mut self.channels {
+            channel.repeat(cell);
+        }
+        let (exceedances, score, mood, resting) = match self.context.cells[cell] {
+            Doing::Running { reference, run, phase, .. } => {
+                let place = Place { cell, reference, run: self.run_id(run, cell), phase };
+                let (exceedances, score) = self.running(place);
+                let mood = if score.is_some() { Mood::CalmRunning } else { Mood::Silent };
+                (exceedances, score, mood, false)
+            }
+            Doing::Resting { state, since_min } => {
+                let (exceedances, score) = self.at_rest(cell, state, since_min);
+                let mood = if score.is_some() { Mood::CalmResting } else { Mood::Silent };
+                (exceedances, score, mood, true)
+            }
+            Doing::Unknown => (Vec::new(), None, Mood::Silent, true),
+        };
+        self.score[cell] = score.unwrap_or(0.0) as f32;
+        let exceedances = self.relevant(exceedances);
+        if let Some(ended) = self.gatherer.push(cell, resting, &exceedances, mood) {
+            self.end(&ended);
+        }
+    }
+
+    /// Where no runs are known, days stand in for them.
+    fn run_id(&self, run: usize, cell: usize) -> usize {
+        if run == usize::MAX { usize::MAX - cell / self.grid.cells_in(1440.0) } else { run }
+    }
+
+    fn running(&mut self, place: Place) -> (Vec<Exceedance>, Option<f64>) {
+        self.resting_track = RestingTrack::default();
+        let is_still = self.is_still(place);
+        let mut exceedances = Vec::new();
+        let mut score: Option<f64> = None;
+        let minutes = self.grid.minutes();
+        for (index, channel) in self.channels.iter_mut().enumerate() {
+            let judgement = channel.judge(place, is_still, minutes, self.settings);
+            exceedances.extend(
+                judgement.exceedances.into_iter().map(|e| Exceedance { channel: index, ..e }),
+            );
+            if let Some(own) = judgement.score {
+                score = Some(score.unwrap_or(0.0).max(own));
+            }
+        }
+        (exceedances, score)
+    }
+
+    /// A machine that is said to run but takes hardly any power stands still.
+    fn is_still(&mut self, place: Place) -> bool {
+        let power = self.channels.iter().find(|channel| channel.quantity == Quantity::Power);
+        let low = power.is_some_and(|channel| {
+            let usual = channel
+                .model
+                .as_ref()
+                .and_then(|model| model.envelope.usual(place.reference, place.phase));
+            usual.is_some_and(|usual| channel.values[place.cell] < STILL_SHARE * usual)
+        });
+        if low {
+            self.still_cells += 1;
+            self.after_still = self.grid.cells_in(AFTER_STILL_MIN) as u32;
+        } else {
+            self.still_cells = 0;
+            self.after_still = self.after_still.saturating_sub(1);
+        }
+        let short = f64::from(self.still_cells) * self.grid.minutes() <= STILL_MIN;
+        let is_still = (low && short) || (!low && self.after_still > 0);
+        self.still[place.cell] = is_still;
+        is_still
+    }
+
+    fn at_rest(
+        &mut self,
+        cell: usize,
+        state: usize,
+        since_min: f64,
+    ) -> (Vec<Exceedance>, Option<f64>) {
+        self.still_cells = 0;
+        if since_min == 0.0 {
+            self.resting_track = RestingTrack::default();
+        }
+        let Some(index) = self.channels.iter().position(|c| c.quantity == Quantity::Power) else {
+            return (Vec::new(), None);
+        };
+        let channel = &mut self.channels[index];
+        let value = channel.values[cell];
+        let usual = self.resting[state];
+        channel.usual[cell] = usual.map_or(f32::NAN, |resting| resting.usual as f32);
+        if !value.is_finite() || since_min < AT_REST_MIN / 2.0 {
+            return (Vec::new(), None);
+        }
+        let mean = self.resting_track.push(value, self.grid.minutes());
+        let level = channel.model.as_ref().and_then(|model| model.envelope.machine_level());
+        let (Some(mean), Some(resting), Some(level)) = (mean, usual, level) else {
+            return (Vec::new(), None);
+        };
+        let z = ((mean - resting.usual) / resting.sigma).clamp(-MOST, MOST);
+        if !z.is_finite() {
+            return (Vec::new(), None);
+        }
+        let limit = self.settings.resting_limit;
+        let share = (mean - resting.usual) / (self.settings.resting_share * level);
+        let strength = (z / limit).min(share).min(MOST);
+        let exceedance = Exceedance {
+            channel: index,
+            rule: Rule::Resting,
+            z,
+            limit,
+            lasting: strength >= 1.0,
+            cells: 1,
+        };
+        let exceedances = if strength >= 0.75 { vec![exceedance] } else { Vec::new() };
+        (exceedances, Some(strength.max(0.0)))
+    }
+
+    /// Beyond the limit, or near it where the same rule has begun the event that lasts.
+    fn relevant(&self, exceedances: Vec<Exceedance>) -> Vec<Exceedance> {
+        let open = self.gatherer.open();
+        let known = |e: &Exceedance| {
+            open.is_some_and(|open| {
+                open.evidence.iter().any(|seen| seen.channel == e.channel && seen.rule == e.rule)
+            })
+        };
+        exceedances.into_iter().filter(|e| e.lasting || known(e)).collect()
+    }
+
+    fn refit(&mut self, cell: usize) {
+        if let Some(open) = self.gatherer.open().cloned() {
+            self.flag(&open);
+        }
+        let window = self.grid.cells_in(self.settings.window_days * 1440.0);
+        let from = cell.saturating_sub(window);
+        let known_again = self.mostly_flagged(from, cell);
+        for index in 0..self.channels.len() {
+            let seen = self.seen(index, from, cell, &known_again);
+            let channel = &self.channels[index];
+            let model = Model::fit(
+                &seen,
+                self.context.references.len(),
+                (channel.measure, middle(channel.quantity)),
+                self.grid.minutes(),
+                channel.model.as_deref(),
+                self.settings,
+            );
+            let longest = self.longest_repetition(index, from, cell);
+            let least = self.grid.cells_in(self.settings.stuck_min) as f64;
+            let channel = &mut self.channels[index];
+            channel.model = model.map(Arc::new).or(channel.model.take());
+            channel.stuck_cells = (self.settings.stuck_factor * longest + 2.0).max(least);
+        }
+        self.refit_resting(from, cell);
+    }
+
+    /// What a channel's model is fitted to: running, not standing still, not part of an event, except
+    /// where most of a reference's past is: then that is what is usual.
+    fn seen(&self, index: usize, from: usize, to: usize, known_again: &[bool]) -> Vec<Seen> {
+        let channel = &self.channels[index];
+        let mut seen = Vec::new();
+        for cell in from..to {
+            let Doing::Running { reference, run, phase, .. } = self.context.cells[cell] else {
+                continue;
+            };
+            let value = channel.values[cell];
+            let excluded = self.flagged[cell] && !known_again[reference];
+            if value.is_finite() && !self.still[cell] && !excluded {
+                let run = self.run_id(run, cell);
+                seen.push(Seen { cell, item: Observation { reference, phase, run, value } });
+            }
+        }
+        seen
+    }
+
+    fn mostly_flagged(&self, from: usize, to: usize) -> Vec<bool> {
+        let mut counts = vec![(0u32, 0u32); self.context.references.len()];
+        for cell in from..to {
+            if let Doing::Running { reference, .. } = self.context.cells[cell] {
+                counts[reference].0 += u32::from(self.flagged[cell]);
+                counts[reference].1 += 1;
+            }
+        }
+        counts.iter().map(|&(flagged, all)| 2 * flagged > all).collect()
+    }
+
+    /// The longest repetition of a usual run: of the runs' longest ones, all but the top thirtieth.
+    fn longest_repetition(&self, index: usize, from: usize, to: usize) -> f64 {
+        let repeated = &self.channels[index].repeated;
+        let mut longest: Vec<f64> = Vec::new();
+        let mut last_run = None;
+        for (cell, &cells) in repeated.iter().enumerate().take(to).skip(from) {
+            if let Doing::Running { run, .. } = self.context.cells[cell] {
+                let run = self.run_id(run, cell);
+                if last_run != Some(run) {
+                    last_run = Some(run);
+                    longest.push(0.0);
+                }
+                if let Some(top) = longest.last_mut().filter(|_| !self.flagged[cell]) {
+                    *top = top.max(f64::from(cells));
+                }
+            }
+        }
+        longest.sort_unstable_by(f64::total_cmp);
+        let top = longest.len() / 30;
+        longest.len().checked_sub(top + 1).map_or(0.0, |position| longest[position])
+    }
+
+    fn refit_resting(&mut self, from: usize, to: usize) {
+        let Some(channel) = self.channels.iter().find(|c| c.quantity == Quantity::Power) else {
+            return;
+        };
+        let mut values: Vec<Vec<f64>> = vec![Vec::new(); self.context.states.len()];
+        for cell in from..to {
+            if let Doing::Resting { state, since_min } = self.context.cells[cell] {
+                let value = channel.values[cell];
+                if since_min >= AT_REST_MIN && value.is_finite() && !self.flagged[cell] {
+                    values[state].push(value);
+                }
+            }
+        }
+        self.resting = values.iter().map(|values| Resting::fit(values)).collect();
+    }
+
+    fn flag(&mut self, episode: &Episode) {
+        self.flagged[episode.start..=episode.last].fill(true);
+    }
+
+    fn end(&mut self, episode: &Episode) {
+        self.flag(episode);
+        for evidence in &episode.evidence {
+            self.channels[evidence.channel].forget();
+        }
+        let story = Story {
+            machine: self.machine,
+            grid: &self.grid,
+            context: self.context,
+            channels: &self.channels,
+            episode,
+        };
+        self.findings.extend(story.finding());
+    }
+
+    fn finish(mut self) -> Outcome {
+        let gatherer = std::mem::replace(&mut self.gatherer, Gatherer::new(1, 1));
+        if let Some(last) = gatherer.finish() {
+            self.end(&last);
+        }
+        Outcome {
+            findings: self.findings,
+            start: self.grid.start,
+            step: self.grid.step,
+            score: self.score,
+            judged_from: self.judged_from.map(|cell| self.grid.second(cell)),
+        }
+    }
+}
+
+fn middle(quantity: Quantity) -> Middle {
+    if quantity == Quantity::Count { Middle::Mean } else { Middle::Median }
+}
+
+fn channels(machine: &Machine, grid: &Grid) -> Vec<Channel> {
+    let has_power = machine.sensors.iter().any(|sensor| sensor.quantity == Quantity::Power);
+    let mut channels = Vec::new();
+    for (index, sensor) in machine.sensors.iter().enumerate() {
+        // An energy meter is a power sensor where there is no other.
+        let quantity = match sensor.quantity {
+            Quantity::Energy if has_power => continue,
+            Quantity::Energy => Quantity::Power,
+            other => other,
+        };
+        let measure = if is_ratio(quantity) { Measure::Ratio } else { Measure::Difference };
+        let values = resample(sensor, grid);
+        let mut channel = Channel::new(index, quantity, measure, values, grid.minutes());
+        channel.to_kilo = sensor.to_kilo;
+        channel.may_stick = sensor.kind == Kind::Gauge;
+        channels.push(channel);
+    }
+    channels
+}

@@ -1,0 +1,80 @@
+//! The command: reads its arguments, writes JSON, prints a table.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use super::dataset;
+use super::report::{Report, evaluate};
+use crate::analytics::settings::Settings;
+
+/// Measure the detectors on labelled data.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Directory with readings.csv, and runs.csv, states.csv and labels.csv.
+    #[arg(long)]
+    pub data: PathBuf,
+    /// File for the figures, as JSON.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+    /// File for the findings with their verdicts, as JSON lines.
+    #[arg(long)]
+    pub findings: Option<PathBuf>,
+    /// Permute the references among the runs first: shows what context is worth.
+    #[arg(long, value_name = "SEED")]
+    pub shuffle_references: Option<u64>,
+}
+
+/// Runs the command.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let mut dataset = dataset::read(&args.data)?;
+    if let Some(seed) = args.shuffle_references {
+        dataset.shuffle_references(seed);
+    }
+    let (report, judged) = evaluate(&dataset, &Settings::default());
+    let write = |path: &PathBuf, text: String| {
+        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    };
+    if let Some(path) = &args.json {
+        write(path, serde_json::to_string_pretty(&report)? + "\n")?;
+    }
+    if let Some(path) = &args.findings {
+        let mut lines = String::new();
+        for item in &judged {
+            lines.push_str(&serde_json::to_string(item)?);
+            lines.push('\n');
+        }
+        write(path, lines)?;
+    }
+    print(&report);
+    Ok(())
+}
+
+fn print(report: &Report) {
+    let show = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.3}"));
+    println!("faults found             {} of {}", report.found, report.faults);
+    println!("recall                   {}", show(report.recall));
+    println!("precision                {}", show(report.precision));
+    println!("F1                       {}", show(report.f1));
+    println!(
+        "false alarms             {} ({} a machine-week)",
+        report.false_alarms,
+        show(report.false_alarms_per_machine_week)
+    );
+    println!("VUS-PR                   {}", show(report.vus_pr));
+    println!("median delay, minutes    {}", show(report.median_delay_min));
+    println!(
+        "{:<20} {:>6} {:>6} {:>7} {:>6} {:>10}",
+        "kind", "faults", "found", "recall", "named", "delay min"
+    );
+    for (kind, by) in &report.kinds {
+        println!(
+            "{kind:<20} {:>6} {:>6} {:>7.2} {:>6} {:>10}",
+            by.faults,
+            by.found,
+            by.recall,
+            by.named,
+            show(by.median_delay_min)
+        );
+    }
+}
