@@ -82,6 +82,17 @@ export class Database {
     return increase(await this.meter(plant, line, range), range);
   }
 
+  /** Registers a sensor that never sends, so that one is silent for sure. */
+  async registerSilentSensor(plant: string, line: string, name: string) {
+    await this.rows(
+      `INSERT INTO lotwise.sensor (plant_id, line_id, key, name, quantity, unit, kind)
+       SELECT l.plant_id, l.id, $3, $3, 'temperature', '°C', 'gauge'
+       FROM lotwise.line l JOIN lotwise.plant p ON p.id = l.plant_id WHERE p.key = $1 AND l.key = $2
+       ON CONFLICT (plant_id, key) DO NOTHING`,
+      [plant, line, name]
+    );
+  }
+
   /** Names of the sensors of a line that were silent at this moment. */
   async silentSensors(plant: string, line: string): Promise<string[]> {
     const rows = await this.rows<{ name: string }>(
