@@ -18,9 +18,12 @@ pub const LATEST: i64 = 7;
 pub const KIND_SQL: &str = "SELECT (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'timescaledb'), \
      pg_catalog.current_setting('timescaledb.license', true)";
 
-/// One row: the newest migration that the database has, null without any. Fails with
-/// `undefined_table` where `lotwise migrate` never ran.
-pub const VERSION_SQL: &str = "SELECT max(version) FROM lotwise._sqlx_migrations WHERE success";
+/// One row: the migration up to which the database lacks none, null without the first. (The newest
+/// alone would hide one that is missing before it.) Fails with `undefined_table` where
+/// `lotwise migrate` never ran.
+pub const VERSION_SQL: &str = "SELECT max(version) FROM (
+    SELECT version, row_number() OVER (ORDER BY version) AS number
+    FROM lotwise._sqlx_migrations WHERE success) applied WHERE version = number";
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
@@ -109,7 +112,7 @@ pub async fn database_kind(conn: &mut PgConnection) -> Result<DatabaseKind, sqlx
     Ok(DatabaseKind::parse(version.as_deref(), license.as_deref()))
 }
 
-/// The newest migration that the database has.
+/// The migration up to which the database lacks none.
 pub async fn version(conn: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
     sqlx::query_scalar(VERSION_SQL).fetch_one(conn).await
 }
@@ -175,5 +178,12 @@ mod tests {
     #[test]
     fn latest_is_the_newest_migration() {
         assert_eq!(super::MIGRATIONS.iter().map(|m| m.version).max(), Some(super::LATEST));
+    }
+
+    /// [`super::VERSION_SQL`] counts on it.
+    #[test]
+    fn migrations_are_numbered_without_gaps() {
+        let numbers = super::MIGRATIONS.iter().map(|m| m.version);
+        assert!(numbers.eq(1..=super::LATEST));
     }
 }

@@ -1,10 +1,10 @@
-//! The command line: `lotwise migrate`, `ingest`, `key`, `rollup`, `doctor`, `demo`,
-//! `replay`, `simulate`, `evaluate`.
+//! The command line: `lotwise migrate`, `ingest`, `key`, `mapping`, `rollup`, `doctor`,
+//! `demo`, `replay`, `simulate`, `evaluate`.
 //!
 //! Reads the arguments and dispatches; each subcommand is a `run` function of its module.
 
 use clap::{Parser, Subcommand};
-use lotwise::ingest::{keys, service};
+use lotwise::ingest::{keys, mapping, service};
 use lotwise::{demo, doctor, evaluate, replay, rollup, schema, simulate};
 
 #[derive(Parser)]
@@ -23,6 +23,7 @@ enum Command {
     Migrate(schema::cli::Args),
     Ingest(service::Args),
     Key(keys::cli::Args),
+    Mapping(mapping::cli::Args),
     Rollup(rollup::cli::Args),
     Doctor(doctor::Args),
     Demo(demo::Args),
@@ -39,6 +40,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Migrate(args) => schema::cli::run(args).await,
         Command::Ingest(args) => service::run(args).await,
         Command::Key(args) => keys::cli::run(args).await,
+        Command::Mapping(args) => mapping::cli::run(args).await,
         Command::Rollup(args) => rollup::cli::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Demo(args) => demo::run(args).await,

@@ -92,7 +92,7 @@ fn for_people(path: &Path) -> Vec<Finding> {
     if let Ok(text) = fs::read(&refused) {
         let rows = text.iter().filter(|byte| **byte == b'\n').count();
         let found = format!("{rows} readings in {}", refused.display());
-        let advice = "post them again when their plant exists, and remove the file: see \"Spool\" in docs/admin.md";
+        let advice = "each line has its reason: post them again when that is gone, and remove the file; see \"Spool\" in docs/admin.md";
         findings.push(Finding::warn("spool, refused", found, advice));
     }
     let files = fs::read_dir(path).into_iter().flatten().flatten();

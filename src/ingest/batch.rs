@@ -11,6 +11,10 @@ pub const MAX_WEEKS: usize = 200;
 /// count, and few enough that others do not wait long behind it.
 pub const MAX_READINGS: usize = 10_000;
 
+/// Fewest readings for which a transaction of their own, beside another, saves more time than it
+/// costs.
+pub const WORTH_A_TRANSACTION: usize = 2_000;
+
 /// Sorted by plant, sensor and time without repeats. The upsert needs it: PostgreSQL refuses to
 /// write a row twice in one statement, and equal order in all writers prevents deadlocks.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -93,6 +97,31 @@ impl Batch {
     }
 }
 
+impl Batch {
+    /// About equal parts that may be written at the same time and in any order: at most `most`, each
+    /// [worth a transaction](WORTH_A_TRANSACTION), no sensor in two of them.
+    pub fn divide(self, most: usize) -> Vec<Self> {
+        let parts = most.min(self.len() / WORTH_A_TRANSACTION).max(1);
+        let mut rest = self.0;
+        let mut divided = Vec::with_capacity(parts);
+        for left in (2..=parts).rev() {
+            let middle = rest.len() / left;
+            let Some(at) = end_of_sensor(&rest, middle).filter(|at| *at < rest.len()) else { break };
+            let tail = rest.split_off(at);
+            divided.push(Self(std::mem::replace(&mut rest, tail)));
+        }
+        divided.push(Self(rest));
+        divided
+    }
+}
+
+/// Where the readings of the sensor at `index - 1` end.
+fn end_of_sensor(sorted: &[Reading], index: usize) -> Option<usize> {
+    let sensor = |r: &Reading| (r.plant, r.sensor);
+    let last = sensor(sorted.get(index.checked_sub(1)?)?);
+    Some(index + sorted[index..].partition_point(|r| sensor(r) == last))
+}
+
 /// Readings in PostgreSQL's binary COPY format, columns time, value, plant_id, sensor_id.
 pub fn to_copy(readings: &[Reading]) -> Vec<u8> {
     /// Microseconds from 1970 to 2000, where PostgreSQL starts to count.
@@ -130,7 +159,7 @@ fn week(reading: &Reading) -> i32 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Batch, MAX_READINGS, MAX_WEEKS, WEEK_US, to_copy};
+    use super::{Batch, MAX_READINGS, MAX_WEEKS, WEEK_US, WORTH_A_TRANSACTION, to_copy};
     use crate::domain::key::{PlantId, SensorId};
     use crate::ingest::reading::{Finite, Instant, Reading};
 
@@ -164,6 +193,26 @@ mod tests {
         assert_eq!(parts.iter().map(Batch::len).collect::<Vec<_>>(), [10_000, 10_000, 5_000]);
         assert!(parts.iter().all(|p| p.len() <= MAX_READINGS));
         assert_eq!(parts.into_iter().flat_map(|p| p.0).collect::<Vec<_>>(), all);
+    }
+
+    #[test]
+    fn divides_between_sensors() {
+        let sizes = |sensors: i32, each: i64, most| {
+            let all = (0..sensors).flat_map(|s| (0..each).map(move |t| reading(s, t, 0.0)));
+            let all: Vec<_> = all.collect();
+            let parts = Batch::new(all.clone()).divide(most);
+            let sizes: Vec<_> = parts.iter().map(Batch::len).collect();
+            assert_eq!(parts.into_iter().flat_map(|p| p.0).collect::<Vec<_>>(), all);
+            sizes
+        };
+        assert_eq!(sizes(1_000, 5, 4), [2_500, 2_500]);
+        assert_eq!(sizes(1_000, 10, 4), [2_500, 2_500, 2_500, 2_500]);
+        assert_eq!(sizes(1_000, 10, 1), [10_000]);
+        assert_eq!(sizes(3, 1_500, 4), [3_000, 1_500], "whole sensors");
+        assert_eq!(sizes(1, 10_000, 4), [10_000]);
+        assert_eq!(sizes(100, 39, 4), [3_900], "two parts would be too small");
+        assert_eq!(sizes(0, 0, 4), [0]);
+        assert_eq!(WORTH_A_TRANSACTION, 2_000);
     }
 
     #[test]

@@ -101,6 +101,15 @@ impl DriverError {
     }
 }
 
+impl DriverError {
+    /// Whether the rows will be refused however often they are sent, as far as an error can tell: a
+    /// rule or a limit of the database, and not its state of a moment, or damage of its own.
+    pub fn is_for_good(&self) -> bool {
+        let code = self.sqlstate().unwrap_or_default();
+        self.is_of_the_data() && !code.starts_with("55") && !matches!(&*code, "XX001" | "XX002")
+    }
+}
+
 /// A pool that connects at its first use, so that the service starts before its database.
 ///
 /// # Errors

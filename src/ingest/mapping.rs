@@ -1,9 +1,12 @@
 //! Which sensor a field of line protocol is, as a plant's mappings say it. Pure; [`store`] has the
-//! table and what is kept of it in memory, [`item`] the mappings as they are sent.
+//! table and what is kept of it in memory, [`item`] the mappings as they are sent, [`trial`] what
+//! they would do, [`cli`] the command.
 
+pub mod cli;
 pub mod item;
 pub mod store;
 mod template;
+pub mod trial;
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -56,7 +57,9 @@ impl Tls {
         let texts = files.read()?;
         let (changed, config) = watch::channel(texts.load()?);
         let every = Duration::from_secs(args.tls_reload_seconds.max(1));
-        let following = tokio::spawn(files::follow(files, texts, changed, every));
+        // Before the first connection: without it, SIGHUP would end the process.
+        let hangups = signal(SignalKind::hangup()).ok();
+        let following = tokio::spawn(files::follow(files, texts, changed, every, hangups));
         Ok(Some(Self { config, following }))
     }
 }

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use chrono::Utc;
 use deadpool_postgres::{ClientWrapper, Pool};
 use futures_util::SinkExt;
-use futures_util::future::{join, join3};
+use futures_util::future::{join, join_all, join3};
 use tokio_postgres::Statement;
 
 use crate::ingest::batch::{Batch, to_copy};
@@ -57,6 +57,8 @@ pub struct Writer(Arc<Shared>);
 
 struct Shared {
     pool: Pool,
+    /// Most parts of a batch that are written at once.
+    parts: usize,
     queue: Queue,
     newest: Newest,
     partitions: Partitions,
@@ -66,9 +68,10 @@ impl Writer {
     /// A writer that takes its connections from `pool` (see [`crate::ingest::copy_pool`]), and runs
     /// at most as many transactions at once as the pool has connections.
     pub fn new(pool: Pool) -> Self {
-        let queue = Queue::new(pool.status().max_size);
+        let parts = pool.status().max_size;
+        let queue = Queue::new(parts);
         let (newest, partitions) = (Newest::default(), Partitions::default());
-        Self(Arc::new(Shared { pool, queue, newest, partitions }))
+        Self(Arc::new(Shared { pool, parts, queue, newest, partitions }))
     }
 
     /// Stores the batch; returns how many readings it held. A caller that is dropped takes back
@@ -81,9 +84,16 @@ impl Writer {
         let count = batch.len() as u64;
         // One part after the other, so that a large batch does not fill the queue before others.
         for part in batch.split() {
-            self.store_part(part).await?;
+            self.store_at_once(part.divide(self.0.parts)).await?;
         }
         Ok(count)
+    }
+
+    /// Stores parts that share no sensor, each in a transaction of its own where there are workers
+    /// for it. Waits for all of them also when one fails, so that none is under way afterwards.
+    async fn store_at_once(&self, parts: Vec<Batch>) -> Outcome {
+        let stored = join_all(parts.into_iter().map(|part| self.store_part(part))).await;
+        stored.into_iter().collect()
     }
 
     /// Makes the partitions of this week and the next, so that no sender waits for them at the turn

@@ -28,6 +28,22 @@ async fn migrates_a_plain_database_to_weekly_partitions() {
     assert_eq!(kind as u8 as char, 'p');
 }
 
+/// The newest migration says nothing of those before it.
+#[tokio::test]
+async fn a_migration_that_is_missing_in_between_counts_and_is_caught_up_with() {
+    let db = TestDb::migrated(Server::Plain).await;
+    let mut conn = db.pool().await.acquire().await.expect("connection").detach();
+    for undone in ["DROP TABLE sensor_mapping", "DELETE FROM _sqlx_migrations WHERE version = 4"] {
+        sqlx::query(undone).execute(&mut conn).await.expect("undo");
+    }
+    assert_eq!(schema::version(&mut conn).await.expect("version"), Some(3));
+    let done = schema::migrate(&db.url, TimescaleChoice::Off).await.expect("migrate");
+    assert_eq!((done.from, done.to), (Some(3), LATEST));
+    assert_eq!(schema::version(&mut conn).await.expect("version"), Some(LATEST));
+    sqlx::query("DELETE FROM _sqlx_migrations").execute(&mut conn).await.expect("undo all");
+    assert_eq!(schema::version(&mut conn).await.expect("version"), None);
+}
+
 #[tokio::test]
 async fn says_what_is_wrong_with_a_url() {
     let error =

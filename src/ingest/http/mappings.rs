@@ -23,12 +23,8 @@ use crate::ingest::auth::Grant;
 use crate::ingest::keys::Scope;
 use crate::ingest::mapping::item::{self, MappingItem};
 use crate::ingest::mapping::store::Mappings;
-use crate::ingest::mapping::{ANY, Mapping};
-use crate::ingest::payload::line_protocol::{Field, Item, Naming, read};
-use crate::ingest::payload::{Reason, RowError};
-
-/// Most fields that a test answers for.
-const MAX_TESTED: usize = 1_000;
+use crate::ingest::mapping::ANY;
+use crate::ingest::mapping::trial::{TestedField, Trial};
 
 /// The routes. A change is in use by the next request.
 pub fn routes(mappings: Mappings) -> Router<App> {
@@ -102,42 +98,6 @@ pub struct MappingTest {
     errors: Vec<LineProblem>,
 }
 
-/// What would become of a field.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct TestedField {
-    /// Number of its line, from 1.
-    line: usize,
-    /// Its name.
-    #[schema(example = "energy")]
-    field: String,
-    /// Key of the plant; null where none is named.
-    plant: Option<String>,
-    /// Key of the sensor; null where a mapping leaves the field out.
-    #[schema(example = "oven.energy")]
-    sensor: Option<String>,
-    /// Whether the plant has that sensor.
-    registered: bool,
-    /// The reading, in the sensor's unit; null where there is none.
-    value: Option<f64>,
-    /// The mapping that fits; null: the rule without mappings.
-    mapping: Option<UsedMapping>,
-}
-
-/// The key of a mapping.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct UsedMapping {
-    measurement: String,
-    tags: BTreeMap<String, String>,
-    field: String,
-}
-
-impl From<&Mapping> for UsedMapping {
-    fn from(mapping: &Mapping) -> Self {
-        let Mapping { measurement, tags, field, .. } = mapping.clone();
-        Self { measurement, tags, field }
-    }
-}
-
 /// Say which sensor each field of line protocol would be
 ///
 /// Takes what `/api/v2/write` takes, with the same parameters, and stores nothing.
@@ -155,42 +115,11 @@ pub async fn test(
     let target = Target::of(query, &grant)?;
     let mappings = app.mappings.current().await?;
     let naming = target.naming(&grant, &mappings);
-    let mut test = MappingTest::default();
-    read(&body, target.precision, target.now, naming, &mut |item| match item {
-        _ if test.fields.len() + test.errors.len() >= MAX_TESTED => {}
-        Item::Error(error) => test.errors.push(LineProblem::from(&error)),
-        Item::Field(field) => match denied(&field, &grant) {
-            Some(error) => test.errors.push(LineProblem::from(&error)),
-            None => test.fields.push(tested(field, naming)),
-        },
+    let mut trial = Trial::of(&body, target.precision, target.now, naming, |plant| {
+        grant.allows_plant(plant)
     });
-    fn named(field: &TestedField) -> Option<(&str, &str)> {
-        Some((field.plant.as_deref()?, field.sensor.as_deref()?))
-    }
-    let registered = app.intake.registered(test.fields.iter().filter_map(named)).await?;
-    let with_sensor = test.fields.iter_mut().filter(|field| named(field).is_some());
-    for (field, registered) in with_sensor.zip(registered) {
-        field.registered = registered;
-    }
-    Ok(Json(test))
-}
-
-/// A key is told nothing of other plants.
-fn denied(field: &Field<'_, '_, '_>, grant: &Grant) -> Option<RowError> {
-    let plant = field.plant.as_deref().filter(|plant| !grant.allows_plant(plant))?;
-    let reason = Reason::PlantNotAllowed(plant.to_owned());
-    Some(RowError { position: field.position, reason })
-}
-
-fn tested(field: Field<'_, '_, '_>, naming: Naming<'_>) -> TestedField {
-    let plant = field.plant.as_deref().or(naming.default_plant);
-    TestedField {
-        line: field.position,
-        field: field.name.to_owned(),
-        plant: plant.map(str::to_owned),
-        value: field.sensor.is_some().then(|| field.value.ok().map(|v| v.get())).flatten(),
-        sensor: field.sensor.map(|sensor| sensor.into_owned()),
-        registered: false,
-        mapping: field.mapping.map(UsedMapping::from),
-    }
+    let registered = app.intake.registered(trial.sensors()).await?;
+    trial.set_registered(registered);
+    let Trial { fields, errors } = trial;
+    Ok(Json(MappingTest { fields, errors: errors.iter().map(LineProblem::from).collect() }))
 }

@@ -16,7 +16,8 @@ use utoipa::{IntoParams, Modify, OpenApi as _};
 
 use super::context::{ListParameters, Listed};
 use super::csv::{CellProblem, FileOutcome};
-use super::mappings::{MappingTest, TestedField, UsedMapping};
+use super::mappings::MappingTest;
+use crate::ingest::mapping::trial::{TestedField, UsedMapping};
 use super::problem::Problem;
 use super::quarantine::{HeldReading, HeldReadings, Replayed};
 use super::readings::{ItemProblem, Outcome, ReadingItem, ReadingsBody, TimeItem};

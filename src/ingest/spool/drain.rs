@@ -31,6 +31,13 @@ const MERGE_ROWS: u64 = 40_000;
 /// Parts of them that are stored at once; each sensor is in one of them.
 const PARTS: i32 = 4;
 
+/// How often in a row the database has to refuse a record for its data before it is taken apart.
+const REFUSALS: u32 = 4;
+
+/// Refused parts of a record that are taken apart further: enough to find four bad rows among
+/// 10,000. What is refused after them is set aside as a whole.
+const PROBES: u32 = 64;
+
 /// First and longest time between two attempts.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 
@@ -54,8 +61,9 @@ impl Draining {
     /// Starts it.
     pub fn start(spool: Spool, direct: Direct) -> Self {
         let (stop, stopped) = oneshot::channel();
+        let (at_once, refusals) = (usize::MAX, 0);
         let drain =
-            Drain { spool, direct, walk: None, batch: None, at_once: usize::MAX, last: None };
+            Drain { spool, direct, walk: None, batch: None, at_once, refusals, last: None };
         let task = tokio::spawn(async move {
             tokio::select! {
                 () = drain.run() => {}
@@ -84,6 +92,8 @@ struct Drain {
     batch: Option<Batch>,
     /// Records that are stored together; fewer after the database refused some.
     at_once: usize,
+    /// How often in a row the first record was refused alone.
+    refusals: u32,
     /// Number of the last record that was read.
     last: Option<u64>,
 }
@@ -169,10 +179,15 @@ impl Drain {
                 // Smaller transactions may be within its limits, and one record that it does not
                 // take must not hold up those before it.
                 self.at_once = (count / 2).max(1);
-                return Err(error.into());
+                self.refusals += u32::from(count == 1 && error.source.is_for_good());
+                if self.refusals < REFUSALS {
+                    return Err(error.into());
+                }
+                self.take_apart(batch).await?
             }
             stored => stored?,
         };
+        self.refusals = 0;
         self.at_once = self.at_once.saturating_mul(2);
         self.stored(count, newest);
         Ok(())
@@ -244,8 +259,45 @@ impl Drain {
                 Err(error) => self.unreadable(&error),
             }
         }
+        self.store_records(&records).await?;
+        Ok(records.last().map(|record| record.origin.received))
+    }
+
+    /// Stores what the database takes of the first record, and sets the other rows aside; gives its
+    /// time of arrival.
+    async fn take_apart(&self, batch: &Batch) -> Result<Option<Instant>, StepError> {
+        let record = batch.records.front().and_then(|(_, payload)| record::read(payload).ok());
+        let Some(Record { origin, rows }) = record else { return Ok(None) };
+        let mut refused = Vec::new();
+        let mut probes = 0;
+        // The rows' order counts: the first part is on top.
+        let mut parts = vec![&rows[..]];
+        while let Some(part) = parts.pop() {
+            let record = Record { origin: origin.clone(), rows: part.to_vec() };
+            match self.store_records(&[record]).await {
+                Ok(()) => {}
+                Err(StepError::Database(error)) if error.source.is_for_good() => {
+                    probes += 1;
+                    let (first, second) = part.split_at(part.len() / 2);
+                    if first.is_empty() || probes > PROBES {
+                        let why = &error.source;
+                        refused.extend(part.iter().map(|r| Refused::by_database(r, &origin, why)));
+                    } else {
+                        parts.extend([second, first]);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if !refused.is_empty() {
+            self.set_aside(&refused).await?;
+        }
+        Ok(Some(origin.received))
+    }
+
+    async fn store_records(&self, records: &[Record<'_>]) -> Result<(), StepError> {
         let mut sorted = Sorted::default();
-        for record in &records {
+        for record in records {
             sorted.add(record, &self.direct).await?;
         }
         let Sorted { readings, held, refused, accepted, rejected } = sorted;
@@ -262,7 +314,7 @@ impl Drain {
             count_accepted(protocol, readings);
         }
         rejected.iter().for_each(count_rejected);
-        Ok(records.last().map(|record| record.origin.received))
+        Ok(())
     }
 
     /// A sound frame of another version of this program: a people's case, like damage.

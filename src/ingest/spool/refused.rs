@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::folder::private;
 use super::record::{Origin, Row};
+use crate::ingest::database::DriverError;
 use crate::ingest::payload::Reason;
 
 /// A line.
@@ -32,13 +33,22 @@ pub struct Refused<'a> {
 impl<'a> Refused<'a> {
     /// A row, where it is from, and why it is refused.
     pub fn new(row: &Row<'a>, origin: &'a Origin, reason: &Reason) -> Self {
+        Self::with(row, origin, reason.code(), reason.to_string())
+    }
+
+    /// A row that is sound as far as this program can tell, and what the database says about it.
+    pub fn by_database(row: &Row<'a>, origin: &'a Origin, error: &DriverError) -> Self {
+        Self::with(row, origin, "refused_by_database", error.to_string())
+    }
+
+    fn with(row: &Row<'a>, origin: &'a Origin, code: &'static str, message: String) -> Self {
         Self {
             plant: row.plant,
             sensor: row.sensor,
             time: text(row.time.to_utc()),
             value: row.value.get(),
-            code: reason.code(),
-            message: reason.to_string(),
+            code,
+            message,
             key: &origin.sender.key,
             protocol: &origin.protocol,
             received_at: text(origin.received.to_utc()),

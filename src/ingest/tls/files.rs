@@ -9,7 +9,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 
 use crate::ingest::telemetry;
@@ -93,9 +93,9 @@ pub async fn follow(
     mut last: Texts,
     changed: watch::Sender<Arc<ServerConfig>>,
     every: Duration,
+    mut hangups: Option<Signal>,
 ) {
     let mut ticks = tokio::time::interval(every);
-    let mut hangups = signal(SignalKind::hangup()).ok();
     let mut failed = None;
     loop {
         tokio::select! {
@@ -121,7 +121,7 @@ pub async fn follow(
 }
 
 /// The next SIGHUP, where the system has it.
-async fn hangup(hangups: &mut Option<tokio::signal::unix::Signal>) -> Option<()> {
+async fn hangup(hangups: &mut Option<Signal>) -> Option<()> {
     match hangups {
         Some(hangups) => hangups.recv().await,
         None => None,

@@ -11,16 +11,13 @@ use std::time::Instant;
 
 use tokio::sync::{Notify, oneshot};
 
-use crate::ingest::batch::{Batch, MAX_READINGS, MAX_WEEKS};
+use crate::ingest::batch::{Batch, MAX_READINGS, MAX_WEEKS, WORTH_A_TRANSACTION};
 use crate::ingest::database::Unavailable;
 use crate::ingest::telemetry;
 use running::{Places, Running};
 
 /// Most readings that wait; some 12 MB.
 const MAX_WAITING: usize = 500_000;
-
-/// Waiting readings that are worth another transaction beside those that run.
-const WORTH_ANOTHER: usize = 5_000;
 
 /// What became of a batch: committed or not.
 pub type Outcome = Result<(), Unavailable>;
@@ -87,8 +84,8 @@ impl Queue {
         state.readings += batch.len();
         state.waiting.push_back(Waiting { batch, receipt: sender });
         let now = Instant::now();
-        let pressing =
-            state.readings >= WORTH_ANOTHER || state.running.iter().any(|r| r.is_stuck(now));
+        let pressing = state.readings >= WORTH_A_TRANSACTION * (state.coming() + 1)
+            || state.running.iter().any(|r| r.is_stuck(now));
         let start_worker = state.workers == 0 || (state.workers < self.max_workers && pressing);
         state.workers += usize::from(start_worker);
         state.report();
@@ -105,6 +102,7 @@ impl Queue {
         let now = Instant::now();
         let (mut batches, mut receipts) = (Vec::new(), Vec::new());
         let (mut readings, mut weeks) = (0, 0);
+        let most = state.share();
         let doubtful = state.running.iter().any(|running| running.is_doubtful(now));
         let mut left: VecDeque<Waiting> = VecDeque::new();
         let mut left_places: Vec<Places> = Vec::new();
@@ -124,7 +122,7 @@ impl Queue {
             }
             readings += next.batch.len();
             weeks += next.batch.weeks().len();
-            let fits = readings <= MAX_READINGS && weeks <= MAX_WEEKS;
+            let fits = readings <= most && weeks <= MAX_WEEKS;
             if !fits && !batches.is_empty() {
                 state.waiting.push_front(next);
                 break;
@@ -186,6 +184,18 @@ impl Queue {
 }
 
 impl State {
+    /// Most readings of the next transaction: what waits is shared with the other workers that come
+    /// for it now.
+    fn share(&self) -> usize {
+        let workers = self.coming().max(1);
+        self.readings.div_ceil(workers).clamp(WORTH_A_TRANSACTION, MAX_READINGS)
+    }
+
+    /// Workers that come for what waits.
+    fn coming(&self) -> usize {
+        self.workers.saturating_sub(self.running.len())
+    }
+
     fn report(&self) {
         metrics::gauge!(telemetry::WAITING_READINGS).set(self.readings as f64);
     }

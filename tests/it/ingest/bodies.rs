@@ -73,7 +73,8 @@ async fn slowly(ingest: &Ingest, path: &str) -> String {
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_given_up() {
-    let ingest = Ingest::with_plants(Server::Plain).await;
+    let mut ingest = Ingest::with_plants(Server::Plain).await;
+    ingest.restart(|args| args.body_seconds = 3).await;
     let (json, lines, quick) = tokio::join!(
         slowly(&ingest, "/v1/readings"),
         slowly(&ingest, "/api/v2/write?bucket=madrid"),

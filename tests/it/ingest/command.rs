@@ -160,3 +160,63 @@ async fn a_key_is_rotated() {
     let files = std::fs::read_dir(folder.path()).expect("folder").count();
     assert_eq!(files, 1, "no secrets left behind");
 }
+
+#[tokio::test]
+async fn mappings_are_set_tested_listed_and_deleted() {
+    let db = TestDb::migrated(Server::Plain).await;
+    sqlx::raw_sql(
+        "INSERT INTO plant (key, name, time_zone) VALUES ('madrid', 'M', 'Europe/Madrid');
+         INSERT INTO sensor (plant_id, key, name, quantity, unit, kind)
+             SELECT id, 'L1-E', 'E', 'energy', 'kWh', 'counter' FROM plant",
+    )
+    .execute(&db.pool().await)
+    .await
+    .expect("a plant");
+    let place = ["--plant", "madrid", "--measurement", "modbus", "--tag", "slave=7"];
+    let put = |more: &[&str]| lotwise(&db, &[&["mapping", "put"], &place[..], more].concat());
+    let (done, said) = put(&["--field", "energy", "--sensor", "L1-E", "--factor", "0.1"]);
+    assert!(done && said.contains("1 mappings are set"), "{said}");
+    assert!(put(&["--field", "quality", "--leave-out"]).0);
+    let (done, said) = put(&["--field", "T"]);
+    assert!(!done && said.contains("sensor is missing"), "{said}");
+    let (done, said) = lotwise(&db, &["mapping", "put", "--plant", "nix", "--sensor", "x"]);
+    assert!(!done && said.contains("unknown plant"), "{said}");
+    // What is not given stays.
+    assert!(put(&["--field", "energy", "--offset", "-1"]).0);
+
+    let folder = tempfile::tempdir().expect("folder");
+    let (lines, listed) = (folder.path().join("lines"), folder.path().join("listed"));
+    std::fs::write(&lines, "modbus,slave=7 energy=120i,quality=1i,T=4 0\nmodbus energy=1 0\nbad\n")
+        .expect("write");
+    let test = |plant: &[&str]| {
+        lotwise(&db, &[&["mapping", "test", lines.to_str().expect("path")], plant].concat())
+    };
+    let (done, said) = test(&["--plant", "madrid"]);
+    let expected = [
+        "line 1, field \"energy\": 11 of madrid/L1-E (mapping modbus {\"slave\":\"7\"} energy)",
+        "line 1, field \"quality\": left out (mapping modbus {\"slave\":\"7\"} quality)",
+        "line 1, field \"T\": 4 of madrid/modbus.T, which is not registered (no mapping)",
+        "line 2, field \"energy\": 1 of madrid/modbus.energy, which is not registered (no mapping)",
+    ];
+    let said: Vec<_> = said.lines().collect();
+    assert!(done && said[..4] == expected && said[4].starts_with("line 3: "), "{said:#?}");
+    assert!(test(&[]).1.contains("of no plant"));
+
+    // The list can be put again, as a whole or not at all.
+    let (_, list) = lotwise(&db, &["mapping", "list", "--plant", "madrid"]);
+    assert_eq!(list.lines().count(), 2, "{list}");
+    let delete = |field| lotwise(&db, &[&["mapping", "delete"], &place[..], &["--field", field]].concat());
+    assert!(delete("energy").0);
+    let (done, said) = delete("energy");
+    assert!(!done && said.contains("no such mapping"), "{said}");
+    let file = listed.to_str().expect("path");
+    let put_file = |text: &str| {
+        std::fs::write(&listed, text).expect("write");
+        lotwise(&db, &["mapping", "put", "--file", file])
+    };
+    let (done, said) = put_file(&format!("{list}{{\"plant\":\"madrid\",\"factor\":0}}\n"));
+    assert!(!done && said.contains("mapping 3"), "{said}");
+    assert_eq!(lotwise(&db, &["mapping", "list"]).1.lines().count(), 1);
+    assert!(put_file(&list).0);
+    assert_eq!(lotwise(&db, &["mapping", "list"]).1, list);
+}

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::on_both;
 use crate::support::cluster::Cluster;
+use crate::support::command::{lotwise, stdout};
 use crate::support::db::{Server, TestDb};
 use crate::support::ingest::answer;
 use crate::support::service::Service;
@@ -16,6 +17,7 @@ on_both!(
     nothing_is_lost_and_the_last_value_stays,
     a_late_write_does_not_come_after_newer_values,
     what_a_former_process_left_is_stored_first,
+    what_the_database_never_takes_is_set_aside_and_the_rest_goes_on,
 );
 
 fn one(second: i64, value: f64) -> Value {
@@ -101,6 +103,44 @@ async fn what_a_former_process_left_is_stored_first(server: Server) {
     assert_eq!(service.write("T1 value=3 60").await.status, 204);
     service.drained().await;
     assert_eq!(service.stored().await, ["madrid/T1 60 3"]);
+}
+
+/// A rule that somebody gave the table: two rows of a record break it, in front of other records.
+async fn what_the_database_never_takes_is_set_aside_and_the_rest_goes_on(server: Server) {
+    let mut service = Service::new(server).await;
+    service.start(&[]);
+    assert_eq!(service.write("T1 value=1 60").await.status, 204);
+    sqlx::query("ALTER TABLE reading ADD CONSTRAINT plausible CHECK (value < 1000)")
+        .execute(&service.pool)
+        .await
+        .expect("a rule");
+    let line = |s: i32| format!("T1 value={} {s}\n", if s == 90 || s == 130 { 5_000 } else { s });
+    let lines: String = (61..161).map(line).collect();
+    assert_eq!(service.write(lines).await.status, 204, "{}", service.log());
+    assert_eq!(service.write("T2 value=7 60\nT1 value=8 61").await.status, 204);
+    service.drained().await;
+    let stored = service.stored().await;
+    assert_eq!(stored.len(), 1 + 98 + 1, "{stored:?}");
+    for row in ["madrid/T2 60 7", "madrid/T1 61 8", "madrid/T1 89 89", "madrid/T1 160 160"] {
+        assert!(stored.iter().any(|stored| stored == row), "{row} is missing in {stored:?}");
+    }
+    let file = service.spool().join("refused.jsonl");
+    let text = std::fs::read_to_string(&file).expect("refused rows");
+    let refused: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let times: Vec<_> = refused.iter().map(|row| row["time"].as_str()).collect();
+    assert_eq!(times, [Some("1970-01-01T00:01:30Z"), Some("1970-01-01T00:02:10Z")]);
+    for row in &refused {
+        assert_eq!((&row["code"], &row["value"]), (&json!("refused_by_database"), &json!(5000.0)));
+        assert!(row["message"].as_str().is_some_and(|m| m.contains("plausible")), "{row}");
+    }
+    let metrics = service.get("/metrics").await.text;
+    assert!(metrics.contains("lotwise_ingest_spool_refused_rows_total 2"), "{metrics}");
+    let doctor = lotwise(&["doctor", "--database-url", &service.db.url, "--spool"])
+        .arg(service.spool())
+        .output();
+    let said = stdout(&doctor.expect("run lotwise doctor"));
+    assert!(said.contains("2 readings in") && said.contains("refused.jsonl"), "{said}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! HTTPS: certificates from files, client certificates, and a stop in the midst of a request.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use lotwise::ingest::service::Args;
@@ -14,7 +15,7 @@ use tokio::net::TcpStream;
 
 use super::on_both;
 use crate::support::command::{lotwise, stdout};
-use crate::support::db::Server;
+use crate::support::db::{Server, TestDb};
 use crate::support::ingest::{Ingest, answer};
 
 on_both!(readings_come_over_https, a_request_that_is_under_way_is_finished);
@@ -154,6 +155,48 @@ async fn a_new_certificate_is_taken_and_a_broken_one_is_not() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(works(&new).await, "the certificate from before stays");
+}
+
+/// The certificate is looked at once an hour here, so that only the signal can be why it is taken.
+#[tokio::test]
+async fn a_new_certificate_is_taken_on_sighup() {
+    let (old, new) = (Authority::new(), Authority::new());
+    let folder = TempDir::new().expect("folder");
+    old.install(folder.path());
+    let db = TestDb::migrated(Server::Plain).await;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = free.local_addr().expect("address").port();
+    drop(free);
+    let mut service = lotwise(&["ingest", "--database-url", &db.url, "--tls-reload-seconds", "3600"])
+        .args(["--listen", &format!("127.0.0.1:{port}"), "--tls-cert"])
+        .arg(folder.path().join("cert.pem"))
+        .arg("--tls-key")
+        .arg(folder.path().join("key.pem"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("start lotwise ingest");
+    let works = async |authority: &Authority| {
+        let client = authority.client().build().expect("client");
+        let answer = client.get(format!("https://localhost:{port}/health")).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    };
+    let until_works = async |authority: &Authority, what: &str| {
+        let started = Instant::now();
+        while !works(authority).await {
+            assert!(started.elapsed() < Duration::from_secs(120), "{what}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    until_works(&old, "lotwise ingest does not listen").await;
+    new.install(folder.path());
+    assert!(works(&old).await && !works(&new).await, "nothing changes before the signal");
+    let sent = Command::new("kill").args(["-HUP", &service.id().to_string()]).status();
+    assert!(sent.expect("kill").success());
+    until_works(&new, "the new certificate is not taken").await;
+    assert!(!works(&old).await);
+    service.kill().expect("stop");
+    service.wait().expect("stopped");
 }
 
 #[tokio::test]

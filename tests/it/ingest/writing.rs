@@ -26,6 +26,7 @@ on_both!(
     an_impossible_batch_fails_alone,
     a_caller_that_leaves_breaks_nothing,
     a_large_batch_lets_small_ones_pass,
+    a_large_batch_is_written_in_parts_and_acknowledged_whole,
 );
 
 /// Sensor, second and value.
@@ -89,6 +90,56 @@ fn random_batches(random: &mut StdRng) -> Vec<Vec<Row>> {
                 .collect()
         })
         .collect()
+}
+
+/// Sensors 1 to 4 in order, the first two in one part, the others in the other.
+async fn a_large_batch_is_written_in_parts_and_acknowledged_whole(server: Server) {
+    let table = Table::new(server).await;
+    let writer = table.writer(2);
+    let rows = |value: f64| -> Vec<Row> {
+        (0..5_000).map(|i| (i / 1_250 + 1, i64::from(i % 1_250), value)).collect()
+    };
+    assert!(writer.store(batch(&rows(1.0))).await.is_ok());
+    // Somebody else holds a row of the last sensor: the first part is committed nevertheless.
+    let mut other = table.pool.begin().await.expect("begin");
+    sqlx::query("UPDATE reading SET value = 7 WHERE sensor_id = 4 AND time = to_timestamp(9)")
+        .execute(&mut *other)
+        .await
+        .expect("lock a row");
+    let mut store = Box::pin(writer.store(batch(&rows(2.0))));
+    let of = |sensor: i32, rows: &[Row]| -> Vec<f64> {
+        rows.iter().filter(|row| row.0 == sensor).map(|row| row.2).collect()
+    };
+    loop {
+        let waited = tokio::time::timeout(Duration::from_millis(50), &mut store).await;
+        assert!(waited.is_err(), "acknowledged before all is committed: {waited:?}");
+        let stored = table.rows().await;
+        if of(1, &stored) == [2.0; 1_250] {
+            assert_eq!(of(2, &stored), [2.0; 1_250], "a part is one transaction");
+            assert_eq!(of(4, &stored), [1.0; 1_250]);
+            break;
+        }
+    }
+    other.rollback().await.expect("rollback");
+    assert!(store.await.is_ok());
+    assert_eq!(table.rows().await, batch_rows(&rows(2.0)));
+
+    // A part that is refused makes the whole a failure, which a repeat mends.
+    table.run("ALTER TABLE reading ADD CONSTRAINT plausible CHECK (value < 1000)").await;
+    let mut bad = rows(3.0);
+    bad[4_999].2 = 5_000.0;
+    assert!(writer.store(batch(&bad)).await.is_err());
+    let stored = table.rows().await;
+    assert_eq!((&of(1, &stored)[..], of(4, &stored)[0]), (&[3.0; 1_250][..], 2.0));
+    assert!(writer.store(batch(&rows(3.0))).await.is_ok());
+    assert_eq!(table.rows().await, batch_rows(&rows(3.0)));
+}
+
+/// In the order of the table.
+fn batch_rows(rows: &[Row]) -> Vec<Row> {
+    let mut rows = rows.to_vec();
+    rows.sort_by_key(|(sensor, second, _)| (*sensor, *second));
+    rows
 }
 
 /// One worker writes in the order of arrival, whichever batches arrive together.

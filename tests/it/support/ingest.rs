@@ -17,6 +17,9 @@ use tokio::task::JoinHandle;
 
 use super::db::{Server, TestDb};
 
+/// Longest wait of a test on a machine that others load.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A running service.
 pub struct Ingest {
     pub db: TestDb,
@@ -43,7 +46,7 @@ impl Ingest {
     pub async fn start(server: Server) -> Self {
         // reqwest's TLS is not used here, but it wants a provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().timeout(Duration::from_secs(20)).build().expect("client");
+        let client = Client::builder().timeout(PATIENCE).build().expect("client");
         Self::start_with(server, client, |_| {}).await
     }
 
@@ -200,7 +203,7 @@ impl Ingest {
     pub async fn stop(&mut self) {
         drop(self.stop.take());
         if let Some(served) = self.served.take() {
-            let served = tokio::time::timeout(Duration::from_secs(10), served).await;
+            let served = tokio::time::timeout(PATIENCE, served).await;
             served.expect("stops in time").expect("no panic").expect("no error");
         }
     }
@@ -224,7 +227,7 @@ async fn serve(db: &TestDb, change: impl FnOnce(&mut Args)) -> Running {
         database_url,
         listen: String::new(),
         max_body_bytes: 100_000,
-        body_seconds: 3,
+        body_seconds: 60,
         writers: 2,
         key_cache_seconds: 0,
         limits: LimitArgs::default(),

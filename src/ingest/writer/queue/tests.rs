@@ -1,6 +1,6 @@
-use super::{MAX_WAITING, Pushed, Queue, WORTH_ANOTHER};
+use super::{MAX_WAITING, Pushed, Queue};
 use crate::domain::key::{PlantId, SensorId};
-use crate::ingest::batch::{Batch, MAX_READINGS};
+use crate::ingest::batch::{Batch, MAX_READINGS, WORTH_A_TRANSACTION};
 use crate::ingest::reading::{Finite, Instant, Reading};
 
 /// So many readings, a second or so many weeks apart.
@@ -56,10 +56,32 @@ fn another_worker_starts_when_much_waits() {
     let queue = Queue::new(2);
     let first = push(&queue, 1);
     let little = push(&queue, 1);
-    let much = push(&queue, WORTH_ANOTHER);
-    let more = push(&queue, WORTH_ANOTHER);
+    let much = push(&queue, WORTH_A_TRANSACTION);
+    let more = push(&queue, WORTH_A_TRANSACTION);
     let started = [&first, &little, &much, &more].map(|p| p.start_worker);
     assert_eq!(started, [true, false, true, false]);
+}
+
+#[test]
+fn workers_share_what_waits() {
+    let queue = Queue::new(4);
+    let pushed = [2_500, 2_500].map(|readings| push(&queue, readings));
+    assert_eq!(pushed.each_ref().map(|p| p.start_worker), [true, true]);
+    let first = queue.take().expect("the first part");
+    assert_eq!(first.batches.iter().map(Batch::len).collect::<Vec<_>>(), [2_500]);
+    let second = queue.take().expect("the second part");
+    assert_eq!(second.batches.len(), 1);
+    let small = [(); 30].map(|()| push(&queue, 100));
+    let started = small.iter().filter(|p| p.start_worker).count();
+    assert_eq!(started, 1, "one more is worth a transaction, and a fourth is not");
+    let third = queue.take().expect("all that waits");
+    assert_eq!(third.batches.len(), 30);
+    let running = [first, second, third].map(|taken| taken.transaction);
+    running.into_iter().for_each(|transaction| queue.settle(transaction, []));
+    // Three workers come, but less than this is worth no transaction of its own.
+    let _little = push(&queue, WORTH_A_TRANSACTION - 1);
+    let _more = push(&queue, 1);
+    assert_eq!(queue.take().expect("little").batches.len(), 2);
 }
 
 #[test]
