@@ -106,7 +106,9 @@ impl Batch {
         let mut divided = Vec::with_capacity(parts);
         for left in (2..=parts).rev() {
             let middle = rest.len() / left;
-            let Some(at) = end_of_sensor(&rest, middle).filter(|at| *at < rest.len()) else { break };
+            let Some(at) = end_of_sensor(&rest, middle).filter(|at| *at < rest.len()) else {
+                break;
+            };
             let tail = rest.split_off(at);
             divided.push(Self(std::mem::replace(&mut rest, tail)));
         }

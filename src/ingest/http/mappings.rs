@@ -21,9 +21,9 @@ use super::write::{LineProblem, Target};
 use crate::domain::Key;
 use crate::ingest::auth::Grant;
 use crate::ingest::keys::Scope;
+use crate::ingest::mapping::ANY;
 use crate::ingest::mapping::item::{self, MappingItem};
 use crate::ingest::mapping::store::Mappings;
-use crate::ingest::mapping::ANY;
 use crate::ingest::mapping::trial::{TestedField, Trial};
 
 /// The routes. A change is in use by the next request.
@@ -115,9 +115,8 @@ pub async fn test(
     let target = Target::of(query, &grant)?;
     let mappings = app.mappings.current().await?;
     let naming = target.naming(&grant, &mappings);
-    let mut trial = Trial::of(&body, target.precision, target.now, naming, |plant| {
-        grant.allows_plant(plant)
-    });
+    let mut trial =
+        Trial::of(&body, target.precision, target.now, naming, |plant| grant.allows_plant(plant));
     let registered = app.intake.registered(trial.sensors()).await?;
     trial.set_registered(registered);
     let Trial { fields, errors } = trial;

@@ -17,7 +17,6 @@ use utoipa::{IntoParams, Modify, OpenApi as _};
 use super::context::{ListParameters, Listed};
 use super::csv::{CellProblem, FileOutcome};
 use super::mappings::MappingTest;
-use crate::ingest::mapping::trial::{TestedField, UsedMapping};
 use super::problem::Problem;
 use super::quarantine::{HeldReading, HeldReadings, Replayed};
 use super::readings::{ItemProblem, Outcome, ReadingItem, ReadingsBody, TimeItem};
@@ -40,6 +39,7 @@ use crate::ingest::context::{
     target::Target,
     tariff::Tariff,
 };
+use crate::ingest::mapping::trial::{TestedField, UsedMapping};
 
 use crate::ingest::mapping::item::MappingItem;
 

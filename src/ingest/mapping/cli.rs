@@ -152,7 +152,8 @@ fn items(put: Put) -> anyhow::Result<Vec<MappingItem>> {
         bail!("--plant is missing (or --file)");
     };
     let tags: BTreeMap<_, _> = tags.into_iter().collect();
-    let mut item = json!({"plant": plant.as_str(), "measurement": measurement, "tags": tags, "field": field});
+    let mut item =
+        json!({"plant": plant.as_str(), "measurement": measurement, "tags": tags, "field": field});
     let sensor = if put.leave_out { Some(Value::Null) } else { put.sensor.map(Value::from) };
     let given = [
         ("sensor", sensor),
@@ -236,8 +237,9 @@ fn read(path: Option<&PathBuf>) -> anyhow::Result<String> {
 
 fn in_words(number: usize, error: ItemError) -> anyhow::Error {
     match error {
-        ItemError::Database(source) => anyhow::Error::new(source)
-            .context("the mappings could not be changed; is the schema up to date? run `lotwise migrate`"),
+        ItemError::Database(source) => anyhow::Error::new(source).context(
+            "the mappings could not be changed; is the schema up to date? run `lotwise migrate`",
+        ),
         refused => anyhow::anyhow!("mapping {number}: {refused}"),
     }
 }

@@ -62,8 +62,7 @@ impl Draining {
     pub fn start(spool: Spool, direct: Direct) -> Self {
         let (stop, stopped) = oneshot::channel();
         let (at_once, refusals) = (usize::MAX, 0);
-        let drain =
-            Drain { spool, direct, walk: None, batch: None, at_once, refusals, last: None };
+        let drain = Drain { spool, direct, walk: None, batch: None, at_once, refusals, last: None };
         let task = tokio::spawn(async move {
             tokio::select! {
                 () = drain.run() => {}

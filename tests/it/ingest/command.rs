@@ -205,7 +205,8 @@ async fn mappings_are_set_tested_listed_and_deleted() {
     // The list can be put again, as a whole or not at all.
     let (_, list) = lotwise(&db, &["mapping", "list", "--plant", "madrid"]);
     assert_eq!(list.lines().count(), 2, "{list}");
-    let delete = |field| lotwise(&db, &[&["mapping", "delete"], &place[..], &["--field", field]].concat());
+    let delete =
+        |field| lotwise(&db, &[&["mapping", "delete"], &place[..], &["--field", field]].concat());
     assert!(delete("energy").0);
     let (done, said) = delete("energy");
     assert!(!done && said.contains("no such mapping"), "{said}");

@@ -167,15 +167,16 @@ async fn a_new_certificate_is_taken_on_sighup() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = free.local_addr().expect("address").port();
     drop(free);
-    let mut service = lotwise(&["ingest", "--database-url", &db.url, "--tls-reload-seconds", "3600"])
-        .args(["--listen", &format!("127.0.0.1:{port}"), "--tls-cert"])
-        .arg(folder.path().join("cert.pem"))
-        .arg("--tls-key")
-        .arg(folder.path().join("key.pem"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("start lotwise ingest");
+    let mut service =
+        lotwise(&["ingest", "--database-url", &db.url, "--tls-reload-seconds", "3600"])
+            .args(["--listen", &format!("127.0.0.1:{port}"), "--tls-cert"])
+            .arg(folder.path().join("cert.pem"))
+            .arg("--tls-key")
+            .arg(folder.path().join("key.pem"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("start lotwise ingest");
     let works = async |authority: &Authority| {
         let client = authority.client().build().expect("client");
         let answer = client.get(format!("https://localhost:{port}/health")).send().await;

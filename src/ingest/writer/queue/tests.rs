@@ -55,9 +55,10 @@ fn a_transaction_is_bounded_in_readings_and_weeks() {
 fn another_worker_starts_when_much_waits() {
     let queue = Queue::new(2);
     let first = push(&queue, 1);
+    let _running = queue.take().expect("a transaction");
     let little = push(&queue, 1);
     let much = push(&queue, WORTH_A_TRANSACTION);
-    let more = push(&queue, WORTH_A_TRANSACTION);
+    let more = push(&queue, 2 * WORTH_A_TRANSACTION);
     let started = [&first, &little, &much, &more].map(|p| p.start_worker);
     assert_eq!(started, [true, false, true, false]);
 }
