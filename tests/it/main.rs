@@ -9,6 +9,7 @@ mod doctor;
 mod errors;
 mod gateways;
 mod ingest;
+mod options;
 mod oracle;
 mod plans;
 mod replay;
