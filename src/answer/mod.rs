@@ -9,6 +9,7 @@ mod error;
 mod kpi;
 mod latest;
 mod lots;
+pub mod raw;
 mod runs;
 mod series;
 mod sums;

@@ -8,6 +8,7 @@ pub mod latest;
 pub mod lots;
 pub mod picker;
 pub mod rates;
+pub mod raw;
 pub mod runs;
 pub mod spans;
 pub mod whole_runs;

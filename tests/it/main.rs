@@ -12,6 +12,7 @@ mod ingest;
 mod options;
 mod oracle;
 mod plans;
+mod raw;
 mod replay;
 mod rollup;
 mod schema;
