@@ -187,10 +187,17 @@ components() {
     file=$OUT/lotwise-$VERSION.cdx.json
     mv lotwise-components.json "$file"
     made_file "$file"
+    tool=$CACHE/cyclonedx-npm-6.0.1
+    if [ ! -x "$tool/node_modules/.bin/cyclonedx-npm" ]; then
+        logged "$CACHE/log/cyclonedx-npm.log" "installing cyclonedx-npm" \
+            npm install --prefix "$tool" --no-audit --no-fund @cyclonedx/cyclonedx-npm@6.0.1
+    fi
     file=$OUT/$PLUGIN-$VERSION.cdx.json
-    # What runs in the browser; the tools that build it are no part of it.
-    npm sbom --prefix frontend --package-lock-only --omit dev --sbom-format cyclonedx >"$file" 2>"$CACHE/log/sbom-npm.log" ||
-        die "npm sbom failed; the log is $CACHE/log/sbom-npm.log"
+    # What runs in the browser; the tools that build it are no part of it. npm calls React's version an
+    # error, because some packages have not heard of it yet.
+    logged "$CACHE/log/sbom-npm.log" "cyclonedx-npm" "$tool/node_modules/.bin/cyclonedx-npm" --omit dev --ignore-npm-errors \
+        --package-lock-only --output-reproducible --spec-version 1.5 --output-file "$file" frontend/package.json
+    grep -q '"purl": "pkg:npm/rxjs@' "$file" || die "$file does not list what the front end is made of"
     made_file "$file"
 }
 
