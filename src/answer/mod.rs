@@ -8,6 +8,7 @@ mod data_quality;
 mod error;
 mod kpi;
 mod latest;
+pub mod raw;
 mod runs;
 mod series;
 mod sums;

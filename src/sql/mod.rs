@@ -7,6 +7,7 @@ pub mod last_seen;
 pub mod latest;
 pub mod picker;
 pub mod rates;
+pub mod raw;
 pub mod runs;
 pub mod whole_runs;
 

@@ -11,6 +11,7 @@ mod gateways;
 mod ingest;
 mod oracle;
 mod plans;
+mod raw;
 mod replay;
 mod rollup;
 mod schema;
