@@ -18,6 +18,8 @@ export const MODEL_DEFAULTS: LotwiseModel = {
   bucket: 'auto',
   format: 'table',
   limit: 0,
+  align: 'elapsed',
+  lastLots: 0,
 };
 
 /** What a new panel asks: something that every plant with a meter can answer. */
@@ -27,15 +29,16 @@ export const NEW_QUERY: LotwiseModel = { ...MODEL_DEFAULTS, kpis: ['energy'], gr
 export const NEW_ANNOTATION: LotwiseModel = { ...MODEL_DEFAULTS, type: 'runs', format: 'annotations' };
 
 /** The query types, in the order in which they are offered. */
-export const QUERY_TYPES: readonly QueryType[] = ['series', 'kpi', 'runs', 'latest', 'data_quality'];
+export const QUERY_TYPES: readonly QueryType[] = ['series', 'kpi', 'lots', 'runs', 'latest', 'data_quality'];
 
 /** Parts of a query that only some query types use. */
 export type QueryPart =
-  'sensors' | 'quantity' | 'context' | 'aggregate' | 'kpis' | 'groupBy' | 'bucket' | 'format' | 'limit';
+  'sensors' | 'quantity' | 'context' | 'aggregate' | 'kpis' | 'groupBy' | 'bucket' | 'format' | 'limit' | 'align';
 
 const PARTS: Record<QueryType, readonly QueryPart[]> = {
   series: ['sensors', 'quantity', 'context', 'aggregate', 'groupBy', 'bucket', 'limit'],
   kpi: ['context', 'kpis', 'groupBy', 'bucket', 'limit'],
+  lots: ['sensors', 'quantity', 'context', 'aggregate', 'groupBy', 'bucket', 'limit', 'align'],
   runs: ['context', 'format', 'limit'],
   latest: ['sensors', 'quantity', 'limit'],
   data_quality: ['sensors', 'quantity', 'format', 'limit'],
@@ -50,7 +53,14 @@ export function uses(type: QueryType, part: QueryPart): boolean {
 
 /** The groupings that queries of this type can be asked for. */
 export function groupings(type: QueryType): readonly GroupBy[] {
-  return type === 'kpi' ? GROUPS.filter((group) => group !== 'sensor') : GROUPS;
+  switch (type) {
+    case 'kpi':
+      return GROUPS.filter((group) => group !== 'sensor');
+    case 'lots':
+      return ['none', 'line', 'machine', 'sensor'];
+    default:
+      return GROUPS;
+  }
 }
 
 /** The formats that queries of this type can be asked for; the first is what others become. */
@@ -73,7 +83,13 @@ export function complete(query: LotwiseQuery): CompleteQuery {
 export function withType(query: CompleteQuery, type: QueryType): CompleteQuery {
   const groupBy = groupings(type).includes(query.groupBy) ? query.groupBy : 'none';
   const format = formats(type).includes(query.format) ? query.format : 'table';
-  return { ...query, type, queryType: type, groupBy, format };
+  const bucket = type === 'lots' && !isElapsed(query.bucket) ? 'auto' : query.bucket;
+  return { ...query, type, queryType: type, groupBy, format, bucket };
+}
+
+/** Whether a bucket can be counted from any start, as opposed to those of the calendar. */
+export function isElapsed(bucket: string): boolean {
+  return !/^(whole|shift|day|week|month|1d|1w)$/.test(bucket);
 }
 
 /** Whether the back end knows this bucket; a variable may hold one. */

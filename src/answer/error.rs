@@ -35,6 +35,14 @@ pub enum AnswerError {
         "the selection has more than {0} runs: choose a shorter time range, or fewer lines, references or lots"
     )]
     TooManyRuns(usize),
+    /// More raw readings than the data source may answer with.
+    #[error(
+        "the selection has more than the {limit} readings that this data source may answer with: choose a wider bucket, fewer places or a shorter time range, or raise the most points in the data source"
+    )]
+    TooManyReadings {
+        /// The data source's limit.
+        limit: usize,
+    },
     /// A frame that cannot be written.
     #[error("the answer cannot be written ({0}): this is a fault in Lotwise, please report it")]
     Frame(#[from] arrow::error::ArrowError),
@@ -51,7 +59,8 @@ impl AnswerError {
             | Self::Range(_)
             | Self::Plan(_)
             | Self::UnknownContext { .. }
-            | Self::TooManyRuns(_) => 400,
+            | Self::TooManyRuns(_)
+            | Self::TooManyReadings { .. } => 400,
             Self::Frame(_) | Self::Panic => 500,
             Self::Db(e) => status_of(e),
         }

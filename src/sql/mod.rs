@@ -5,9 +5,12 @@
 pub mod integrate;
 pub mod last_seen;
 pub mod latest;
+pub mod lots;
 pub mod picker;
 pub mod rates;
+pub mod raw;
 pub mod runs;
+pub mod spans;
 pub mod whole_runs;
 
 use chrono::{DateTime, Utc};

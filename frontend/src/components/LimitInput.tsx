@@ -2,24 +2,24 @@ import React, { useState } from 'react';
 
 import { Field, Input } from '@grafana/ui';
 
-import { t } from '../i18n';
-
-const MOST = 10_000;
-
 interface Props {
   id: string;
   testId: string;
+  label: string;
+  /** What an empty field stands for. */
+  placeholder: string;
+  most: number;
   value: number;
   onChange: (value: number) => void;
 }
 
-/** The most rows or series of an answer; empty is the default. Takes effect on Enter or when the field is left. */
-export function LimitInput({ id, testId, value, onChange }: Props) {
+/** A number of at most so many; empty, which is 0, is the default. Takes effect on Enter or when the field is left. */
+export function LimitInput({ id, testId, label, placeholder, most, value, onChange }: Props) {
   const [draft, setDraft] = useState<string>();
   const commit = () => {
     if (draft !== undefined) {
       const typed = Math.trunc(Number(draft));
-      const next = Number.isFinite(typed) ? Math.min(Math.max(typed, 0), MOST) : value;
+      const next = Number.isFinite(typed) ? Math.min(Math.max(typed, 0), most) : value;
       setDraft(undefined);
       if (next !== value) {
         onChange(next);
@@ -27,15 +27,15 @@ export function LimitInput({ id, testId, value, onChange }: Props) {
     }
   };
   return (
-    <Field label={t('editor.limit', 'Limit')} htmlFor={id} noMargin>
+    <Field label={label} htmlFor={id} noMargin>
       <Input
         id={id}
         data-testid={testId}
         type="number"
         min={0}
-        max={MOST}
+        max={most}
         width={12}
-        placeholder="1000"
+        placeholder={placeholder}
         value={draft ?? (value === 0 ? '' : String(value))}
         onChange={(event) => setDraft(event.currentTarget.value)}
         onBlur={commit}

@@ -6,12 +6,12 @@ import { Alert, Combobox, Field, MultiCombobox, RadioButtonGroup, Text } from '@
 
 import { LotwiseDataSource } from '../datasource';
 import { expandList } from '../expand';
-import { Aggregate, Context, Format, GroupBy, Kpi, MODEL_VERSION, Place } from '../generated/model';
+import { Aggregate, Align, Context, Format, GroupBy, Kpi, MODEL_VERSION, Place } from '../generated/model';
 import { t } from '../i18n';
 import { filterAbove, keepExisting, placeFilter } from '../place';
 import { complete, CompleteQuery, formats, groupings, isBucket, QUERY_TYPES, uses, withType } from '../query';
 import { summarize } from '../summary';
-import { aggregateWords, bucketWords, formatWords, groupWords, kpiWords, queryTypeWords } from '../texts';
+import { aggregateWords, alignWords, bucketWords, formatWords, groupWords, kpiWords, queryTypeWords } from '../texts';
 import { LotwiseOptions, LotwiseQuery } from '../types';
 import { KeyPicker } from './KeyPicker';
 import { LimitInput } from './LimitInput';
@@ -32,6 +32,7 @@ const KPIS: Kpi[] = [
   'mean_temperature',
 ];
 const AGGREGATES: Aggregate[] = ['mean', 'min', 'max', 'first', 'last', 'sum', 'count'];
+const ALIGNMENTS: Align[] = ['elapsed', 'progress', 'time'];
 const MINUTE_MS = 60_000;
 
 export interface Props extends QueryEditorProps<LotwiseDataSource, LotwiseQuery, LotwiseOptions> {
@@ -274,10 +275,36 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
             />
           </Field>
         )}
+        {uses(query.type, 'align') && (
+          <>
+            <Field label={t('editor.align', 'Aligned on')} htmlFor={`${id}-align`} noMargin>
+              <Combobox<Align>
+                id={`${id}-align`}
+                data-testid="lotwise-align"
+                width={20}
+                options={ALIGNMENTS.map((value) => ({ value, ...alignWords(value) }))}
+                value={query.align}
+                onChange={({ value }) => change({ ...query, align: value })}
+              />
+            </Field>
+            <LimitInput
+              id={`${id}-last-lots`}
+              testId="lotwise-last-lots"
+              label={t('editor.last-lots', 'Newest lots')}
+              placeholder="10"
+              most={200}
+              value={query.lastLots}
+              onChange={(lastLots) => change({ ...query, lastLots })}
+            />
+          </>
+        )}
         {uses(query.type, 'limit') && (
           <LimitInput
             id={`${id}-limit`}
             testId="lotwise-limit"
+            label={t('editor.limit', 'Limit')}
+            placeholder="1000"
+            most={10_000}
             value={query.limit}
             onChange={(limit) => change({ ...query, limit })}
           />
