@@ -35,6 +35,21 @@ pub enum AnswerError {
         "the selection has more than {0} runs: choose a shorter time range, or fewer lines, references or lots"
     )]
     TooManyRuns(usize),
+    /// More history than the detectors may walk through for one query.
+    #[error(
+        "the selection is {cells} values of a minute to learn from, more than {most}: choose fewer machines or sensors, a shorter time range, or fewer days to learn from"
+    )]
+    TooMuchHistory {
+        /// Values of the selection.
+        cells: usize,
+        /// Most values.
+        most: usize,
+    },
+    /// More changes of state than can be used.
+    #[error(
+        "the machines changed their state more than {0} times: choose fewer, or a shorter time range"
+    )]
+    TooManyStates(usize),
     /// A frame that cannot be written.
     #[error("the answer cannot be written ({0}): this is a fault in Lotwise, please report it")]
     Frame(#[from] arrow::error::ArrowError),
@@ -51,7 +66,9 @@ impl AnswerError {
             | Self::Range(_)
             | Self::Plan(_)
             | Self::UnknownContext { .. }
-            | Self::TooManyRuns(_) => 400,
+            | Self::TooManyRuns(_)
+            | Self::TooMuchHistory { .. }
+            | Self::TooManyStates(_) => 400,
             Self::Frame(_) | Self::Panic => 500,
             Self::Db(e) => status_of(e),
         }

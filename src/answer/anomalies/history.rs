@@ -1,0 +1,167 @@
+//! What the detectors are given: the sensors of each machine with their readings, its runs and states.
+
+use std::collections::BTreeMap;
+
+use super::super::{AnswerError, MAX_RUNS, Source};
+use crate::analytics::history::{Kind, Machine, Quantity, Run, Sensor, Span};
+use crate::catalog::{self, Catalog, Plant, Spot};
+use crate::domain::{SensorKind, TimeRange};
+use crate::frame::Notice;
+use crate::model::{self, Query};
+use crate::plan::{self, Selection};
+use crate::sql::{cells, runs, states};
+
+/// What is judged as one: a machine, or a line with sensors of its own.
+pub(super) struct Unit<'a> {
+    /// Its plant.
+    pub plant: &'a Plant,
+    /// Its line.
+    pub line: &'a Spot,
+    /// The machine; `None`: the line itself.
+    pub machine: Option<&'a Spot>,
+    /// The sensors that are watched.
+    pub sensors: Vec<&'a catalog::Sensor>,
+}
+
+impl Unit<'_> {
+    /// Key of the machine or line.
+    pub fn name(&self) -> &str {
+        self.machine.map_or(&self.line.key, |machine| &machine.key)
+    }
+
+    /// Whether a run is made here: on the machine, or on its whole line.
+    pub fn makes(&self, run: &plan::Run) -> bool {
+        run.line == self.line.id
+            && (run.machine.is_none() || run.machine == self.machine.map(|machine| machine.id))
+    }
+}
+
+/// The units of a selection. Sensors of a whole plant have no run, and are left out with a notice.
+pub(super) fn units<'a>(
+    catalog: &'a Catalog,
+    selection: &Selection<'a>,
+    query: &Query,
+) -> (Vec<Unit<'a>>, Vec<Notice>) {
+    let wanted = query.place.quantity.as_deref();
+    let mut units: BTreeMap<(i32, Option<i32>), Unit<'a>> = BTreeMap::new();
+    let mut homeless = Vec::new();
+    for &sensor in selection.sensors.iter().filter(|s| wanted.is_none_or(|q| q == s.quantity)) {
+        let line = sensor.line.and_then(|id| catalog.line(id));
+        let (Some(line), Some(plant)) = (line, catalog.plant(sensor.plant)) else {
+            homeless.push(sensor.key.as_str());
+            continue;
+        };
+        let unit = units.entry((line.id, sensor.machine)).or_insert_with(|| Unit {
+            plant,
+            line,
+            machine: sensor.machine.and_then(|id| catalog.machine(id)),
+            sensors: Vec::new(),
+        });
+        unit.sensors.push(sensor);
+    }
+    let notice = (!homeless.is_empty()).then(|| {
+        let text = "not judged, because no run is made by a whole plant";
+        Notice::Info(format!("Sensors of a plant ({}) are {text}.", homeless.join(", ")))
+    });
+    (units.into_values().collect(), notice.into_iter().collect())
+}
+
+/// What was made and done in the whole selection.
+pub(super) struct Context {
+    /// Runs, oldest first, whatever the query's filters are: all of them say what is usual.
+    pub runs: Vec<plan::Run>,
+    states: Vec<states::State>,
+}
+
+/// Most changes of state: a year of a hundred machines with five changes a day.
+const MAX_STATES: usize = 200_000;
+
+impl Context {
+    pub(super) async fn fetch(
+        source: &Source<'_>,
+        selection: &Selection<'_>,
+        range: TimeRange,
+    ) -> Result<Self, AnswerError> {
+        let all = model::Context::default();
+        let statement = runs::statement(selection, &all, range, MAX_RUNS + 1);
+        let rows = source.db.query(&statement.sql, statement.params).await?;
+        let mut runs: Vec<plan::Run> = rows.iter().map(runs::read).collect::<Result<_, _>>()?;
+        if runs.len() > MAX_RUNS {
+            return Err(AnswerError::TooManyRuns(MAX_RUNS));
+        }
+        runs.reverse();
+        let machines = selection.machines.iter().map(|machine| machine.id).collect();
+        let statement = states::statement(machines, range, MAX_STATES + 1);
+        let rows = source.db.query(&statement.sql, statement.params).await?;
+        let states: Vec<states::State> = rows.iter().map(states::read).collect::<Result<_, _>>()?;
+        if states.len() > MAX_STATES {
+            return Err(AnswerError::TooManyStates(MAX_STATES));
+        }
+        Ok(Self { runs, states })
+    }
+}
+
+/// The history of a unit, with its readings of a minute.
+pub(super) async fn machine(
+    source: &Source<'_>,
+    unit: &Unit<'_>,
+    context: &Context,
+    range: TimeRange,
+) -> Result<Machine, AnswerError> {
+    let statement = cells::statement(&unit.sensors, range);
+    let rows = source.db.query(&statement.sql, statement.params).await?;
+    let mut read: Vec<cells::Cell> = rows.iter().map(cells::read).collect::<Result<_, _>>()?;
+    drop(rows);
+    read.sort_unstable_by_key(|cell| (cell.sensor, cell.at));
+    let mut sensors: Vec<Sensor> = unit.sensors.iter().map(|sensor| empty(sensor)).collect();
+    for cell in read {
+        if let Some(sensor) = sensors.get_mut(cell.sensor) {
+            sensor.times.push(cell.at);
+            sensor.values.push(cell.value);
+        }
+    }
+    Ok(Machine {
+        key: unit.name().to_owned(),
+        sensors,
+        runs: context.runs.iter().filter(|run| unit.makes(run)).map(run).collect(),
+        states: (context.states.iter())
+            .filter(|state| unit.machine.is_some_and(|machine| machine.id == state.machine))
+            .map(span)
+            .collect(),
+    })
+}
+
+fn empty(sensor: &catalog::Sensor) -> Sensor {
+    Sensor {
+        key: sensor.key.clone(),
+        quantity: Quantity::of(&sensor.quantity),
+        unit: sensor.unit.clone(),
+        kind: match sensor.kind {
+            SensorKind::Gauge => Kind::Gauge,
+            SensorKind::Counter => Kind::Counter,
+            SensorKind::Delta => Kind::Delta,
+        },
+        to_kilo: plan::kwh_per(&sensor.unit).unwrap_or(f64::NAN),
+        times: Vec::new(),
+        values: Vec::new(),
+    }
+}
+
+fn run(run: &plan::Run) -> Run {
+    Run {
+        key: run.key.clone(),
+        reference: run.reference.clone(),
+        start: run.started_at.timestamp(),
+        end: run.ended_at.map_or(i64::MAX, |end| end.timestamp()),
+        good_units: Some(run.good_units),
+        scrap_units: Some(run.scrap_units),
+    }
+}
+
+fn span(state: &states::State) -> Span {
+    Span {
+        state: state.state.clone(),
+        start: state.started_at.timestamp(),
+        end: state.ended_at.map_or(i64::MAX, |end| end.timestamp()),
+    }
+}
