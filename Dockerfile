@@ -21,6 +21,7 @@ ENV PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1
 RUN --mount=type=cache,target=/root/.npm npm ci
 COPY plugin.json README.md CHANGELOG.md LICENSE /src/
 COPY provisioning /src/provisioning
+COPY docs/img /src/docs/img
 COPY frontend ./
 RUN npm run build
 

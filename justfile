@@ -4,7 +4,7 @@
 dev *OPTIONS:
     scripts/dev {{OPTIONS}}
 
-# All tests, or parts: scripts, rust, front, e2e
+# All tests, or parts: scripts, rust, api, front, package, e2e
 test *PARTS:
     scripts/test {{PARTS}}
 
@@ -12,6 +12,6 @@ test *PARTS:
 bless:
     scripts/test bless
 
-# The plugin's zip, in dist/
-package:
-    dist-scripts/package.sh
+# The plugin's zip, tarball and Debian package of lotwise, in dist/; --arch amd64|arm64
+package *OPTIONS:
+    dist-scripts/package.sh {{OPTIONS}}

@@ -293,6 +293,6 @@ need_bundle() {
 need_front_end() {
     need_node_modules
     need_bundle build frontend/dist frontend/src frontend/.config frontend/package.json \
-        plugin.json provisioning/dashboards CHANGELOG.md
+        plugin.json provisioning/dashboards docs/img CHANGELOG.md
     need_bundle build:preview frontend/preview/dist frontend/preview frontend/package.json
 }

@@ -19,6 +19,8 @@ export const MODEL_DEFAULTS: LotwiseModel = {
   format: 'table',
   learningDays: 0,
   limit: 0,
+  align: 'elapsed',
+  lastLots: 0,
 };
 
 /** What a new panel asks: something that every plant with a meter can answer. */
@@ -37,15 +39,26 @@ export function asAnnotation(query: LotwiseQuery): LotwiseQuery {
 }
 
 /** The query types, in the order in which they are offered. */
-export const QUERY_TYPES: readonly QueryType[] = ['series', 'kpi', 'runs', 'latest', 'data_quality', 'anomalies'];
+export const QUERY_TYPES: readonly QueryType[] = ['series', 'kpi', 'lots', 'runs', 'latest', 'data_quality', 'anomalies'];
 
 /** Parts of a query that only some query types use. */
 export type QueryPart =
-  'sensors' | 'quantity' | 'context' | 'aggregate' | 'kpis' | 'groupBy' | 'bucket' | 'format' | 'learningDays' | 'limit';
+  | 'sensors'
+  | 'quantity'
+  | 'context'
+  | 'aggregate'
+  | 'kpis'
+  | 'groupBy'
+  | 'bucket'
+  | 'format'
+  | 'limit'
+  | 'align'
+  | 'learningDays';
 
 const PARTS: Record<QueryType, readonly QueryPart[]> = {
   series: ['sensors', 'quantity', 'context', 'aggregate', 'groupBy', 'bucket', 'limit'],
   kpi: ['context', 'kpis', 'groupBy', 'bucket', 'limit'],
+  lots: ['sensors', 'quantity', 'context', 'aggregate', 'groupBy', 'bucket', 'limit', 'align'],
   runs: ['context', 'format', 'limit'],
   latest: ['sensors', 'quantity', 'limit'],
   data_quality: ['sensors', 'quantity', 'format', 'limit'],
@@ -61,7 +74,14 @@ export function uses(type: QueryType, part: QueryPart): boolean {
 
 /** The groupings that queries of this type can be asked for. */
 export function groupings(type: QueryType): readonly GroupBy[] {
-  return type === 'kpi' ? GROUPS.filter((group) => group !== 'sensor') : GROUPS;
+  switch (type) {
+    case 'kpi':
+      return GROUPS.filter((group) => group !== 'sensor');
+    case 'lots':
+      return ['none', 'line', 'machine', 'sensor'];
+    default:
+      return GROUPS;
+  }
 }
 
 /** The formats that queries of this type can be asked for; the first is what others become. */
@@ -91,7 +111,13 @@ export function complete(query: LotwiseQuery): CompleteQuery {
 export function withType(query: CompleteQuery, type: QueryType): CompleteQuery {
   const groupBy = groupings(type).includes(query.groupBy) ? query.groupBy : 'none';
   const format = formats(type).includes(query.format) ? query.format : 'table';
-  return { ...query, type, queryType: type, groupBy, format };
+  const bucket = type === 'lots' && !isElapsed(query.bucket) ? 'auto' : query.bucket;
+  return { ...query, type, queryType: type, groupBy, format, bucket };
+}
+
+/** Whether a bucket can be counted from any start, as opposed to those of the calendar. */
+export function isElapsed(bucket: string): boolean {
+  return !/^(whole|shift|day|week|month|1d|1w)$/.test(bucket);
 }
 
 /** Whether the back end knows this bucket; a variable may hold one. */

@@ -85,6 +85,15 @@ export function summarize(query: CompleteQuery): string {
             group: groupWords(query.groupBy).label.toLowerCase(),
           });
     }
+    case 'lots': {
+      const words = { ...values, aggregate: aggregateWords(query.aggregate).label };
+      return chosen(query.context.lots)
+        ? t('summary.lots-named', '{{aggregate}} of {{quantity}}, one curve a lot, {{where}}.', words)
+        : t('summary.lots-newest', '{{aggregate}} of {{quantity}} of the newest {{number}} lots, {{where}}.', {
+            ...words,
+            number: query.lastLots || 10,
+          });
+    }
     case 'runs':
       return query.format === 'annotations'
         ? t('summary.annotations', 'The runs of the time range as marked regions, {{where}}.', values)

@@ -1,4 +1,4 @@
-import { Aggregate, Format, GroupBy, Kpi, QueryType } from './generated/model';
+import { Aggregate, Align, Format, GroupBy, Kpi, QueryType } from './generated/model';
 import { t } from './i18n';
 import { TlsMode, VariableKind } from './types';
 
@@ -20,6 +20,11 @@ export function queryTypeWords(type: QueryType): Words {
       return {
         label: t('query-type.kpi', 'KPIs'),
         description: t('query-type.kpi-description', 'Energy, units and their ratios, as a table or over time'),
+      };
+    case 'lots':
+      return {
+        label: t('query-type.lots', 'Compare lots'),
+        description: t('query-type.lots-description', 'Curves of several lots, each counted from its own start'),
       };
     case 'runs':
       return {
@@ -209,6 +214,29 @@ export function formatWords(format: Format, type?: QueryType): Words {
       return {
         label: t('format.score', 'Score over time'),
         description: t('format.score-description', 'How abnormal each machine was; 1 is the limit'),
+      };
+  }
+}
+
+export function alignWords(align: Align): Words {
+  switch (align) {
+    case 'elapsed':
+      return {
+        label: t('align.elapsed', 'Elapsed time'),
+        description: t('align.elapsed-description', 'A number as x axis, for trend and XY chart panels'),
+      };
+    case 'progress':
+      return {
+        label: t('align.progress', 'Progress'),
+        description: t('align.progress-description', 'From the start of each lot, 0 %, to its end, 100 %'),
+      };
+    case 'time':
+      return {
+        label: t('align.time', 'Time series'),
+        description: t(
+          'align.time-description',
+          'Elapsed time from the start of the time range, for time series panels'
+        ),
       };
   }
 }

@@ -37,12 +37,12 @@ pub enum AnswerError {
     TooManyRuns(usize),
     /// More history than the detectors may walk through for one query.
     #[error(
-        "the selection is {cells} values of a minute to learn from, more than {most}: choose fewer machines or sensors, a shorter time range, or fewer days to learn from"
+        "the selection is {readings} readings with those to learn from, more than {most}: choose fewer machines or sensors, a shorter time range, or fewer days to learn from"
     )]
     TooMuchHistory {
-        /// Values of the selection.
-        cells: usize,
-        /// Most values.
+        /// Readings of the selection, estimated from the sensors' intervals.
+        readings: usize,
+        /// Most readings.
         most: usize,
     },
     /// More changes of state than can be used.
@@ -50,6 +50,14 @@ pub enum AnswerError {
         "the machines changed their state more than {0} times: choose fewer, or a shorter time range"
     )]
     TooManyStates(usize),
+    /// More raw readings than the data source may answer with.
+    #[error(
+        "the selection has more than the {limit} readings that this data source may answer with: choose a wider bucket, fewer places or a shorter time range, or raise the most points in the data source"
+    )]
+    TooManyReadings {
+        /// The data source's limit.
+        limit: usize,
+    },
     /// A frame that cannot be written.
     #[error("the answer cannot be written ({0}): this is a fault in Lotwise, please report it")]
     Frame(#[from] arrow::error::ArrowError),
@@ -68,7 +76,8 @@ impl AnswerError {
             | Self::UnknownContext { .. }
             | Self::TooManyRuns(_)
             | Self::TooMuchHistory { .. }
-            | Self::TooManyStates(_) => 400,
+            | Self::TooManyStates(_)
+            | Self::TooManyReadings { .. } => 400,
             Self::Frame(_) | Self::Panic => 500,
             Self::Db(e) => status_of(e),
         }

@@ -9,6 +9,8 @@ mod data_quality;
 mod error;
 mod kpi;
 mod latest;
+mod lots;
+pub mod raw;
 mod runs;
 mod series;
 mod sums;
@@ -49,6 +51,7 @@ pub async fn answer(
         QueryType::Kpi => kpi::answer(source, &query, &selection, ask).await,
         QueryType::Runs => runs::answer(source, &query, &selection, ask).await,
         QueryType::Latest => latest::answer(source, &query, &selection, ask).await,
+        QueryType::Lots => lots::answer(source, &query, &selection, ask).await,
         QueryType::DataQuality => data_quality::answer(source, &query, &selection, ask).await,
         QueryType::Anomalies => anomalies::answer(source, &query, &selection, ask).await,
     }

@@ -95,6 +95,29 @@ impl Db {
         answered.map_err(|e| DbError::from_postgres(e, &self.address))
     }
 
+    /// Runs one prepared statement and hands over its rows one by one, as they arrive. The statement
+    /// is cancelled in the database when the future is dropped, and when `each` refuses a row.
+    ///
+    /// # Errors
+    /// [`DbError`], whose text says what to do; or what `each` says.
+    pub async fn each<P, E>(
+        &self,
+        sql: &str,
+        params: Vec<P>,
+        mut each: impl FnMut(&Row) -> Result<(), E>,
+    ) -> Result<(), E>
+    where
+        P: BorrowToSql,
+        E: From<DbError>,
+    {
+        let client = self.pool.get().await.map_err(|e| DbError::from_pool(e, &self.address))?;
+        let running = Running { client: Some(client), tls: self.tls.clone() };
+        // An error of `each` leaves with `running` dropped: the rest of the rows is not wanted.
+        let answered = running.each(sql, params, |row| each(row)).await?;
+        running.end(answered.as_ref().err());
+        answered.map_err(|e| DbError::from_postgres(e, &self.address).into())
+    }
+
     /// Runs a statement without parameters.
     ///
     /// # Errors
@@ -124,6 +147,35 @@ impl Running {
         let Some(client) = &self.client else { return Ok(Vec::new()) };
         let statement = client.prepare_cached(sql).await?;
         client.query_raw(&statement, params).await?.try_collect().await
+    }
+
+    /// Outside: an error of `each`; inside: of the database.
+    async fn each<P, E>(
+        &self,
+        sql: &str,
+        params: Vec<P>,
+        mut each: impl FnMut(&Row) -> Result<(), E>,
+    ) -> Result<Result<(), tokio_postgres::Error>, E>
+    where
+        P: BorrowToSql,
+    {
+        let Some(client) = &self.client else { return Ok(Ok(())) };
+        let rows = async {
+            let statement = client.prepare_cached(sql).await?;
+            client.query_raw(&statement, params).await
+        };
+        let rows = match rows.await {
+            Ok(rows) => rows,
+            Err(e) => return Ok(Err(e)),
+        };
+        let mut rows = std::pin::pin!(rows);
+        loop {
+            match rows.try_next().await {
+                Ok(Some(row)) => each(&row)?,
+                Ok(None) => return Ok(Ok(())),
+                Err(e) => return Ok(Err(e)),
+            }
+        }
     }
 
     /// Gives the connection back to the pool, unless the error says that it is lost.

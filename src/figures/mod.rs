@@ -3,6 +3,8 @@
 //! Numbers in, numbers out; knows neither SQL nor Grafana. The definitions are those of
 //! docs/definitions.md: ratios are ratios of sums, and what is not known is `None`, never 0.
 
+pub mod walk;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
@@ -96,26 +98,35 @@ type Part<'a> = (&'a Sensor, Vec<Sums>);
 /// Several sensors of one series are pooled: means weighted by time, sums added. Powers are
 /// different: the power of a group is the sum of its meters' mean powers.
 pub fn series(plan: &SeriesPlan<'_>, cells: &[Cell]) -> Vec<Values> {
-    let buckets = plan.edges.len() - 1;
+    let owner =
+        |window: usize| Some((plan.windows.get(window)?.sensor, *plan.series_of.get(window)?));
+    pooled(owner, plan.series.len(), plan.edges.len() - 1, plan.aggregate, cells)
+}
+
+/// The values of `count` series of so many `buckets`, as [`series`] has them; `owner` tells the
+/// sensor and the series of a window.
+pub fn pooled<'a>(
+    owner: impl Fn(usize) -> Option<(&'a Sensor, usize)>,
+    count: usize,
+    buckets: usize,
+    aggregate: Aggregate,
+    cells: &[Cell],
+) -> Vec<Values> {
     // By series, then by sensor where sensors are added up and not pooled.
-    let mut parts: Vec<BTreeMap<Option<i32>, Part<'_>>> = vec![BTreeMap::new(); plan.series.len()];
+    let mut parts: Vec<BTreeMap<Option<i32>, Part<'_>>> = vec![BTreeMap::new(); count];
     for cell in cells.iter().filter(|c| c.bucket < buckets) {
-        let (Some(window), Some(&series)) =
-            (plan.windows.get(cell.window), plan.series_of.get(cell.window))
-        else {
-            continue;
-        };
-        let apart = plan.aggregate == Aggregate::Mean && window.sensor.quantity == "power";
+        let Some((sensor, series)) = owner(cell.window) else { continue };
+        let apart = aggregate == Aggregate::Mean && sensor.quantity == "power";
         let (_, sums) = parts[series]
-            .entry(apart.then_some(window.sensor.id))
-            .or_insert_with(|| (window.sensor, vec![Sums::default(); buckets]));
+            .entry(apart.then_some(sensor.id))
+            .or_insert_with(|| (sensor, vec![Sums::default(); buckets]));
         sums[cell.bucket].add(cell);
     }
     let value = |(sensor, sums): &Part<'_>, bucket: usize| {
         let s = &sums[bucket];
         // A bucket without readings is empty, not a count of zero.
         let empty = s.count == 0 && s.covered_s == 0.0 && s.amount.is_none();
-        if empty { None } else { s.value(plan.aggregate, sensor) }
+        if empty { None } else { s.value(aggregate, sensor) }
     };
     let total =
         |parts: &BTreeMap<_, _>, bucket| parts.values().map(|p| value(p, bucket)).fold(None, plus);

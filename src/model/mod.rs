@@ -8,7 +8,7 @@ pub mod saved;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Bucket;
-pub use saved::{Aggregate, Format, GroupBy, Kpi, QueryType, SavedQuery};
+pub use saved::{Aggregate, Align, Format, GroupBy, Kpi, QueryType, SavedQuery};
 
 /// Values of one filter: all, or the keys named.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -102,6 +102,10 @@ pub struct Query {
     pub learning_days: u32,
     /// Most rows or series.
     pub limit: usize,
+    /// What the curves of lots have in common.
+    pub align: Align,
+    /// How many of the newest lots, where none is named.
+    pub last_lots: usize,
 }
 
 /// A saved query that cannot be understood; says what to change.
@@ -119,6 +123,11 @@ pub enum ModelError {
     /// A bucket that does not exist.
     #[error(transparent)]
     Bucket(#[from] crate::domain::bucket::UnknownBucket),
+    /// Steps that elapsed time does not have.
+    #[error(
+        "lots queries count from the start of each lot, which has no {0} of the calendar: choose auto or a width such as 5m"
+    )]
+    Steps(Bucket),
     /// A filter that is too long.
     #[error("the filter {field} has {count} values, more than {max}: narrow it down or choose All")]
     TooManyValues {
@@ -161,6 +170,9 @@ const MAX_LIMIT: usize = 10_000;
 /// Days to learn from: fewer than the detectors need are no use, more are older than their models.
 const LEARNING_DAYS: std::ops::RangeInclusive<u32> = 10..=90;
 const DEFAULT_LEARNING_DAYS: u32 = 30;
+/// Lots that are compared when the query names neither lots nor a number, and at most.
+const DEFAULT_LOTS: usize = 10;
+const MAX_LOTS: usize = 200;
 
 /// Parses the JSON of one Grafana target.
 ///
@@ -212,9 +224,17 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
             0 => DEFAULT_LIMIT,
             n => (n as usize).min(MAX_LIMIT),
         },
+        align: saved.align,
+        last_lots: match saved.last_lots {
+            0 => DEFAULT_LOTS,
+            n => (n as usize).min(MAX_LOTS),
+        },
     };
-    if let (QueryType::Kpi, GroupBy::Sensor) = (query.kind, query.group_by) {
-        return Err(ModelError::Group { kind: "kpi", group: "sensor" });
+    check_group(&query)?;
+    if query.kind == QueryType::Lots
+        && !matches!(query.bucket, Bucket::Auto | Bucket::Hour | Bucket::Width(_))
+    {
+        return Err(ModelError::Steps(query.bucket));
     }
     let refuse = |kind| Err(ModelError::Format { kind, format: query.format.as_str() });
     match (query.kind, query.format) {
@@ -222,6 +242,20 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
         (QueryType::DataQuality, Format::Annotations | Format::Score) => refuse("data_quality"),
         (QueryType::Anomalies, Format::Silent) => refuse("anomalies"),
         _ => Ok(query),
+    }
+}
+
+fn check_group(query: &Query) -> Result<(), ModelError> {
+    let group = query.group_by;
+    match (query.kind, group) {
+        (QueryType::Kpi, GroupBy::Sensor) => {
+            Err(ModelError::Group { kind: "kpi", group: group.as_str() })
+        }
+        (QueryType::Lots, GroupBy::None | GroupBy::Line | GroupBy::Machine | GroupBy::Sensor) => {
+            Ok(())
+        }
+        (QueryType::Lots, _) => Err(ModelError::Group { kind: "lots", group: group.as_str() }),
+        _ => Ok(()),
     }
 }
 

@@ -23,6 +23,8 @@ pub enum QueryType {
     DataQuality,
     /// What was abnormal, what it cost, and why.
     Anomalies,
+    /// Curves of lots, one upon the other.
+    Lots,
 }
 
 /// A figure of a KPI query.
@@ -198,6 +200,20 @@ impl Format {
     }
 }
 
+/// What the curves of several lots have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum Align {
+    /// Seconds since the lot's first run began.
+    #[default]
+    Elapsed,
+    /// Share of the time from the start of the lot's first run to the end of its last, 0 to 1.
+    Progress,
+    /// Elapsed time, shown as time series that begin where the time range does.
+    Time,
+}
+
 /// Where to look. A list that is empty or holds `*` means all.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -258,6 +274,10 @@ pub struct SavedQuery {
     pub learning_days: u32,
     /// Most rows or series; 0 is the default of 1,000.
     pub limit: u32,
+    /// What the curves of lots have in common (lots).
+    pub align: Align,
+    /// How many of the newest lots, where none is named (lots); 0 is 10.
+    pub last_lots: u32,
 }
 
 impl Default for SavedQuery {
@@ -274,6 +294,8 @@ impl Default for SavedQuery {
             format: Format::default(),
             learning_days: 0,
             limit: 0,
+            align: Align::default(),
+            last_lots: 0,
         }
     }
 }

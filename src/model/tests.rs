@@ -30,6 +30,9 @@ fn errors_say_what_to_change() {
     assert!(message(r#"{"type":"runs","format":"alert"}"#).contains("no format alert"));
     let format = message(r#"{"type":"data_quality","format":"annotations"}"#);
     assert!(format.contains("another format"), "{format}");
+    assert!(message(r#"{"type":"lots","groupBy":"operator"}"#).contains("grouped by operator"));
+    let steps = message(r#"{"type":"lots","bucket":"day"}"#);
+    assert!(steps.contains("no day of the calendar"), "{steps}");
     let many = serde_json::json!({"context": {"lots": vec!["x"; 5001]}}).to_string();
     assert!(message(&many).contains("narrow it down"));
 }
@@ -43,6 +46,7 @@ fn the_front_ends_types_are_up_to_date() {
         GroupBy::decl(&config),
         Aggregate::decl(&config),
         Format::decl(&config),
+        Align::decl(&config),
         saved::Place::decl(&config),
         saved::Context::decl(&config),
         SavedQuery::decl(&config),

@@ -4,6 +4,7 @@
 //! fetched after. Knows neither SQL nor Grafana.
 
 mod kpi;
+mod lots;
 mod meters;
 mod rates;
 mod reading;
@@ -17,6 +18,7 @@ use crate::domain::bucket::CutError;
 use crate::domain::{Bucket, TimeRange, bucket};
 
 pub use kpi::{KpiGroup, KpiPlan, KpiWindow, Role, kpi, run_energy};
+pub use lots::{LotSpan, LotsPlan, Steps, lots};
 pub use meters::{independent, kwh_per, meters};
 pub use rates::{PlantRates, Rate, Rates, Slices, Valid, currency};
 pub use reading::{Items, Reading, choose, uncut};

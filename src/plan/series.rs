@@ -101,15 +101,7 @@ pub fn series<'a>(
         group => group,
     };
     for sensor in once_each(group, catalog, &sensors) {
-        if query.aggregate == Aggregate::Sum
-            && sensor.kind == SensorKind::Gauge
-            && !(sensor.quantity == "power" && kwh_per(&sensor.unit).is_some())
-        {
-            return Err(PlanError::NoSum {
-                quantity: sensor.quantity.clone(),
-                unit: sensor.unit.clone(),
-            });
-        }
+        check_sum(query.aggregate, sensor)?;
         match runs {
             None => {
                 if let Some(range) = past(ask) {
@@ -157,8 +149,24 @@ impl<'a> SeriesPlan<'a> {
     }
 }
 
+/// An error for a sum over time that has no meaning.
+pub(super) fn check_sum(aggregate: Aggregate, sensor: &Sensor) -> Result<(), PlanError> {
+    let is_power = sensor.quantity == "power" && kwh_per(&sensor.unit).is_some();
+    if aggregate == Aggregate::Sum && sensor.kind == SensorKind::Gauge && !is_power {
+        return Err(PlanError::NoSum {
+            quantity: sensor.quantity.clone(),
+            unit: sensor.unit.clone(),
+        });
+    }
+    Ok(())
+}
+
 /// The sensors, without the meters that another meter of the same series already counts.
-fn once_each<'a>(group: GroupBy, catalog: &Catalog, sensors: &[&'a Sensor]) -> Vec<&'a Sensor> {
+pub(super) fn once_each<'a>(
+    group: GroupBy,
+    catalog: &Catalog,
+    sensors: &[&'a Sensor],
+) -> Vec<&'a Sensor> {
     let place = |s: &Sensor| match group {
         GroupBy::Plant => (s.plant, None, None),
         GroupBy::Machine => (s.plant, s.line, s.machine),
@@ -175,7 +183,7 @@ fn once_each<'a>(group: GroupBy, catalog: &Catalog, sensors: &[&'a Sensor]) -> V
 }
 
 /// True when what the sensor measures belongs to the run.
-fn concerns(run: &Run, sensor: &Sensor) -> bool {
+pub(super) fn concerns(run: &Run, sensor: &Sensor) -> bool {
     sensor.line == Some(run.line)
         && match run.machine {
             Some(machine) => sensor.machine == Some(machine),
@@ -183,7 +191,7 @@ fn concerns(run: &Run, sensor: &Sensor) -> bool {
         }
 }
 
-fn key_of(
+pub(super) fn key_of(
     group: GroupBy,
     sensor: &Sensor,
     run: Option<&Run>,

@@ -2,14 +2,16 @@
 //!
 //! Every value of a user is a bind parameter; no statement is put together from a user's text.
 
-pub mod cells;
 pub mod integrate;
 pub mod last_seen;
 pub mod latest;
+pub mod lots;
 pub mod picker;
 pub mod rates;
+pub mod raw;
 pub mod runs;
 pub mod states;
+pub mod spans;
 pub mod whole_runs;
 
 use chrono::{DateTime, Utc};

@@ -149,7 +149,7 @@ async fn an_event_has_its_energy_cost_and_reason_in_every_shape() {
             .iter()
             .zip(press.numbers("score"))
             .filter(|(_, score)| score.is_some_and(|score| score > 1.0))
-            .map(|(t, _)| (t.unwrap() / 60_000_000_000 - start.timestamp() / 60))
+            .map(|(t, _)| t.unwrap() / 60_000_000_000 - start.timestamp() / 60)
             .collect();
         assert!(abnormal.len() > 30 && abnormal.iter().all(|m| (-3..=lasted).contains(m)), "{abnormal:?}");
         let saw = scores.iter().find(|f| f.name == "saw").unwrap();

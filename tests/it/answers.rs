@@ -53,14 +53,14 @@ SELECT t, v, 1, s FROM generate_series($1::timestamptz, $2::timestamptz, '1 min'
     (3, 60), (4, 30), (5, 100 + 10 * (date_part('minute', t)::int % 2))) y(s, v)
 ";
 
-struct Factory {
-    db: TestDb,
-    plugin: Db,
-    pool: PgPool,
+pub(crate) struct Factory {
+    pub(crate) db: TestDb,
+    pub(crate) plugin: Db,
+    pub(crate) pool: PgPool,
 }
 
 impl Factory {
-    async fn new(server: Server, from: &str, to: &str) -> Self {
+    pub(crate) async fn new(server: Server, from: &str, to: &str) -> Self {
         let db = TestDb::migrated(server).await;
         let pool = db.pool().await;
         sqlx::raw_sql(PLACES).execute(&pool).await.unwrap();
@@ -69,13 +69,13 @@ impl Factory {
         factory
     }
 
-    async fn read(&self, from: &str, to: &str) {
+    pub(crate) async fn read(&self, from: &str, to: &str) {
         let time = |t: &str| t.parse::<DateTime<Utc>>().unwrap();
         sqlx::query(READINGS).bind(time(from)).bind(time(to)).execute(&self.pool).await.unwrap();
     }
 
     /// Makes all rollups.
-    async fn roll_up(&self) {
+    pub(crate) async fn roll_up(&self) {
         let mut conn = rollup::connect(&self.db.url).await.unwrap();
         while !rollup::try_lock(&mut conn).await.unwrap() {
             tokio::task::yield_now().await; // the connection before this one still closes
@@ -84,7 +84,12 @@ impl Factory {
         rollup::refresh(&mut conn, Some(until)).await.unwrap();
     }
 
-    async fn try_ask(&self, from: &str, to: &str, query: Value) -> Result<Vec<Frame>, AnswerError> {
+    pub(crate) async fn try_ask(
+        &self,
+        from: &str,
+        to: &str,
+        query: Value,
+    ) -> Result<Vec<Frame>, AnswerError> {
         let catalog = catalog::load(&self.plugin, &[], &[]).await.unwrap();
         let source = Source { db: &self.plugin, catalog: &catalog };
         let ask = Ask {
@@ -97,13 +102,13 @@ impl Factory {
         answer::answer(&source, query.to_string().as_bytes(), &ask).await
     }
 
-    async fn ask(&self, from: &str, to: &str, query: Value) -> Vec<Frame> {
+    pub(crate) async fn ask(&self, from: &str, to: &str, query: Value) -> Vec<Frame> {
         self.try_ask(from, to, query).await.unwrap()
     }
 }
 
 #[track_caller]
-fn near(got: &[Option<f64>], want: &[Option<f64>]) {
+pub(crate) fn near(got: &[Option<f64>], want: &[Option<f64>]) {
     let same = got.len() == want.len()
         && got.iter().zip(want).all(|(g, w)| match (g, w) {
             (Some(g), Some(w)) => (g - w).abs() <= 1e-9 * w.abs().max(1.0),
@@ -112,15 +117,15 @@ fn near(got: &[Option<f64>], want: &[Option<f64>]) {
     assert!(same, "got {got:?}, want {want:?}");
 }
 
-fn some(values: &[f64]) -> Vec<Option<f64>> {
+pub(crate) fn some(values: &[f64]) -> Vec<Option<f64>> {
     values.iter().copied().map(Some).collect()
 }
 
-fn texts(frame: &Frame, field: &str) -> Vec<String> {
+pub(crate) fn texts(frame: &Frame, field: &str) -> Vec<String> {
     frame.texts(field).unwrap().iter().map(|t| t.clone().unwrap_or_default()).collect()
 }
 
-async fn both(test: impl AsyncFn(Server)) {
+pub(crate) async fn both(test: impl AsyncFn(Server)) {
     test(Server::Timescale).await;
     test(Server::Plain).await;
 }

@@ -5,10 +5,11 @@ use chrono::{DateTime, Utc};
 use chrono_tz::{America, Asia, Europe};
 use lotwise::catalog::Sensor;
 use lotwise::domain::{Bucket, Calendar, SensorKind, TimeRange};
+use lotwise::figures::walk::{self, Walk};
 use lotwise::plan::{Items, Window};
 use lotwise::rollup;
 use lotwise::sql::integrate::{self, Cell, Ends};
-use lotwise::sql::whole_runs;
+use lotwise::sql::{spans, whole_runs};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sqlx::postgres::{PgConnection, PgPool};
@@ -381,10 +382,42 @@ async fn agrees(server: Server) {
                 }
             }
         }
+        walks_agree(&history, &plugin, &windows, &edges).await;
         of_runs += runs_agree(&mut history, &plugin).await;
         history.go_on().await;
     }
     assert!(questions > 20_000 && of_runs > 200, "{questions} {of_runs}");
+}
+
+/// The sums that are made of readings outside the database.
+async fn walks_agree(
+    history: &History,
+    plugin: &lotwise::db::Db,
+    windows: &[Window<'_>],
+    edges: &[i64],
+) {
+    let statement = spans::statement(windows);
+    let since = |t: i64| (t - START) as f64 / 1e6;
+    let cuts: Vec<f64> = edges.iter().map(|e| since(*e)).collect();
+    let mut readings = vec![Vec::new(); windows.len()];
+    for row in plugin.query(&statement.sql, statement.params).await.unwrap() {
+        let (window, time, value) = spans::read(&row).unwrap();
+        readings[window].push((since(time.timestamp_micros()), value));
+    }
+    for (index, (window, found)) in windows.iter().zip(&mut readings).enumerate() {
+        found.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (a, b) = (window.range.from().timestamp_micros(), window.range.to().timestamp_micros());
+        let walk = Walk { window: index, sensor: window.sensor, from: since(a), to: since(b) };
+        let cells = walk::cells(&walk, found, &cuts);
+        for (bucket, edge) in edges.windows(2).enumerate() {
+            let (lo, hi) = (a.max(edge[0]), b.min(edge[1]));
+            if lo < hi {
+                let want = expected(window.sensor, &history.sensors[index].1, lo, hi);
+                let got = cells.iter().find(|c| c.bucket == bucket);
+                check(&format!("walk {:?} {lo}..{hi}", window.sensor), got, &want, true);
+            }
+        }
+    }
 }
 
 /// The sums that are kept of whole runs; gives how many there were.

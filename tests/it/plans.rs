@@ -7,7 +7,7 @@ use lotwise::plan::{Items, Window};
 use lotwise::rollup;
 use lotwise::sql::Statement;
 use lotwise::sql::integrate::{self, Ends};
-use lotwise::sql::{latest, whole_runs};
+use lotwise::sql::{latest, raw, whole_runs};
 
 use crate::support::db::{Server, TestDb};
 use crate::support::source::plugin_db;
@@ -108,6 +108,10 @@ async fn readings_are_read_by_index_in_their_chunks_only(server: Server) {
     for items in [Items::Readings, Items::Hours] {
         let statement = integrate::statement(&two_days, &edges, items, Ends::Omit);
         check(&explain(&plugin, statement).await, 4);
+    }
+    // Readings as they are: those of the week, also by a plan for any parameters (the sixth on).
+    for _ in 0..7 {
+        check(&explain(&plugin, raw::statement(&two_days, 1_000_000).statement).await, 2);
     }
     // Nineteen weeks from hours: readings at the ends only.
     let long = windows("2026-01-02T00:30:00Z", "2026-05-13T12:10:00Z");

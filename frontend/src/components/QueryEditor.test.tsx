@@ -146,6 +146,19 @@ describe('QueryEditor', () => {
     expect(screen.queryByRole('option', { name: 'Sensor' })).not.toBeInTheDocument();
   });
 
+  it('compares lots on elapsed time or progress, and drops a step that the calendar gives', async () => {
+    const { newest, user } = await show({ type: 'series', bucket: 'day', groupBy: 'operator' });
+    await user.click(screen.getByRole('radio', { name: 'Compare lots' }));
+    expect(newest()).toMatchObject({ type: 'lots', bucket: 'auto', groupBy: 'none' });
+    await pick(user, 'Aligned on', /^Progress/);
+    await user.type(screen.getByLabelText('Newest lots'), '25');
+    await user.tab();
+    expect(newest()).toMatchObject({ align: 'progress', lastLots: 25 });
+    expect(screen.getByTestId('lotwise-summary')).toHaveTextContent(
+      'Mean of every quantity of the newest 25 lots, everywhere.'
+    );
+  });
+
   it('takes a typed time step, and only one that exists', async () => {
     const { newest, user } = await show({ type: 'series' });
     const step = screen.getByLabelText('Time step');
@@ -215,7 +228,7 @@ describe('QueryEditor', () => {
 
   it('edits an annotation as a query for runs', async () => {
     const { newest, user } = await show({}, { annotation: { name: 'Runs', enable: true, iconColor: 'red' } });
-    expect(screen.getAllByRole('radio').map((radio) => radio.getAttribute('value') ?? '')).toHaveLength(2);
+    expect(screen.getAllByRole('radio')).toHaveLength(2);
     expect(screen.queryByLabelText('Format')).not.toBeInTheDocument();
     await pick(user, 'Reference', /Bracket 7/);
     expect(newest()).toMatchObject({ type: 'runs', format: 'annotations', context: { references: ['R-07'] } });

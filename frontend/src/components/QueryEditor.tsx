@@ -6,7 +6,7 @@ import { Alert, Combobox, Field, MultiCombobox, RadioButtonGroup, Text } from '@
 
 import { LotwiseDataSource } from '../datasource';
 import { expandList } from '../expand';
-import { Aggregate, Context, Format, GroupBy, Kpi, MODEL_VERSION, Place } from '../generated/model';
+import { Aggregate, Align, Context, Format, GroupBy, Kpi, MODEL_VERSION, Place } from '../generated/model';
 import { t } from '../i18n';
 import { filterAbove, keepExisting, placeFilter } from '../place';
 import {
@@ -22,11 +22,10 @@ import {
   withType,
 } from '../query';
 import { summarize } from '../summary';
-import { aggregateWords, bucketWords, formatWords, groupWords, kpiWords, queryTypeWords } from '../texts';
+import { aggregateWords, alignWords, bucketWords, formatWords, groupWords, kpiWords, queryTypeWords } from '../texts';
 import { LotwiseOptions, LotwiseQuery } from '../types';
 import { KeyPicker } from './KeyPicker';
 import { LimitInput } from './LimitInput';
-import { NumberInput } from './NumberInput';
 import { bucketOptions } from './options';
 import { QuantityPicker } from './QuantityPicker';
 import { Row } from './Row';
@@ -44,6 +43,7 @@ const KPIS: Kpi[] = [
   'mean_temperature',
 ];
 const AGGREGATES: Aggregate[] = ['mean', 'min', 'max', 'first', 'last', 'sum', 'count'];
+const ALIGNMENTS: Align[] = ['elapsed', 'progress', 'time'];
 const MINUTE_MS = 60_000;
 
 export interface Props extends QueryEditorProps<LotwiseDataSource, LotwiseQuery, LotwiseOptions> {
@@ -283,7 +283,7 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
           </Field>
         )}
         {uses(query.type, 'learningDays') && (
-          <NumberInput
+          <LimitInput
             id={`${id}-learning-days`}
             testId="lotwise-learning-days"
             label={t('editor.learning-days', 'Days to learn from')}
@@ -294,10 +294,36 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
             onChange={(learningDays) => change({ ...query, learningDays })}
           />
         )}
+        {uses(query.type, 'align') && (
+          <>
+            <Field label={t('editor.align', 'Aligned on')} htmlFor={`${id}-align`} noMargin>
+              <Combobox<Align>
+                id={`${id}-align`}
+                data-testid="lotwise-align"
+                width={20}
+                options={ALIGNMENTS.map((value) => ({ value, ...alignWords(value) }))}
+                value={query.align}
+                onChange={({ value }) => change({ ...query, align: value })}
+              />
+            </Field>
+            <LimitInput
+              id={`${id}-last-lots`}
+              testId="lotwise-last-lots"
+              label={t('editor.last-lots', 'Newest lots')}
+              placeholder="10"
+              most={200}
+              value={query.lastLots}
+              onChange={(lastLots) => change({ ...query, lastLots })}
+            />
+          </>
+        )}
         {uses(query.type, 'limit') && (
           <LimitInput
             id={`${id}-limit`}
             testId="lotwise-limit"
+            label={t('editor.limit', 'Limit')}
+            placeholder="1000"
+            most={10_000}
             value={query.limit}
             onChange={(limit) => change({ ...query, limit })}
           />

@@ -2,7 +2,7 @@
 
 export const MODEL_VERSION = 1;
 
-export type QueryType = "series" | "kpi" | "runs" | "latest" | "data_quality" | "anomalies";
+export type QueryType = "series" | "kpi" | "runs" | "latest" | "data_quality" | "anomalies" | "lots";
 
 export type Kpi = "energy" | "energy_per_good_unit" | "cost" | "cost_per_good_unit" | "co2" | "co2_per_good_unit" | "co2_market_based" | "good_units" | "scrap_units" | "mean_temperature";
 
@@ -11,6 +11,8 @@ export type GroupBy = "none" | "plant" | "line" | "machine" | "sensor" | "refere
 export type Aggregate = "mean" | "min" | "max" | "first" | "last" | "count" | "sum";
 
 export type Format = "table" | "annotations" | "silent" | "alert" | "score";
+
+export type Align = "elapsed" | "progress" | "time";
 
 export type Place = { 
 /**
@@ -93,4 +95,12 @@ learningDays: number,
 /**
  * Most rows or series; 0 is the default of 1,000.
  */
-limit: number, };
+limit: number, 
+/**
+ * What the curves of lots have in common (lots).
+ */
+align: Align, 
+/**
+ * How many of the newest lots, where none is named (lots); 0 is 10.
+ */
+lastLots: number, };

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{AnswerError, MAX_RUNS, Source};
+use super::super::{AnswerError, MAX_RUNS, Source, raw};
+use super::MOST_READINGS;
 use crate::analytics::history::{Kind, Machine, Quantity, Run, Sensor, Span};
 use crate::catalog::{self, Catalog, Plant, Spot};
 use crate::domain::{SensorKind, TimeRange};
 use crate::frame::Notice;
 use crate::model::{self, Query};
-use crate::plan::{self, Selection};
-use crate::sql::{cells, runs, states};
+use crate::plan::{self, Selection, Window};
+use crate::sql::raw::Readings;
+use crate::sql::{runs, states};
 
 /// What is judged as one: a machine, or a line with sensors of its own.
 pub(super) struct Unit<'a> {
@@ -27,6 +29,12 @@ impl Unit<'_> {
     /// Key of the machine or line.
     pub fn name(&self) -> &str {
         self.machine.map_or(&self.line.key, |machine| &machine.key)
+    }
+
+    /// Readings that its sensors send in a range, if each sends at its interval.
+    pub fn readings(&self, range: TimeRange) -> usize {
+        let of = |s: &&catalog::Sensor| (range.seconds() / s.interval_s.max(1e-3)) as usize + 1;
+        self.sensors.iter().map(of).sum()
     }
 
     /// Whether a run is made here: on the machine, or on its whole line.
@@ -101,37 +109,41 @@ impl Context {
     }
 }
 
-/// The history of a unit, with its readings of a minute.
+/// The history of a unit, and the statement that read it, for people.
 pub(super) async fn machine(
     source: &Source<'_>,
     unit: &Unit<'_>,
     context: &Context,
     range: TimeRange,
-) -> Result<Machine, AnswerError> {
-    let statement = cells::statement(&unit.sensors, range);
-    let rows = source.db.query(&statement.sql, statement.params).await?;
-    let mut read: Vec<cells::Cell> = rows.iter().map(cells::read).collect::<Result<_, _>>()?;
-    drop(rows);
-    read.sort_unstable_by_key(|cell| (cell.sensor, cell.at));
-    let mut sensors: Vec<Sensor> = unit.sensors.iter().map(|sensor| empty(sensor)).collect();
-    for cell in read {
-        if let Some(sensor) = sensors.get_mut(cell.sensor) {
-            sensor.times.push(cell.at);
-            sensor.values.push(cell.value);
-        }
-    }
-    Ok(Machine {
+) -> Result<(Machine, String), AnswerError> {
+    let windows: Vec<Window<'_>> =
+        unit.sensors.iter().map(|&sensor| Window { sensor, range }).collect();
+    let read = raw::fetch(source, &windows, MOST_READINGS).await?;
+    let machine = Machine {
         key: unit.name().to_owned(),
-        sensors,
+        sensors: unit.sensors.iter().zip(&read.readings).map(|(s, r)| sensor(s, r)).collect(),
         runs: context.runs.iter().filter(|run| unit.makes(run)).map(run).collect(),
         states: (context.states.iter())
             .filter(|state| unit.machine.is_some_and(|machine| machine.id == state.machine))
             .map(span)
             .collect(),
-    })
+    };
+    Ok((machine, read.shown))
 }
 
-fn empty(sensor: &catalog::Sensor) -> Sensor {
+const SECOND_NS: i64 = 1_000_000_000;
+
+fn sensor(sensor: &catalog::Sensor, readings: &Readings) -> Sensor {
+    // Of several readings in a second the last one counts: the detectors' grid is a minute.
+    let mut rows: Vec<(i64, f64)> = Vec::with_capacity(readings.len());
+    for (time, value) in readings.times.iter().zip(&readings.values) {
+        let row = (time.div_euclid(SECOND_NS), *value);
+        match rows.last_mut().filter(|last| last.0 == row.0) {
+            Some(last) => *last = row,
+            None => rows.push(row),
+        }
+    }
+    let (times, values) = rows.into_iter().unzip();
     Sensor {
         key: sensor.key.clone(),
         quantity: Quantity::of(&sensor.quantity),
@@ -142,8 +154,8 @@ fn empty(sensor: &catalog::Sensor) -> Sensor {
             SensorKind::Delta => Kind::Delta,
         },
         to_kilo: plan::kwh_per(&sensor.unit).unwrap_or(f64::NAN),
-        times: Vec::new(),
-        values: Vec::new(),
+        times,
+        values,
     }
 }
 

@@ -19,13 +19,12 @@ use crate::domain::TimeRange;
 use crate::frame::{Frame, Notice};
 use crate::model::{Format, Query};
 use crate::plan::{Ask, PlanError, Selection};
-use crate::sql;
 use events::Event;
 use history::{Context, Unit};
 
-/// Most values of a minute that one query learns from: about three months of ten machines with five
-/// sensors each. What a machine of them costs in time is in docs/analytics.md.
-const MOST_CELLS: usize = 6_000_000;
+/// Most readings of one query: about three months of ten machines with five sensors that send every
+/// minute. What they cost in time is in docs/analytics.md.
+const MOST_READINGS: usize = 6_000_000;
 
 /// What the detectors said of one unit.
 struct Watched<'a> {
@@ -56,14 +55,16 @@ pub(super) async fn answer(
     let Some(times) = times(query, ask) else {
         return Ok(nothing(&[Notice::Info("The time range lies in the future.".to_owned())]));
     };
-    let cells: usize = units.iter().map(|u| sql::cells::estimate(&u.sensors, times.read)).sum();
-    if cells > MOST_CELLS {
-        return Err(AnswerError::TooMuchHistory { cells, most: MOST_CELLS });
+    let readings = units.iter().map(|unit| unit.readings(times.read)).sum();
+    if readings > MOST_READINGS {
+        return Err(AnswerError::TooMuchHistory { readings, most: MOST_READINGS });
     }
     let context = Context::fetch(source, selection, times.read).await?;
     let mut watched = Vec::with_capacity(units.len());
+    let mut shown = String::new();
     for unit in &units {
-        let machine = history::machine(source, unit, &context, times.read).await?;
+        let (machine, statement) = history::machine(source, unit, &context, times.read).await?;
+        shown = statement;
         watched.push(Watched { unit, outcome: detect::outcome(machine).await? });
     }
     notices.extend(too_little(&watched, times, query.learning_days));
@@ -84,7 +85,6 @@ pub(super) async fn answer(
             }]
         }
     };
-    let shown = sql::cells::statement(&units[0].sensors, times.read).shown;
     for frame in &mut frames {
         Provenance {
             shown: &shown,
@@ -94,8 +94,8 @@ pub(super) async fn answer(
                 times.read.from().format("%Y-%m-%d %H:%M UTC"),
                 (times.shown.from() - times.read.from()).num_days(),
             ),
-            rows: Some(cells as f64),
-            bucket: "1m".to_owned(),
+            rows: Some(readings as f64),
+            bucket: "none".to_owned(),
             coverage: None,
             notices: notices.clone(),
         }

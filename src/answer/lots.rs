@@ -1,0 +1,191 @@
+//! Curves of lots, one upon the other: a number as x axis, or time series that begin together.
+
+use chrono::TimeDelta;
+
+use super::sums::{self, Sums};
+use super::{AnswerError, MAX_RUNS, Provenance, Source, nothing, reject_unknown};
+use crate::figures::{self, walk};
+use crate::frame::{Field, Frame, Notice};
+use crate::model::{Aggregate, Align, Filter, Query};
+use crate::plan::{self, Ask, LotsPlan, Run, Selection, Steps, Window};
+use crate::sql;
+use crate::sql::integrate::{Cell, Ends};
+
+/// Readings up to which they are fetched and added up here, all lots at once; more are added up in
+/// the database, lot by lot, from rollups where that is exact.
+const FETCHED_AT_MOST: f64 = 200_000.0;
+
+pub(super) async fn answer(
+    source: &Source<'_>,
+    query: &Query,
+    selection: &Selection<'_>,
+    ask: &Ask,
+) -> Result<Vec<Frame>, AnswerError> {
+    let runs = runs(source, query, selection, ask).await?;
+    let plan = plan::lots(query, selection, source.catalog, &runs, ask)?;
+    let mut notices = Vec::new();
+    if plan.windows.is_empty() {
+        let text = match runs.is_empty() {
+            true => "No lot of this selection has a run here.",
+            false => "The lots' runs have no such sensor on their lines and machines.",
+        };
+        return Ok(nothing(&[Notice::Info(text.to_owned())]));
+    }
+    if plan.lots.iter().any(|l| l.open) {
+        let text = "A lot is still being made: its curve goes on.";
+        notices.push(Notice::Info(text.to_owned()));
+    }
+    let rows: f64 =
+        plan.windows.iter().map(|w| w.range.seconds() / w.sensor.interval_s + 2.0).sum();
+    let sums = match rows > FETCHED_AT_MOST {
+        true => added_up_there(source, &plan, query.aggregate).await?,
+        false => added_up_here(source, &plan, rows).await?,
+    };
+    let owner =
+        |window: usize| Some((plan.windows.get(window)?.sensor, plan.owners.get(window)?.1));
+    let values =
+        figures::pooled(owner, plan.series.len(), plan.count, query.aggregate, &sums.cells);
+    let mut frames = match query.align {
+        Align::Time => over_time(&plan, values, ask),
+        Align::Elapsed | Align::Progress => vec![over_number(&plan, values)],
+    };
+    for frame in &mut frames {
+        Provenance {
+            shown: &sums.shown,
+            source: &sums.source,
+            reason: format!(
+                "{} runs of {} lots resolved first, then only their intervals; {}; {}",
+                runs.len(),
+                plan.lots.len(),
+                plan.reason,
+                sums.reason
+            ),
+            rows: Some(sums.rows),
+            bucket: match plan.steps {
+                Steps::Elapsed(width) => format!("{width}s"),
+                Steps::Progress => format!("1/{}", plan.count),
+            },
+            coverage: None,
+            notices: notices.clone(),
+        }
+        .write(frame);
+    }
+    Ok(frames)
+}
+
+/// The runs of the lots that are compared, newest lot first.
+async fn runs(
+    source: &Source<'_>,
+    query: &Query,
+    selection: &Selection<'_>,
+    ask: &Ask,
+) -> Result<Vec<Run>, AnswerError> {
+    let newest = match query.context.lots {
+        Filter::All => query.last_lots,
+        Filter::Keys(_) => query.limit,
+    };
+    let statement =
+        sql::lots::statement(selection, &query.context, ask.range.to(), newest, MAX_RUNS + 1);
+    let rows = source.db.query(&statement.sql, statement.params).await?;
+    let runs: Vec<Run> = rows.iter().map(sql::runs::read).collect::<Result<_, _>>()?;
+    if runs.len() > MAX_RUNS {
+        return Err(AnswerError::TooManyRuns(MAX_RUNS));
+    }
+    if runs.is_empty() {
+        reject_unknown(source, query, selection).await?;
+    }
+    Ok(runs)
+}
+
+/// One statement for the readings of all lots.
+async fn added_up_here(
+    source: &Source<'_>,
+    plan: &LotsPlan<'_>,
+    rows: f64,
+) -> Result<Sums, AnswerError> {
+    let statement = sql::spans::statement(&plan.windows);
+    let mut readings: Vec<Vec<(f64, f64)>> = vec![Vec::new(); plan.windows.len()];
+    for row in source.db.query(&statement.sql, statement.params).await? {
+        let (window, time, value) = sql::spans::read(&row)?;
+        let Some(&(lot, _)) = plan.owners.get(window) else { continue };
+        let since = (time - plan.lots[lot].from).num_microseconds().unwrap_or_default();
+        readings[window].push((since as f64 / 1e6, value));
+    }
+    let mut cells = Vec::new();
+    for (window, readings) in readings.iter_mut().enumerate() {
+        readings.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let (lot, _) = plan.owners[window];
+        let Window { sensor, range } = plan.windows[window];
+        let start = plan.lots[lot].from;
+        let from = (range.from() - start).num_microseconds().unwrap_or_default() as f64 / 1e6;
+        let to = (range.to() - start).num_microseconds().unwrap_or_default() as f64 / 1e6;
+        let walk = walk::Walk { window, sensor, from, to };
+        cells.extend(walk::cells(&walk, readings, &plan.edges(lot)));
+    }
+    Ok(Sums {
+        cells,
+        source: "readings".to_owned(),
+        reason: "readings, because they are few".to_owned(),
+        rows,
+        shown: statement.shown,
+    })
+}
+
+/// A statement a lot, which has its own edges.
+async fn added_up_there(
+    source: &Source<'_>,
+    plan: &LotsPlan<'_>,
+    aggregate: Aggregate,
+) -> Result<Sums, AnswerError> {
+    let ends = match aggregate {
+        Aggregate::First | Aggregate::Last => Ends::Read,
+        _ => Ends::Omit,
+    };
+    let mut all = Sums::default();
+    for lot in 0..plan.lots.len() {
+        let of_lot = |(index, owner): (usize, &(usize, usize))| (owner.0 == lot).then_some(index);
+        let indices: Vec<usize> = plan.owners.iter().enumerate().filter_map(of_lot).collect();
+        if indices.is_empty() {
+            continue;
+        }
+        let windows: Vec<Window<'_>> = indices.iter().map(|i| plan.windows[*i].clone()).collect();
+        let sums = sums::fetch(source, &windows, &plan.instants(lot), ends).await?;
+        let global = |cell: Cell| Cell { window: indices[cell.window], ..cell };
+        all.cells.extend(sums.cells.into_iter().filter(|c| c.window < indices.len()).map(global));
+        all.rows += sums.rows;
+        (all.source, all.reason, all.shown) = (sums.source, sums.reason, sums.shown);
+    }
+    Ok(all)
+}
+
+/// One frame: where each step begins, and a column a curve.
+fn over_number(plan: &LotsPlan<'_>, values: Vec<figures::Values>) -> Frame {
+    let positions = plan.positions().into_iter().map(Some);
+    let x = match plan.steps {
+        Steps::Elapsed(_) => Field::number("elapsed", positions)
+            .unit("s")
+            .description("Time since the first run of the lot began; start of the step."),
+        Steps::Progress => Field::number("progress", positions)
+            .unit("ratio")
+            .description("Share of the time from the lot's first start to its last end."),
+    };
+    let mut fields = vec![x];
+    fields.extend(plan.series.iter().zip(values).map(|(key, values)| curve(key, values)));
+    Frame::new("lots", "", fields)
+}
+
+/// A frame a curve, with the lot's start moved to that of the time range.
+fn over_time(plan: &LotsPlan<'_>, values: Vec<figures::Values>, ask: &Ask) -> Vec<Frame> {
+    let at = |seconds: f64| ask.range.from() + TimeDelta::microseconds((seconds * 1e6) as i64);
+    let times: Vec<_> = plan.positions().into_iter().map(|s| Some(at(s))).collect();
+    let frame = |(key, values): (&plan::SeriesKey, figures::Values)| {
+        let time = Field::time("time", times.iter().copied());
+        Frame::new(&key.name, "timeseries-multi", vec![time, curve(key, values)])
+    };
+    plan.series.iter().zip(values).map(frame).collect()
+}
+
+fn curve(key: &plan::SeriesKey, values: figures::Values) -> Field {
+    let labels = key.labels.iter().map(|(k, v)| (*k, v.clone()));
+    Field::number("value", values).labels(labels).unit(&key.unit).display_name(&key.name)
+}

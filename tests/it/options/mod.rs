@@ -1,0 +1,3 @@
+//! Options of queries, from saved query to frames, against figures computed by hand.
+
+mod lots;
