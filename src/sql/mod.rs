@@ -10,8 +10,8 @@ pub mod picker;
 pub mod rates;
 pub mod raw;
 pub mod runs;
-pub mod states;
 pub mod spans;
+pub mod states;
 pub mod whole_runs;
 
 use chrono::{DateTime, Utc};
