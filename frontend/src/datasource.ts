@@ -3,7 +3,7 @@ import { DataSourceWithBackend, getTemplateSrv, TemplateSrv } from '@grafana/run
 
 import { Catalog } from './catalog';
 import { expandList, expandText } from './expand';
-import { complete, NEW_ANNOTATION, NEW_QUERY, QUERY_TYPES } from './query';
+import { asAnnotation, complete, NEW_ANNOTATION, NEW_QUERY, QUERY_TYPES } from './query';
 import { summarize } from './summary';
 import { queryTypeWords } from './texts';
 import { LotwiseOptions, LotwiseQuery } from './types';
@@ -21,7 +21,7 @@ export class LotwiseDataSource extends DataSourceWithBackend<LotwiseQuery, Lotwi
     getDefaultQuery: () => ({ ...NEW_ANNOTATION, queryType: NEW_ANNOTATION.type }),
     prepareQuery: (annotation) => {
       const target = annotation.target ?? { refId: 'Anno', ...NEW_ANNOTATION };
-      return { ...target, type: 'runs', queryType: 'runs', format: 'annotations' };
+      return asAnnotation(target);
     },
   };
 

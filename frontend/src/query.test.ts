@@ -1,4 +1,4 @@
-import { complete, isBucket, withType } from './query';
+import { asAnnotation, complete, formats, isBucket, withType } from './query';
 import { summarize } from './summary';
 
 describe('complete', () => {
@@ -37,6 +37,12 @@ describe('withType', () => {
     expect(withType({ ...alert, type: 'runs', format: 'annotations' }, 'data_quality').format).toBe('table');
   });
 
+  it('offers anomalies as table, regions, score and for alert rules', () => {
+    expect(formats('anomalies')).toEqual(['table', 'annotations', 'score', 'alert']);
+    const score = complete({ refId: 'A', type: 'anomalies', format: 'score', learningDays: 45 });
+    expect(withType(score, 'runs')).toMatchObject({ type: 'runs', format: 'table', learningDays: 45 });
+  });
+
   it('keeps what the new type does not use, for the way back', () => {
     expect(withType(withType(series, 'runs'), 'series')).toEqual({ ...series, queryType: 'series' });
   });
@@ -47,6 +53,18 @@ test.each(['auto', 'whole', '30s', '15m', '6h', '2d', 'shift', 'week', '$step'])
 });
 test.each(['', '0m', '1.5h', 'fortnight', '-1d', '5'])('%p is no bucket', (text) => {
   expect(isBucket(text)).toBe(false);
+});
+
+describe('asAnnotation', () => {
+  it('keeps anomalies and makes everything else runs', () => {
+    const shape = { queryType: 'anomalies', type: 'anomalies', format: 'annotations' };
+    expect(asAnnotation({ refId: 'A', type: 'anomalies', learningDays: 20 })).toEqual({
+      refId: 'A',
+      learningDays: 20,
+      ...shape,
+    });
+    expect(asAnnotation({ refId: 'A', type: 'kpi' })).toMatchObject({ type: 'runs', format: 'annotations' });
+  });
 });
 
 describe('summarize', () => {

@@ -17,6 +17,7 @@ export const MODEL_DEFAULTS: LotwiseModel = {
   groupBy: 'none',
   bucket: 'auto',
   format: 'table',
+  learningDays: 0,
   limit: 0,
   align: 'elapsed',
   lastLots: 0,
@@ -28,12 +29,31 @@ export const NEW_QUERY: LotwiseModel = { ...MODEL_DEFAULTS, kpis: ['energy'], gr
 /** What a new annotation asks: the runs, as regions. */
 export const NEW_ANNOTATION: LotwiseModel = { ...MODEL_DEFAULTS, type: 'runs', format: 'annotations' };
 
+/** The query types that can be shown as marked regions; others become runs. */
+export const ANNOTATION_TYPES: readonly QueryType[] = ['runs', 'anomalies'];
+
+/** The query of an annotation: one of those types, as regions. */
+export function asAnnotation(query: LotwiseQuery): LotwiseQuery {
+  const type = ANNOTATION_TYPES.find((known) => known === query.type) ?? 'runs';
+  return { ...query, type, queryType: type, format: 'annotations' };
+}
+
 /** The query types, in the order in which they are offered. */
-export const QUERY_TYPES: readonly QueryType[] = ['series', 'kpi', 'lots', 'runs', 'latest', 'data_quality'];
+export const QUERY_TYPES: readonly QueryType[] = ['series', 'kpi', 'lots', 'runs', 'latest', 'data_quality', 'anomalies'];
 
 /** Parts of a query that only some query types use. */
 export type QueryPart =
-  'sensors' | 'quantity' | 'context' | 'aggregate' | 'kpis' | 'groupBy' | 'bucket' | 'format' | 'limit' | 'align';
+  | 'sensors'
+  | 'quantity'
+  | 'context'
+  | 'aggregate'
+  | 'kpis'
+  | 'groupBy'
+  | 'bucket'
+  | 'format'
+  | 'limit'
+  | 'align'
+  | 'learningDays';
 
 const PARTS: Record<QueryType, readonly QueryPart[]> = {
   series: ['sensors', 'quantity', 'context', 'aggregate', 'groupBy', 'bucket', 'limit'],
@@ -42,6 +62,7 @@ const PARTS: Record<QueryType, readonly QueryPart[]> = {
   runs: ['context', 'format', 'limit'],
   latest: ['sensors', 'quantity', 'limit'],
   data_quality: ['sensors', 'quantity', 'format', 'limit'],
+  anomalies: ['sensors', 'quantity', 'context', 'format', 'learningDays', 'limit'],
 };
 
 const GROUPS: readonly GroupBy[] = ['none', 'plant', 'line', 'machine', 'sensor', 'reference', 'lot', 'operator'];
@@ -65,7 +86,14 @@ export function groupings(type: QueryType): readonly GroupBy[] {
 
 /** The formats that queries of this type can be asked for; the first is what others become. */
 export function formats(type: QueryType): readonly Format[] {
-  return type === 'data_quality' ? ['table', 'silent', 'alert'] : ['table', 'annotations'];
+  switch (type) {
+    case 'data_quality':
+      return ['table', 'silent', 'alert'];
+    case 'anomalies':
+      return ['table', 'annotations', 'score', 'alert'];
+    default:
+      return ['table', 'annotations'];
+  }
 }
 
 /** Fills what a saved query leaves out. Saved values always win; nothing is migrated here. */

@@ -104,6 +104,10 @@ export function summarize(query: CompleteQuery): string {
       return query.format === 'silent'
         ? t('summary.silent', 'The sensors of {{quantity}} that are silent now, {{where}}.', values)
         : t('summary.data-quality', 'When each sensor of {{quantity}} was last heard of, {{where}}.', values);
+    case 'anomalies':
+      return query.format === 'score'
+        ? t('summary.anomaly-score', 'How abnormal {{quantity}} of each machine was, {{where}}.', values)
+        : t('summary.anomalies', 'What was abnormal in {{quantity}}, what it cost, and why, {{where}}.', values);
     default:
       return t('summary.unknown', 'This query was made by a newer Lotwise.');
   }

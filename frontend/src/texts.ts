@@ -44,6 +44,11 @@ export function queryTypeWords(type: QueryType): Words {
           'When each sensor was last heard of, and which are silent'
         ),
       };
+    case 'anomalies':
+      return {
+        label: t('query-type.anomalies', 'Anomalies'),
+        description: t('query-type.anomalies-description', 'What was abnormal, what it cost, and why'),
+      };
   }
 }
 
@@ -183,7 +188,7 @@ export function bucketWords(bucket: string): Words {
   }
 }
 
-export function formatWords(format: Format): Words {
+export function formatWords(format: Format, type?: QueryType): Words {
   switch (format) {
     case 'table':
       return { label: t('format.table', 'Table') };
@@ -200,7 +205,15 @@ export function formatWords(format: Format): Words {
     case 'alert':
       return {
         label: t('format.alert', 'For alert rules'),
-        description: t('format.alert-description', 'One number a sensor: 1 when it is silent, else 0'),
+        description:
+          type === 'anomalies'
+            ? t('format.alert-anomalies-description', 'One number a machine: how many events are not over')
+            : t('format.alert-description', 'One number a sensor: 1 when it is silent, else 0'),
+      };
+    case 'score':
+      return {
+        label: t('format.score', 'Score over time'),
+        description: t('format.score-description', 'How abnormal each machine was; 1 is the limit'),
       };
   }
 }

@@ -56,8 +56,10 @@ pub struct Finding {
     pub start: i64,
     /// Second at whose end it was known: alerts fire here.
     pub raised: i64,
-    /// Second up to which it was abnormal.
+    /// Second up to which it was abnormal, as far as the data goes.
     pub end: i64,
+    /// Whether it was not over yet where the data ends.
+    pub is_open: bool,
     /// Largest deviation, in robust sigmas of its chart.
     pub severity: f64,
     /// Energy beyond what is usual in kWh, where power is known.

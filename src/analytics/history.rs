@@ -15,6 +15,19 @@ pub enum Quantity {
     Other,
 }
 
+impl Quantity {
+    /// What a word means; `Other` where it is none of these.
+    pub fn of(word: &str) -> Self {
+        match word {
+            "power" => Self::Power,
+            "energy" => Self::Energy,
+            "temperature" => Self::Temperature,
+            "count" => Self::Count,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// How a sensor's readings are to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -37,7 +50,7 @@ pub struct Sensor {
     pub unit: String,
     /// How to read it.
     pub kind: Kind,
-    /// kW or kWh per unit of the readings; 1 where it is neither power nor energy.
+    /// kW or kWh per unit of the readings; of another unit, `NaN`.
     pub to_kilo: f64,
     /// Seconds since 1970, strictly increasing.
     pub times: Vec<i64>,

@@ -62,7 +62,9 @@ pub(super) async fn answer(
     }
     let mut frame = match query.format {
         Format::Alert => numbers(source.catalog, &heard),
-        Format::Table | Format::Silent | Format::Annotations => table(source.catalog, &heard),
+        Format::Table | Format::Silent | Format::Annotations | Format::Score => {
+            table(source.catalog, &heard)
+        }
     };
     let reason = format!("one index probe a sensor; {silent} of {} are silent", sensors.len());
     Provenance {

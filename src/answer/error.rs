@@ -35,6 +35,21 @@ pub enum AnswerError {
         "the selection has more than {0} runs: choose a shorter time range, or fewer lines, references or lots"
     )]
     TooManyRuns(usize),
+    /// More history than the detectors may walk through for one query.
+    #[error(
+        "the selection is {readings} readings with those to learn from, more than {most}: choose fewer machines or sensors, a shorter time range, or fewer days to learn from"
+    )]
+    TooMuchHistory {
+        /// Readings of the selection, estimated from the sensors' intervals.
+        readings: usize,
+        /// Most readings.
+        most: usize,
+    },
+    /// More changes of state than can be used.
+    #[error(
+        "the machines changed their state more than {0} times: choose fewer, or a shorter time range"
+    )]
+    TooManyStates(usize),
     /// More raw readings than the data source may answer with.
     #[error(
         "the selection has more than the {limit} readings that this data source may answer with: choose a wider bucket, fewer places or a shorter time range, or raise the most points in the data source"
@@ -60,6 +75,8 @@ impl AnswerError {
             | Self::Plan(_)
             | Self::UnknownContext { .. }
             | Self::TooManyRuns(_)
+            | Self::TooMuchHistory { .. }
+            | Self::TooManyStates(_)
             | Self::TooManyReadings { .. } => 400,
             Self::Frame(_) | Self::Panic => 500,
             Self::Db(e) => status_of(e),

@@ -198,13 +198,7 @@ fn add_sensor(
     };
     let sensor = Sensor {
         key: key.to_owned(),
-        quantity: match quantity {
-            "power" => Quantity::Power,
-            "energy" => Quantity::Energy,
-            "temperature" => Quantity::Temperature,
-            "count" => Quantity::Count,
-            _ => Quantity::Other,
-        },
+        quantity: Quantity::of(quantity),
         unit: unit.to_owned(),
         kind: match kind {
             "counter" => Kind::Counter,

@@ -14,6 +14,7 @@ fn finding(start: i64, end: i64) -> Finding {
         start,
         raised: start,
         end,
+        is_open: false,
         severity: 9.0,
         energy_kwh: None,
         reason: String::new(),

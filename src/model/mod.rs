@@ -96,8 +96,10 @@ pub struct Query {
     pub group_by: GroupBy,
     /// How time is cut.
     pub bucket: Bucket,
-    /// Shape of an answer about runs or data quality.
+    /// Shape of an answer about runs, data quality or anomalies.
     pub format: Format,
+    /// Days before the time range from which is learned what is usual.
+    pub learning_days: u32,
     /// Most rows or series.
     pub limit: usize,
     /// What the curves of lots have in common.
@@ -144,6 +146,12 @@ pub enum ModelError {
         /// The grouping asked for.
         group: &'static str,
     },
+    /// A time to learn from that is too short or too long.
+    #[error(
+        "{0} days to learn from are not possible: choose {least} to {most}, or 0 for the default of {DEFAULT_LEARNING_DAYS}",
+        least = LEARNING_DAYS.start(), most = LEARNING_DAYS.end()
+    )]
+    LearningDays(u32),
     /// A format that this type of query does not have.
     #[error("{kind} queries have no format {format}: choose another format")]
     Format {
@@ -159,6 +167,9 @@ const MAX_VALUES: usize = 5_000;
 /// Rows or series when the query names no limit, and at most.
 const DEFAULT_LIMIT: usize = 1_000;
 const MAX_LIMIT: usize = 10_000;
+/// Days to learn from: fewer than the detectors need are no use, more are older than their models.
+const LEARNING_DAYS: std::ops::RangeInclusive<u32> = 10..=90;
+const DEFAULT_LEARNING_DAYS: u32 = 30;
 /// Lots that are compared when the query names neither lots nor a number, and at most.
 const DEFAULT_LOTS: usize = 10;
 const MAX_LOTS: usize = 200;
@@ -204,6 +215,11 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
         group_by: saved.group_by,
         bucket: saved.bucket.parse()?,
         format: saved.format,
+        learning_days: match saved.learning_days {
+            0 => DEFAULT_LEARNING_DAYS,
+            days if LEARNING_DAYS.contains(&days) => days,
+            days => return Err(ModelError::LearningDays(days)),
+        },
         limit: match saved.limit {
             0 => DEFAULT_LIMIT,
             n => (n as usize).min(MAX_LIMIT),
@@ -222,8 +238,9 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
     }
     let refuse = |kind| Err(ModelError::Format { kind, format: query.format.as_str() });
     match (query.kind, query.format) {
-        (QueryType::Runs, Format::Silent | Format::Alert) => refuse("runs"),
-        (QueryType::DataQuality, Format::Annotations) => refuse("data_quality"),
+        (QueryType::Runs, Format::Silent | Format::Alert | Format::Score) => refuse("runs"),
+        (QueryType::DataQuality, Format::Annotations | Format::Score) => refuse("data_quality"),
+        (QueryType::Anomalies, Format::Silent) => refuse("anomalies"),
         _ => Ok(query),
     }
 }

@@ -21,6 +21,8 @@ pub enum QueryType {
     Latest,
     /// When each sensor was last heard of, and whether it is silent.
     DataQuality,
+    /// What was abnormal, what it cost, and why.
+    Anomalies,
     /// Curves of lots, one upon the other.
     Lots,
 }
@@ -166,20 +168,23 @@ pub enum Aggregate {
     Sum,
 }
 
-/// Shape of an answer about runs or data quality.
+/// Shape of an answer about runs, data quality or anomalies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
-    /// One row a run, with its figures.
+    /// One row a run, sensor or event, with its figures.
     #[default]
     Table,
-    /// Time, timeEnd, title, text and tags, as Grafana's annotations want them (runs).
+    /// Time, timeEnd, title, text and tags, as Grafana's annotations want them (runs, anomalies).
     Annotations,
     /// Only the silent sensors (data quality).
     Silent,
-    /// One number a sensor for alert rules: 1 when it is silent, else 0 (data quality).
+    /// One number for alert rules: 1 for a sensor that is silent, else 0 (data quality); the events of
+    /// a machine that are not over (anomalies).
     Alert,
+    /// How abnormal each machine was over time; 1 is the limit (anomalies).
+    Score,
 }
 
 impl Format {
@@ -190,6 +195,7 @@ impl Format {
             Self::Annotations => "annotations",
             Self::Silent => "silent",
             Self::Alert => "alert",
+            Self::Score => "score",
         }
     }
 }
@@ -261,8 +267,11 @@ pub struct SavedQuery {
     pub group_by: GroupBy,
     /// `auto`, `whole`, a width such as `5m`, or `hour`, `shift`, `day`, `week`, `month` of the plant.
     pub bucket: String,
-    /// Shape of an answer about runs or data quality.
+    /// Shape of an answer about runs, data quality or anomalies.
     pub format: Format,
+    /// Days before the time range from which is learned what is usual (anomalies); 0 is the default of
+    /// 30.
+    pub learning_days: u32,
     /// Most rows or series; 0 is the default of 1,000.
     pub limit: u32,
     /// What the curves of lots have in common (lots).
@@ -283,6 +292,7 @@ impl Default for SavedQuery {
             group_by: GroupBy::default(),
             bucket: "auto".to_owned(),
             format: Format::default(),
+            learning_days: 0,
             limit: 0,
             align: Align::default(),
             last_lots: 0,

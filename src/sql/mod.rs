@@ -11,6 +11,7 @@ pub mod rates;
 pub mod raw;
 pub mod runs;
 pub mod spans;
+pub mod states;
 pub mod whole_runs;
 
 use chrono::{DateTime, Utc};

@@ -2,6 +2,7 @@
 //!
 //! They fail, and do not skip, without the two servers: `scripts/test` starts them.
 
+mod anomalies;
 mod answers;
 mod conformance;
 mod demo;

@@ -8,18 +8,23 @@ interface Props {
   label: string;
   /** What an empty field stands for. */
   placeholder: string;
+  /** Least number but 0, which is the default. */
+  least?: number;
   most: number;
   value: number;
   onChange: (value: number) => void;
 }
 
-/** A number of at most so many; empty, which is 0, is the default. Takes effect on Enter or when the field is left. */
-export function LimitInput({ id, testId, label, placeholder, most, value, onChange }: Props) {
+const bounded = (typed: number, least: number, most: number) =>
+  typed <= 0 ? 0 : Math.min(Math.max(typed, least), most);
+
+/** A number within bounds; empty, which is 0, is the default. Takes effect on Enter or when the field is left. */
+export function LimitInput({ id, testId, label, placeholder, least = 1, most, value, onChange }: Props) {
   const [draft, setDraft] = useState<string>();
   const commit = () => {
     if (draft !== undefined) {
       const typed = Math.trunc(Number(draft));
-      const next = Number.isFinite(typed) ? Math.min(Math.max(typed, 0), most) : value;
+      const next = Number.isFinite(typed) ? bounded(typed, least, most) : value;
       setDraft(undefined);
       if (next !== value) {
         onChange(next);

@@ -206,9 +206,29 @@ describe('QueryEditor', () => {
     expect(newest()?.limit).toBe(0);
   });
 
+  it('asks for anomalies with the days to learn from, within what the back end takes', async () => {
+    const { newest, user } = await show({ type: 'anomalies' });
+    const days = screen.getByTestId('lotwise-learning-days');
+    await user.type(days, '3{Enter}');
+    expect(newest()).toMatchObject({ type: 'anomalies', learningDays: 10 });
+    await user.clear(days);
+    await user.type(days, '45{Enter}');
+    expect(newest()?.learningDays).toBe(45);
+    await user.clear(days);
+    await user.tab();
+    expect(newest()?.learningDays).toBe(0);
+  });
+
+  it('marks anomalies as an annotation', async () => {
+    const { newest, user } = await show({}, { annotation: { name: 'Runs', enable: true, iconColor: 'red' } });
+    await user.click(screen.getByRole('radio', { name: 'Anomalies' }));
+    expect(newest()).toMatchObject({ type: 'anomalies', queryType: 'anomalies', format: 'annotations' });
+    expect(screen.queryByRole('radio', { name: 'KPIs' })).not.toBeInTheDocument();
+  });
+
   it('edits an annotation as a query for runs', async () => {
     const { newest, user } = await show({}, { annotation: { name: 'Runs', enable: true, iconColor: 'red' } });
-    expect(screen.queryByRole('radio')).not.toBeInTheDocument();
+    expect(screen.getAllByRole('radio')).toHaveLength(2);
     expect(screen.queryByLabelText('Format')).not.toBeInTheDocument();
     await pick(user, 'Reference', /Bracket 7/);
     expect(newest()).toMatchObject({ type: 'runs', format: 'annotations', context: { references: ['R-07'] } });

@@ -9,7 +9,18 @@ import { expandList } from '../expand';
 import { Aggregate, Align, Context, Format, GroupBy, Kpi, MODEL_VERSION, Place } from '../generated/model';
 import { t } from '../i18n';
 import { filterAbove, keepExisting, placeFilter } from '../place';
-import { complete, CompleteQuery, formats, groupings, isBucket, QUERY_TYPES, uses, withType } from '../query';
+import {
+  ANNOTATION_TYPES,
+  asAnnotation,
+  complete,
+  CompleteQuery,
+  formats,
+  groupings,
+  isBucket,
+  QUERY_TYPES,
+  uses,
+  withType,
+} from '../query';
 import { summarize } from '../summary';
 import { aggregateWords, alignWords, bucketWords, formatWords, groupWords, kpiWords, queryTypeWords } from '../texts';
 import { LotwiseOptions, LotwiseQuery } from '../types';
@@ -36,7 +47,7 @@ const ALIGNMENTS: Align[] = ['elapsed', 'progress', 'time'];
 const MINUTE_MS = 60_000;
 
 export interface Props extends QueryEditorProps<LotwiseDataSource, LotwiseQuery, LotwiseOptions> {
-  /** Given where Grafana edits an annotation: then the query is one for runs. */
+  /** Given where Grafana edits an annotation: then the query is one for marked regions. */
   annotation?: AnnotationQuery<LotwiseQuery>;
 }
 
@@ -44,9 +55,7 @@ const expand = (list: string[]) => expandList(list, getTemplateSrv());
 
 /** Edits one query by picking. Every change is saved and run at once. */
 export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, range, annotation }: Props) {
-  const query = annotation
-    ? complete({ ...saved, type: 'runs', queryType: 'runs', format: 'annotations' })
-    : complete(saved);
+  const query = complete(annotation ? asAnnotation(saved) : saved);
   const { catalog } = datasource;
   const id = useId();
   const edits = useRef(0);
@@ -92,18 +101,16 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
           title={t('editor.newer', 'This query was saved by a newer Lotwise: update the plugin')}
         />
       )}
-      {!annotation && (
-        <Row label={t('editor.type', 'Query type')}>
-          <RadioButtonGroup
-            id={`${id}-type`}
-            aria-label={t('editor.type', 'Query type')}
-            data-testid="lotwise-type"
-            options={QUERY_TYPES.map((value) => ({ value, ...queryTypeWords(value) }))}
-            value={query.type}
-            onChange={(type) => change(withType(query, type))}
-          />
-        </Row>
-      )}
+      <Row label={t('editor.type', 'Query type')}>
+        <RadioButtonGroup
+          id={`${id}-type`}
+          aria-label={t('editor.type', 'Query type')}
+          data-testid="lotwise-type"
+          options={(annotation ? ANNOTATION_TYPES : QUERY_TYPES).map((value) => ({ value, ...queryTypeWords(value) }))}
+          value={query.type}
+          onChange={(type) => change(withType(query, type))}
+        />
+      </Row>
 
       <Row label={t('editor.place', 'Place')}>
         <KeyPicker
@@ -269,11 +276,23 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
               id={`${id}-format`}
               data-testid="lotwise-format"
               width={20}
-              options={formats(query.type).map((value) => ({ value, ...formatWords(value) }))}
+              options={formats(query.type).map((value) => ({ value, ...formatWords(value, query.type) }))}
               value={query.format}
               onChange={({ value }) => change({ ...query, format: value })}
             />
           </Field>
+        )}
+        {uses(query.type, 'learningDays') && (
+          <LimitInput
+            id={`${id}-learning-days`}
+            testId="lotwise-learning-days"
+            label={t('editor.learning-days', 'Days to learn from')}
+            placeholder="30"
+            least={10}
+            most={90}
+            value={query.learningDays}
+            onChange={(learningDays) => change({ ...query, learningDays })}
+          />
         )}
         {uses(query.type, 'align') && (
           <>

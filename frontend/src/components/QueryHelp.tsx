@@ -54,6 +54,10 @@ function examples(): Example[] {
       title: t('help.silent', 'Which sensors are silent?'),
       model: { ...MODEL_DEFAULTS, type: 'data_quality', format: 'silent' },
     },
+    {
+      title: t('help.anomalies', 'What was abnormal, and what did it cost?'),
+      model: { ...MODEL_DEFAULTS, type: 'anomalies' },
+    },
   ];
 }
 

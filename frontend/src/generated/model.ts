@@ -2,7 +2,7 @@
 
 export const MODEL_VERSION = 1;
 
-export type QueryType = "series" | "kpi" | "runs" | "latest" | "data_quality" | "lots";
+export type QueryType = "series" | "kpi" | "runs" | "latest" | "data_quality" | "anomalies" | "lots";
 
 export type Kpi = "energy" | "energy_per_good_unit" | "cost" | "cost_per_good_unit" | "co2" | "co2_per_good_unit" | "co2_market_based" | "good_units" | "scrap_units" | "mean_temperature";
 
@@ -10,7 +10,7 @@ export type GroupBy = "none" | "plant" | "line" | "machine" | "sensor" | "refere
 
 export type Aggregate = "mean" | "min" | "max" | "first" | "last" | "count" | "sum";
 
-export type Format = "table" | "annotations" | "silent" | "alert";
+export type Format = "table" | "annotations" | "silent" | "alert" | "score";
 
 export type Align = "elapsed" | "progress" | "time";
 
@@ -84,9 +84,14 @@ groupBy: GroupBy,
  */
 bucket: string, 
 /**
- * Shape of an answer about runs or data quality.
+ * Shape of an answer about runs, data quality or anomalies.
  */
 format: Format, 
+/**
+ * Days before the time range from which is learned what is usual (anomalies); 0 is the default of
+ * 30.
+ */
+learningDays: number, 
 /**
  * Most rows or series; 0 is the default of 1,000.
  */

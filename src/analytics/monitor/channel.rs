@@ -28,7 +28,7 @@ pub struct Channel {
     pub quantity: Quantity,
     /// How deviations are measured.
     pub measure: Measure,
-    /// kW or kWh per unit of its values.
+    /// kW or kWh per unit of its values; `NaN` where the unit is neither.
     pub to_kilo: f64,
     /// Values on the grid.
     pub values: Vec<f64>,
@@ -137,6 +137,11 @@ impl Channel {
             raw: VecDeque::new(),
             peak: 0.0,
         }
+    }
+
+    /// What a power is beyond the usual in a cell, in kW; not finite where that is not known.
+    pub fn excess_kw(&self, cell: usize) -> f64 {
+        (self.values[cell] - f64::from(self.usual[cell])) * self.to_kilo
     }
 
     /// Counts repetitions; to be called for every cell.

@@ -46,6 +46,7 @@ impl Story<'_> {
             start: self.grid.second(self.episode.start),
             raised: self.grid.second(self.episode.raised + 1),
             end: self.grid.second(self.episode.last + 1),
+            is_open: false,
             severity: main.peak.abs(),
             energy_kwh,
             reason: self.reason(channel, main, kind, energy_kwh),
@@ -100,10 +101,10 @@ impl Story<'_> {
     /// Energy beyond what is usual over the episode, in kWh.
     fn energy(&self) -> Option<f64> {
         let power = self.channels.iter().find(|channel| channel.quantity == Quantity::Power)?;
-        let excess = (self.episode.start..=self.episode.last)
-            .map(|cell| power.values[cell] - f64::from(power.usual[cell]))
-            .filter(|excess| excess.is_finite());
-        Some(excess.sum::<f64>() * power.to_kilo * self.grid.minutes() / 60.0)
+        let cells = self.episode.start..=self.episode.last;
+        let known: Vec<f64> =
+            cells.map(|cell| power.excess_kw(cell)).filter(|excess| excess.is_finite()).collect();
+        (!known.is_empty()).then(|| known.iter().sum::<f64>() * self.grid.minutes() / 60.0)
     }
 
     fn reason(
@@ -127,7 +128,7 @@ impl Story<'_> {
             }
         };
         if let Some(kwh) = energy_kwh.filter(|kwh| kwh.abs() >= 1.0) {
-            text.push_str(&format!(", {kwh:+.0} kWh"));
+            text.push_str(&format!(", {kwh:.0} kWh"));
         }
         text
     }

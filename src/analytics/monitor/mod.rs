@@ -13,4 +13,4 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use walk::{Outcome, monitor};
+pub use walk::{Outcome, monitor, monitor_while};

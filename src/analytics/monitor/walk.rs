@@ -23,6 +23,7 @@ const AFTER_STILL_MIN: f64 = 4.0;
 const AT_REST_MIN: f64 = 10.0;
 /// A stretch without judgement of so many minutes tears an event apart.
 const APART_MIN: f64 = 14.0 * 60.0;
+const DAY_MIN: f64 = 1440.0;
 
 /// What the walk gives.
 #[derive(Clone, Debug, Default)]
@@ -35,19 +36,36 @@ pub struct Outcome {
     pub step: i64,
     /// Score of each cell: 1 is the limit; 0 where nothing could be judged.
     pub score: Vec<f32>,
+    /// Whether each cell could be judged.
+    pub judged: Vec<bool>,
+    /// Power beyond what is usual in each cell, in kW; `NaN` where it is not known.
+    pub excess_kw: Vec<f32>,
     /// Second from which findings can be raised; `None` where the history is too short.
     pub judged_from: Option<i64>,
 }
 
 /// Walks through a machine's history.
 pub fn monitor(machine: &Machine, settings: &Settings) -> Outcome {
-    let Some(grid) = Grid::of(machine) else { return Outcome::default() };
+    monitor_while(machine, settings, &|| true).unwrap_or_default()
+}
+
+/// The same, unless `goes_on` says no on the way: it is asked once a day of the history.
+pub fn monitor_while(
+    machine: &Machine,
+    settings: &Settings,
+    goes_on: &dyn Fn() -> bool,
+) -> Option<Outcome> {
+    let Some(grid) = Grid::of(machine) else { return Some(Outcome::default()) };
     let context = Context::of(machine, &grid);
     let mut walk = Walk::new(machine, settings, grid, &context);
+    let day = grid.cells_in(DAY_MIN);
     for cell in 0..grid.cells {
+        if cell.is_multiple_of(day) && !goes_on() {
+            return None;
+        }
         walk.step(cell);
     }
-    walk.finish()
+    Some(walk.finish())
 }
 
 struct Walk<'a> {
@@ -64,6 +82,7 @@ struct Walk<'a> {
     still_cells: u32,
     after_still: u32,
     score: Vec<f32>,
+    judged: Vec<bool>,
     findings: Vec<Finding>,
     judged_from: Option<usize>,
 }
@@ -85,14 +104,15 @@ impl<'a> Walk<'a> {
             still_cells: 0,
             after_still: 0,
             score: vec![0.0; grid.cells],
+            judged: vec![false; grid.cells],
             findings: Vec::new(),
             judged_from: None,
         }
     }
 
     fn step(&mut self, cell: usize) {
-        let day = self.grid.cells_in(1440.0);
-        let learned = cell as f64 * self.grid.minutes() / 1440.0;
+        let day = self.grid.cells_in(DAY_MIN);
+        let learned = cell as f64 * self.grid.minutes() / DAY_MIN;
         if cell.is_multiple_of(day) && learned >= self.settings.least_history_days {
             self.refit(cell);
             self.judged_from.get_or_insert(cell);
@@ -115,9 +135,10 @@ impl<'a> Walk<'a> {
             Doing::Unknown => (Vec::new(), None, Mood::Silent, true),
         };
         self.score[cell] = score.unwrap_or(0.0) as f32;
+        self.judged[cell] = score.is_some();
         let exceedances = self.relevant(exceedances);
         if let Some(ended) = self.gatherer.push(cell, resting, &exceedances, mood) {
-            self.end(&ended);
+            self.end(&ended, Lasts::No);
         }
     }
 
@@ -321,7 +342,7 @@ impl<'a> Walk<'a> {
         self.flagged[episode.start..=episode.last].fill(true);
     }
 
-    fn end(&mut self, episode: &Episode) {
+    fn end(&mut self, episode: &Episode, lasts: Lasts) {
         self.flag(episode);
         for evidence in &episode.evidence {
             self.channels[evidence.channel].forget();
@@ -333,22 +354,40 @@ impl<'a> Walk<'a> {
             channels: &self.channels,
             episode,
         };
-        self.findings.extend(story.finding());
+        let is_open = lasts == Lasts::Still;
+        self.findings.extend(story.finding().map(|finding| Finding { is_open, ..finding }));
+    }
+
+    fn excess_kw(&self) -> Vec<f32> {
+        let power = self.channels.iter().find(|channel| channel.quantity == Quantity::Power);
+        match power {
+            Some(power) => (0..self.grid.cells).map(|cell| power.excess_kw(cell) as f32).collect(),
+            None => vec![f32::NAN; self.grid.cells],
+        }
     }
 
     fn finish(mut self) -> Outcome {
         let gatherer = std::mem::replace(&mut self.gatherer, Gatherer::new(1, 1));
         if let Some(last) = gatherer.finish() {
-            self.end(&last);
+            self.end(&last, Lasts::Still);
         }
         Outcome {
+            excess_kw: self.excess_kw(),
             findings: self.findings,
             start: self.grid.start,
             step: self.grid.step,
             score: self.score,
+            judged: self.judged,
             judged_from: self.judged_from.map(|cell| self.grid.second(cell)),
         }
     }
+}
+
+/// Whether an event is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lasts {
+    No,
+    Still,
 }
 
 fn middle(quantity: Quantity) -> Middle {
