@@ -18,6 +18,7 @@ pub mod grafana;
 pub mod ingest;
 pub mod model;
 pub mod plan;
+pub mod reader;
 pub mod replay;
 pub mod rollup;
 pub mod schema;

@@ -53,7 +53,7 @@ impl Db {
                 _ => tokio_postgres::config::SslMode::Require,
             })
             .options(format!(
-                "-c search_path=lotwise,public -c default_transaction_read_only=on \
+                "-c search_path=lotwise_scoped,lotwise,public,pg_temp -c default_transaction_read_only=on \
                  -c statement_timeout={}s -c timezone=UTC -c jit=off -c work_mem=32MB \
                  -c idle_in_transaction_session_timeout=60s",
                 settings.statement_timeout_s
@@ -144,6 +144,7 @@ impl Running {
     where
         P: BorrowToSql,
     {
+        trace(sql, &params);
         let Some(client) = &self.client else { return Ok(Vec::new()) };
         let statement = client.prepare_cached(sql).await?;
         client.query_raw(&statement, params).await?.try_collect().await
@@ -159,6 +160,7 @@ impl Running {
     where
         P: BorrowToSql,
     {
+        trace(sql, &params);
         let Some(client) = &self.client else { return Ok(Ok(())) };
         let rows = async {
             let statement = client.prepare_cached(sql).await?;
@@ -206,6 +208,15 @@ impl Drop for Running {
                 }
             });
         }
+    }
+}
+
+/// Shows a statement with its parameters, at level trace.
+fn trace<P: BorrowToSql>(sql: &str, params: &[P]) {
+    if tracing::enabled!(tracing::Level::TRACE) {
+        let shown: Vec<String> =
+            params.iter().map(|p| format!("{:?}", p.borrow_to_sql())).collect();
+        tracing::trace!(db.statement = sql, db.parameters = ?shown);
     }
 }
 

@@ -14,15 +14,15 @@ SELECT (w.nr - 1)::int4, x.time, x.value
 FROM unnest($1::int4[], $2::int4[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[])
      WITH ORDINALITY AS w(plant_id, sensor_id, a, b, lo, hi, nr)
 CROSS JOIN LATERAL (
-  (SELECT r.time, r.value FROM lotwise.reading r
+  (SELECT r.time, r.value FROM reading r
    WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time < w.a AND r.time >= w.lo
    ORDER BY r.time DESC LIMIT 1)
   UNION ALL
-  (SELECT r.time, r.value FROM lotwise.reading r
+  (SELECT r.time, r.value FROM reading r
    WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time >= w.a AND r.time < w.b
    OFFSET 0)
   UNION ALL
-  (SELECT r.time, r.value FROM lotwise.reading r
+  (SELECT r.time, r.value FROM reading r
    WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time >= w.b AND r.time <= w.hi
    ORDER BY r.time LIMIT 1)
 ) x";

@@ -5,17 +5,21 @@
 mod anomalies;
 mod answers;
 mod conformance;
+mod conservation;
 mod demo;
 mod doctor;
 mod errors;
 mod gateways;
 mod ingest;
+mod injection;
 mod options;
 mod oracle;
 mod plans;
 mod raw;
+mod reader;
 mod replay;
 mod rollup;
+mod saved;
 mod schema;
 #[allow(dead_code, reason = "the modules that use the rest follow")]
 mod support;

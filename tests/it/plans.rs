@@ -4,11 +4,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use lotwise::catalog::Sensor;
 use lotwise::domain::{SensorKind, TimeRange};
 use lotwise::plan::{Items, Window};
-use lotwise::rollup;
 use lotwise::sql::Statement;
 use lotwise::sql::integrate::{self, Ends};
 use lotwise::sql::{latest, raw, whole_runs};
+use lotwise::{reader, rollup};
+use sqlx::Connection;
 
+use crate::reader::Login;
 use crate::support::db::{Server, TestDb};
 use crate::support::source::plugin_db;
 
@@ -88,6 +90,24 @@ fn scans(plan: &str) -> Vec<&str> {
 
 async fn readings_are_read_by_index_in_their_chunks_only(server: Server) {
     let (_db, plugin) = weeks(server).await;
+    plans_are_cheap(server, &plugin).await;
+}
+
+/// Also for a login that the database holds to its plants, or to lines of them.
+async fn row_security_keeps_the_plans(server: Server) {
+    let (db, _) = weeks(server).await;
+    let pool = db.pool().await;
+    let mut owner = sqlx::PgConnection::connect(&db.url).await.unwrap();
+    for line in [None, Some("l".to_owned())] {
+        let login = Login::new(&db, &pool, "").await;
+        let place = reader::Place { plant: "p".to_owned(), line };
+        reader::grant(&mut owner, &login.role, &[place]).await.unwrap();
+        plans_are_cheap(server, &plugin_db(&login.url)).await;
+        login.drop(&pool).await;
+    }
+}
+
+async fn plans_are_cheap(server: Server, plugin: &lotwise::db::Db) {
     let sensors = [sensor(1), sensor(2)];
     let windows = |from: &str, to: &str| -> Vec<Window<'_>> {
         let range = TimeRange::new(at(from), at(to)).unwrap();
@@ -107,21 +127,20 @@ async fn readings_are_read_by_index_in_their_chunks_only(server: Server) {
     let edges: Vec<_> = (0..40).map(|h| at("2026-03-03T00:00:00Z") + TimeDelta::hours(h)).collect();
     for items in [Items::Readings, Items::Hours] {
         let statement = integrate::statement(&two_days, &edges, items, Ends::Omit);
-        check(&explain(&plugin, statement).await, 4);
+        check(&explain(plugin, statement).await, 4);
     }
     // Readings as they are: those of the week, also by a plan for any parameters (the sixth on).
     for _ in 0..7 {
-        check(&explain(&plugin, raw::statement(&two_days, 1_000_000).statement).await, 2);
+        check(&explain(plugin, raw::statement(&two_days, 1_000_000).statement).await, 2);
     }
     // Nineteen weeks from hours: readings at the ends only.
     let long = windows("2026-01-02T00:30:00Z", "2026-05-13T12:10:00Z");
     let edges = [long[0].range.from(), long[0].range.to()];
-    let plan =
-        explain(&plugin, integrate::statement(&long, &edges, Items::Hours, Ends::Omit)).await;
+    let plan = explain(plugin, integrate::statement(&long, &edges, Items::Hours, Ends::Omit)).await;
     check(&plan, 6);
     assert!(plan.contains("Index Only Scan using rollup_hour_sensor"), "{plan}");
 
-    let plan = explain(&plugin, latest::statement(&sensors.iter().collect::<Vec<_>>())).await;
+    let plan = explain(plugin, latest::statement(&sensors.iter().collect::<Vec<_>>())).await;
     check(&plan, 2);
 }
 
@@ -151,7 +170,20 @@ async fn readings_are_read_by_index_in_their_chunks_only_on_plain_postgresql() {
 }
 
 #[tokio::test]
-async fn kept_sums_of_runs_are_found_by_index_on_both() {
+async fn readings_are_read_by_index_in_their_chunks_only_on_timescaledb_community() {
+    readings_are_read_by_index_in_their_chunks_only(Server::Tsl).await;
+}
+
+#[tokio::test]
+async fn row_security_keeps_the_plans_on_all_kinds() {
+    row_security_keeps_the_plans(Server::Timescale).await;
+    row_security_keeps_the_plans(Server::Plain).await;
+    row_security_keeps_the_plans(Server::Tsl).await;
+}
+
+#[tokio::test]
+async fn kept_sums_of_runs_are_found_by_index_on_all_kinds() {
+    kept_sums_of_runs_are_found_by_index(Server::Tsl).await;
     kept_sums_of_runs_are_found_by_index(Server::Timescale).await;
     kept_sums_of_runs_are_found_by_index(Server::Plain).await;
 }

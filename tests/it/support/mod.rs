@@ -10,3 +10,5 @@ pub mod ingest;
 pub mod panel;
 pub mod service;
 pub mod source;
+pub mod statements;
+pub mod tsl;
