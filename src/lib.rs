@@ -7,6 +7,7 @@ pub mod analytics;
 pub mod answer;
 pub mod catalog;
 pub mod client;
+pub mod columnstore;
 pub mod db;
 pub mod demo;
 pub mod doctor;

@@ -4,6 +4,7 @@
 
 mod anomalies;
 mod answers;
+mod columnstore;
 mod conformance;
 mod conservation;
 mod demo;
