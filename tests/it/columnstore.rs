@@ -60,7 +60,6 @@ async fn figures_are_the_same_from_columns() {
     assert_eq!(columnstore::turn_off(&mut owner).await.expect("off again"), 0);
 }
 
-/// More than TimescaleDB's limit of rows that one transaction may unpack.
 #[tokio::test]
 async fn late_and_corrected_readings_are_stored_in_columns() {
     let ingest = Ingest::with_plants(Server::Tsl).await;
@@ -78,12 +77,6 @@ async fn late_and_corrected_readings_are_stored_in_columns() {
     columnstore::turn_on(&mut owner, 7).await.expect("on");
     let all = chrono::DateTime::from_timestamp(start + 90 * 86_400, 0).expect("time");
     assert_eq!(columnstore::move_before(&mut owner, all).await.expect("move"), 1);
-    sqlx::query(
-        "ALTER DATABASE postgres SET timescaledb.max_tuples_decompressed_per_dml_transaction = 10",
-    )
-    .execute(&mut owner)
-    .await
-    .expect("a low limit");
     // New ones in between, and other values for 300 that are there.
     assert_eq!(ingest.write(lines(30, 500, 60, 5)).await.status, 204);
     assert_eq!(ingest.write(lines(0, 300, 60, 9_000)).await.status, 204);
