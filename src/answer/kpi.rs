@@ -19,7 +19,8 @@ pub(super) async fn answer(
 ) -> Result<Vec<Frame>, AnswerError> {
     let (runs, mut notices) = resolve_runs(source, query, selection, ask.range).await?;
     let mut plan = plan::kpi(query, selection, source.catalog, &runs, ask)?;
-    if plan.groups.is_empty() {
+    // Without any run the whole place is unallocated.
+    if plan.groups.is_empty() && !plan.balanced {
         return Ok(nothing(&notices));
     }
     let rates = rates(source, query, selection, ask).await?;

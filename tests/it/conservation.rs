@@ -39,8 +39,9 @@ impl Asked<'_> {
     /// All numbers of a KPI, of tables or of series.
     async fn total(&self, range: (i64, i64), query: &Value, kpi: &str) -> f64 {
         let frames = self.frames(range, query).await;
-        let column = if frames[0].numbers(kpi).is_some() { kpi } else { "value" };
-        frames.iter().flat_map(|f| f.numbers(column).unwrap()).flatten().sum()
+        let is_table = frames.first().is_some_and(|f| f.numbers(kpi).is_some());
+        let column = if is_table { kpi } else { "value" };
+        frames.iter().filter_map(|f| f.numbers(column)).flatten().flatten().sum()
     }
 }
 

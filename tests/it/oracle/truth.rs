@@ -295,6 +295,9 @@ pub fn kpi(world: &World, question: &Question) -> Answer {
     for (labels, group) in &groups {
         for (bucket, edge) in edges.windows(2).enumerate() {
             let figures = figures(world, group, (edge[0], edge[1]));
+            if question.bucket == "whole" {
+                answer.insert(format!("{labels}|coverage"), vec![figures["coverage"]]);
+            }
             for kpi in &question.kpis {
                 let value = figures.get(kpi).copied().flatten();
                 answer.entry(format!("{labels}|{kpi}")).or_default().push(value);
@@ -388,7 +391,7 @@ fn figures(
         ("good_units", Some(good)),
         ("scrap_units", Some(scrap)),
         ("mean_temperature", heat.mean()),
-        ("coverage", (asked > 0.0).then(|| covered / asked)),
+        ("coverage", (asked > 0.0).then(|| (covered / asked).clamp(0.0, 1.0))),
     ])
 }
 
@@ -495,6 +498,9 @@ fn pooled(world: &World, windows: &[Window], question: &Question) -> Option<f64>
         let pool = pools.entry(if apart { *sensor } else { windows[0].0 }).or_default();
         let part = sums(world, (*sensor, *lo, *hi));
         pool.add(&part);
+        if !["first", "last"].contains(&question.aggregate) {
+            continue;
+        }
         let delta = world.sensors[*sensor].kind == SensorKind::Delta;
         for &(t, v) in &world.readings[*sensor] {
             if if delta { t > *lo && t <= *hi } else { t >= *lo && t < *hi } {

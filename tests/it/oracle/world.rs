@@ -1,7 +1,5 @@
 //! A random factory, in memory and in a database: what happened, as the truth is told from.
 
-use std::collections::BTreeMap;
-
 use chrono::NaiveDate;
 use chrono_tz::{America, Asia, Europe, Tz};
 use lotwise::catalog::Sensor;
@@ -439,17 +437,5 @@ impl World {
             }
         }
         self.store_run(index).await;
-    }
-
-    /// How many rows come from rollups, so that a test can tell that they took part.
-    pub async fn rolled_up(&self) -> BTreeMap<&'static str, i64> {
-        let mut rows = BTreeMap::new();
-        for (name, sql) in [
-            ("hours", "SELECT count(*) FROM rollup_hour"),
-            ("runs", "SELECT count(*) FROM rollup_run"),
-        ] {
-            rows.insert(name, sqlx::query_scalar(sql).fetch_one(&self.pool).await.unwrap());
-        }
-        rows
     }
 }
