@@ -147,31 +147,6 @@ export const director = {
     [
       9,
       [
-        14,
-        table(
-          t('Open anomalies', 'Anomalías abiertas'),
-          t(
-            'The newest ten events that the detectors found, with the energy beyond the usual, its cost, and the reason. Nothing is expected of a place with too little history.',
-            'Los diez sucesos más recientes que hallaron los detectores, con la energía por encima de lo habitual, su coste y el motivo. Donde hay poca historia no se espera nada.'
-          ),
-          ask('anomalies', { context: CONTEXT, limit: 10 }),
-          columns(
-            'start',
-            ['open', { mappings: YES_NO }],
-            'line',
-            'machine',
-            'reference',
-            ['lot', toLot('start', 'end')],
-            'kind',
-            'energy',
-            'cost',
-            'reason',
-            ['plant', { hidden: true }],
-            ['end', { hidden: true }]
-          )
-        ),
-      ],
-      [
         10,
         bars(
           t('Energy per good unit by reference', 'Energía por unidad buena por referencia'),
@@ -185,6 +160,46 @@ export const director = {
             defaults: { decimals: 3 },
             notNull: 'energy_per_good_unit',
           }
+        ),
+      ],
+      [
+        14,
+        series(
+          t('Good units per day', 'Unidades buenas por día'),
+          t(
+            'Good units of each line on each day of the plant; a run that midnight cuts counts in proportion to its time.',
+            'Unidades buenas de cada línea en cada día de la planta; una fabricación que corta la medianoche cuenta en proporción a su tiempo.'
+          ),
+          kpi(['good_units'], { groupBy: 'line', bucket: 'day' }),
+          { custom: STACKED, defaults: { min: 0, decimals: 0, unit: 'locale' } }
+        ),
+      ],
+    ],
+    [
+      10,
+      [
+        24,
+        table(
+          t('Open anomalies', 'Anomalías abiertas'),
+          t(
+            'The newest ten events that the detectors found, with the energy beyond the usual, its cost, and the reason. Nothing is expected of a place with too little history.',
+            'Los diez sucesos más recientes que hallaron los detectores, con la energía por encima de lo habitual, su coste y el motivo. Donde hay poca historia no se espera nada.'
+          ),
+          ask('anomalies', { context: CONTEXT, limit: 10 }),
+          columns(
+            'start',
+            ['open', { mappings: YES_NO }],
+            'line',
+            ['machine', { width: 120 }],
+            ['lot', { ...toLot('start', 'end'), width: 130 }],
+            'kind',
+            'energy',
+            'cost',
+            'reason',
+            ['plant', { hidden: true }],
+            ['reference', { hidden: true }],
+            ['end', { hidden: true }]
+          )
         ),
       ],
     ]

@@ -188,7 +188,7 @@ const COLUMNS = {
   provisional: [t('Provisional', 'Provisional'), { width: 110 }],
   kind: [t('Kind', 'Tipo'), { width: 150, mappings: KINDS }],
   severity: [t('Severity', 'Gravedad'), { decimals: 1, width: 95 }],
-  reason: [t('Reason', 'Motivo'), {}],
+  reason: [t('Reason', 'Motivo'), { minWidth: 300, wrapText: true }],
 };
 
 /** Adds columns of a query type that is not in the list above. */

@@ -50,7 +50,6 @@ export const references = {
             'cost_per_good_unit',
             'co2_per_good_unit',
             'good_units',
-            'scrap_units',
             'coverage',
             ['reference', { hidden: true }],
             ['plant', { hidden: true }]

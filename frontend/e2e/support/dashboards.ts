@@ -271,11 +271,22 @@ export const CHECKS: Record<string, Check[]> = {
     },
     async ({ frames, world, range }) =>
       same(cell(frames, ['machine', PRESS], 'cost'), await world.cost(`${PRESS}-energy`, range)),
-    eventsCost,
     async (shown) => {
       const { key, energy, good } = await busiest(shown);
       same(cell(shown.frames, ['reference', key], 'energy_per_good_unit'), energy / good);
     },
+    async ({ frames, world, range }) => {
+      const [day, value] = wholeDay(seriesOf(frames, { line: World.line }));
+      const runs = await world.runs(range, { line: World.line });
+      same(
+        value,
+        unitsOf(
+          runs.filter(({ from, to }) => from < day.to && to > day.from),
+          day
+        )
+      );
+    },
+    eventsCost,
   ],
   lot: [
     stat('energy', async ({ world, range }) => world.energy(METER, range, (await world.lot()).runs)),
