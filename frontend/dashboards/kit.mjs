@@ -168,8 +168,8 @@ const COLUMNS = {
   value: [t('Value', 'Valor'), {}],
   age_s: [t('Age', 'Antigüedad'), { unit: 's', decimals: 0, width: 110 }],
   expected_interval_s: [t('Interval', 'Intervalo'), { unit: 's', width: 100 }],
-  silent_after_s: [t('Silent after', 'Muda tras'), { unit: 's', width: 110 }],
-  silent: [t('Silent', 'Muda'), { width: 90 }],
+  silent_after_s: [t('Silent after', 'Mudo tras'), { unit: 's', width: 110 }],
+  silent: [t('Silent', 'Mudo'), { width: 90 }],
   reference: [t('Reference', 'Referencia'), { width: 105 }],
   lot: [t('Lot', 'Lote'), {}],
   run: [t('Run', 'Fabricación'), {}],
@@ -354,7 +354,7 @@ export const CURVE = { ...LINE, fillOpacity: 0 };
 /** Lines with a point at each value, over what is empty in between. */
 export const DOTTED = { ...LINE, showPoints: 'always', pointSize: 5, spanNulls: true, fillOpacity: 0 };
 /** Each value holds up to the next. */
-export const STEPPED = { ...LINE, lineInterpolation: 'stepAfter' };
+export const STEPPED = { ...LINE, lineInterpolation: 'stepAfter', fillOpacity: 0 };
 /** With the thresholds drawn as lines. */
 export const LIMITED = { ...LINE, fillOpacity: 0, thresholdsStyle: { mode: 'line' } };
 

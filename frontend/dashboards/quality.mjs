@@ -55,7 +55,7 @@ export const quality = {
       [
         6,
         stat(
-          t('Oldest newest reading', 'Última lectura más antigua'),
+          t('Quietest sensor', 'El sensor más callado'),
           t(
             'Age of the newest reading of the sensor that has been quiet longest, of those that have ever sent.',
             'Antigüedad de la última lectura del sensor que lleva más tiempo callado, de los que han enviado alguna vez.'
