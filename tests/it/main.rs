@@ -7,6 +7,7 @@ mod answers;
 mod columnstore;
 mod conformance;
 mod conservation;
+mod dashboards;
 mod demo;
 mod doctor;
 mod errors;

@@ -1,5 +1,7 @@
-//! One snapshot a saved query: why it is read like this, and each statement with its parameters.
+//! One snapshot a saved query: why it is read like this, and each statement with its parameters. The
+//! texts of the statements, which many queries share, are snapshots of their own.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -65,7 +67,7 @@ fn saved() -> Vec<(&'static str, Value)> {
 
 /// The queries of the dashboards that are shipped, with "All" for each variable.
 fn of_dashboards() -> Vec<(String, Value)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("provisioning/dashboards");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("provisioning/dashboards/en");
     let mut files: Vec<_> =
         std::fs::read_dir(folder).expect("dashboards").map(|f| f.expect("file").path()).collect();
     files.sort();
@@ -118,6 +120,7 @@ async fn plan_statements_and_parameters_of_each_saved_query() {
     let saved = saved().into_iter().map(|(name, query)| (name.to_owned(), query));
     let all: Vec<_> = saved.chain(of_dashboards()).collect();
     assert!(all.len() > 25, "{}", all.len());
+    let mut texts = BTreeMap::new();
     for (name, query) in all {
         let answered = answer::answer(&source, query.to_string().as_bytes(), &ask).await;
         let mut said = String::new();
@@ -129,13 +132,28 @@ async fn plan_statements_and_parameters_of_each_saved_query() {
             Err(error) => panic!("{name}: {error}"),
         }
         for seen in statements.take() {
-            write!(said, "\n{}\n-- {}\n", seen.sql, seen.parameters).unwrap();
+            let id = id(&seen.sql);
+            writeln!(said, "statement_{id} {}", seen.parameters).unwrap();
+            texts.insert(id, seen.sql);
         }
-        let mut settings = insta::Settings::clone_current();
-        settings.set_snapshot_path("saved");
-        settings.set_prepend_module_to_snapshot(false);
-        settings.set_omit_expression(true);
-        settings.set_description(query.to_string());
-        settings.bind(|| insta::assert_snapshot!(name, said));
+        snapshot(name, &said, &query.to_string());
     }
+    for (id, sql) in texts {
+        snapshot(format!("statement_{id}"), &sql, "");
+    }
+}
+
+fn snapshot(name: String, said: &str, of: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("saved");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.set_description(of);
+    settings.bind(|| insta::assert_snapshot!(name, said));
+}
+
+/// A name of a text, the same in every run (FNV-1a).
+fn id(sql: &str) -> String {
+    let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(16_777_619);
+    format!("{:08x}", sql.bytes().fold(2_166_136_261, step))
 }
