@@ -37,10 +37,15 @@ pub(super) async fn answer(
     }
     let rows: f64 =
         plan.windows.iter().map(|w| w.range.seconds() / w.sensor.interval_s + 2.0).sum();
-    let sums = match rows > FETCHED_AT_MOST {
+    let is_old = source
+        .catalog
+        .readings_from
+        .is_some_and(|from| plan.windows.iter().any(|w| w.range.from() < from));
+    let sums = match is_old || rows > FETCHED_AT_MOST {
         true => added_up_there(source, &plan, query.aggregate).await?,
         false => added_up_here(source, &plan, rows).await?,
     };
+    notices.extend(sums.notice.clone());
     let owner =
         |window: usize| Some((plan.windows.get(window)?.sensor, plan.owners.get(window)?.1));
     let values =
@@ -128,6 +133,7 @@ async fn added_up_here(
         reason: "readings, because they are few".to_owned(),
         rows,
         shown: statement.shown,
+        notice: None,
     })
 }
 
@@ -154,6 +160,7 @@ async fn added_up_there(
         all.cells.extend(sums.cells.into_iter().filter(|c| c.window < indices.len()).map(global));
         all.rows += sums.rows;
         (all.source, all.reason, all.shown) = (sums.source, sums.reason, sums.shown);
+        all.notice = all.notice.or(sums.notice);
     }
     Ok(all)
 }

@@ -31,6 +31,7 @@ pub(super) async fn answer(
     let sums = sums::fetch(source, &plan.windows, &plan.edges, ends).await?;
     let starts = &plan.edges[..plan.edges.len() - 1];
     notices.extend(plan.notices.iter().cloned().map(Notice::Info));
+    notices.extend(sums.notice.clone());
     let frames =
         plan.series.iter().zip(figures::series(&plan, &sums.cells)).map(|(key, values)| {
             let labels = key.labels.iter().map(|(k, v)| (*k, v.clone()));

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::{AnswerError, Source};
+use crate::frame::Notice;
 use crate::plan::{self, Items, Window};
 use crate::sql::integrate::{self, Cell, Ends};
 use crate::sql::{Statement, whole_runs};
@@ -22,6 +23,8 @@ pub(super) struct Sums {
     pub rows: f64,
     /// The statements for people.
     pub shown: String,
+    /// What the reader should know.
+    pub notice: Option<Notice>,
 }
 
 /// Reads them. Whole runs whose sums are kept come from there, the rest from hours or readings.
@@ -48,9 +51,30 @@ pub(super) async fn fetch(
         }
     }
     if !left.is_empty() {
-        let rest: Vec<Window<'_>> = left.iter().map(|&index| windows[index].clone()).collect();
-        let reading = plan::choose(&rest, edges);
-        let statement = integrate::statement(&rest, edges, reading.items, ends);
+        let mut rest: Vec<Window<'_>> = left.iter().map(|&index| windows[index].clone()).collect();
+        let mut reading = plan::choose(&rest, edges);
+        let mut statement = None;
+        if let Some(from) = source.catalog.readings_from.filter(|from| reaches(&rest, *from)) {
+            let (moved, cuts) = plan::to_hours(&rest, edges, from);
+            let kept = |(index, window): (&usize, Option<Window<'_>>)| window.map(|_| *index);
+            let is_old = rest.iter().any(|w| w.range.from() < from);
+            left = left.iter().zip(moved.clone()).filter_map(kept).collect();
+            rest = moved.into_iter().flatten().collect();
+            reading.items = Items::Hours;
+            if is_old {
+                let at = from.to_rfc3339_opts(SecondsFormat::Secs, true);
+                let text = format!(
+                    "Readings before {at} are not kept: what begins or ends before it does so at the nearest full hour."
+                );
+                reading.reason = format!(
+                    "hours from rollups, because readings before {at} are not kept: edges before it are at the nearest full hour"
+                );
+                sums.notice = Some(Notice::Info(text));
+            }
+            statement = Some(integrate::statement_of_hours_since(&rest, &cuts, ends, from));
+        }
+        let statement =
+            statement.unwrap_or_else(|| integrate::statement(&rest, edges, reading.items, ends));
         for cell in read(source, statement, integrate::read, &mut sums.shown).await? {
             let window = left.get(cell.window).copied().unwrap_or(usize::MAX);
             sums.cells.push(Cell { window, ..cell });
@@ -65,6 +89,14 @@ pub(super) async fn fetch(
     let (names, reasons): (Vec<&str>, Vec<String>) = said.into_iter().unzip();
     (sums.source, sums.reason) = (names.join(", "), reasons.join("; "));
     Ok(sums)
+}
+
+/// Readings further apart than this across the time from which they are kept are not joined.
+const LONGEST_GAP: TimeDelta = TimeDelta::days(31);
+
+/// Whether the neighbours of a window may be older than the readings that are kept.
+fn reaches(windows: &[Window<'_>], readings_from: DateTime<Utc>) -> bool {
+    windows.iter().any(|w| w.range.from() < readings_from + LONGEST_GAP)
 }
 
 /// Adds the cells of windows that are kept; gives how many.

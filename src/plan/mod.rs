@@ -21,7 +21,7 @@ pub use kpi::{KpiGroup, KpiPlan, KpiWindow, Role, kpi, run_energy};
 pub use lots::{LotSpan, LotsPlan, Steps, lots};
 pub use meters::{independent, kwh_per, meters};
 pub use rates::{PlantRates, Rate, Rates, Slices, Valid, currency};
-pub use reading::{Items, Reading, choose, uncut};
+pub use reading::{Items, Reading, choose, to_hours, uncut};
 pub use select::{Level, Node, Selection, select};
 pub use series::{SeriesKey, SeriesPlan, series};
 

@@ -46,6 +46,7 @@ mod hours;
 mod lock;
 mod mark;
 pub mod rebuild;
+pub mod retention;
 mod runs;
 mod sensors;
 pub mod worker;
