@@ -72,6 +72,8 @@ export class LotwiseDataSource extends DataSourceWithBackend<LotwiseQuery, Lotwi
           references: list(context.references),
           lots: list(context.lots),
           operators: list(context.operators),
+          shifts: list(context.shifts),
+          states: list(context.states),
         },
       }),
       ...(query.bucket !== undefined && { bucket: expandText(query.bucket, this.templates, scopedVars) }),

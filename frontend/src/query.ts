@@ -11,7 +11,7 @@ export const MODEL_DEFAULTS: LotwiseModel = {
   version: MODEL_VERSION,
   type: 'kpi',
   place: { plants: [], lines: [], machines: [], sensors: [], quantity: '' },
-  context: { references: [], lots: [], operators: [] },
+  context: { references: [], lots: [], operators: [], shifts: [], states: [] },
   aggregate: 'mean',
   kpis: [],
   groupBy: 'none',
@@ -46,6 +46,7 @@ export type QueryPart =
   | 'sensors'
   | 'quantity'
   | 'context'
+  | 'time'
   | 'aggregate'
   | 'kpis'
   | 'groupBy'
@@ -56,8 +57,8 @@ export type QueryPart =
   | 'learningDays';
 
 const PARTS: Record<QueryType, readonly QueryPart[]> = {
-  series: ['sensors', 'quantity', 'context', 'aggregate', 'groupBy', 'bucket', 'limit'],
-  kpi: ['context', 'kpis', 'groupBy', 'bucket', 'limit'],
+  series: ['sensors', 'quantity', 'context', 'time', 'aggregate', 'groupBy', 'bucket', 'limit'],
+  kpi: ['context', 'time', 'kpis', 'groupBy', 'bucket', 'limit'],
   lots: ['sensors', 'quantity', 'context', 'aggregate', 'groupBy', 'bucket', 'limit', 'align'],
   runs: ['context', 'format', 'limit'],
   latest: ['sensors', 'quantity', 'limit'],
@@ -65,7 +66,7 @@ const PARTS: Record<QueryType, readonly QueryPart[]> = {
   anomalies: ['sensors', 'quantity', 'context', 'format', 'learningDays', 'limit'],
 };
 
-const GROUPS: readonly GroupBy[] = ['none', 'plant', 'line', 'machine', 'sensor', 'reference', 'lot', 'operator'];
+const GROUPS: readonly GroupBy[] = ['none', 'plant', 'line', 'machine', 'sensor', 'reference', 'lot', 'operator', 'shift', 'state'];
 
 /** Whether queries of this type use this part. */
 export function uses(type: QueryType, part: QueryPart): boolean {
@@ -112,7 +113,9 @@ export function withType(query: CompleteQuery, type: QueryType): CompleteQuery {
   const groupBy = groupings(type).includes(query.groupBy) ? query.groupBy : 'none';
   const format = formats(type).includes(query.format) ? query.format : 'table';
   const bucket = type === 'lots' && !isElapsed(query.bucket) ? 'auto' : query.bucket;
-  return { ...query, type, queryType: type, groupBy, format, bucket };
+  // The back end refuses filters that would not be applied.
+  const context = uses(type, 'time') ? query.context : { ...query.context, shifts: [], states: [] };
+  return { ...query, type, queryType: type, groupBy, format, bucket, context };
 }
 
 /** Whether a bucket can be counted from any start, as opposed to those of the calendar. */

@@ -1,6 +1,6 @@
 import { t } from './i18n';
 import { CompleteQuery, uses } from './query';
-import { aggregateWords, bucketWords, groupWords, kpiWords } from './texts';
+import { aggregateWords, bucketWords, groupWords, kpiWords, STATES, stateWords } from './texts';
 
 function listed(values: string[]): string {
   const shown = values.slice(0, 3).join(', ');
@@ -34,7 +34,26 @@ function where(query: CompleteQuery): string {
     parts.length === 0
       ? t('summary.everywhere', 'everywhere')
       : t('summary.at', 'at {{places}}', { places: parts.join(', ') });
-  return made.length === 0 ? at : t('summary.while', '{{at}}, while {{made}} ran', { at, made: made.join(', ') });
+  const done =
+    made.length === 0 ? at : t('summary.while', '{{at}}, while {{made}} ran', { at, made: made.join(', ') });
+  return during(query, done);
+}
+
+/** Adds the shifts and machine states that count. */
+function during(query: CompleteQuery, at: string): string {
+  const { shifts, states } = query.context;
+  const parts = [
+    chosen(shifts) && t('summary.shifts', 'shift {{keys}}', { keys: listed(shifts) }),
+    chosen(states) && t('summary.states', 'machines {{states}}', { states: listed(states.map(stateName)) }),
+  ].filter((part) => part !== false);
+  return parts.length === 0 || !uses(query.type, 'time')
+    ? at
+    : t('summary.during', '{{at}}, during {{times}}', { at, times: parts.join(', ') });
+}
+
+function stateName(key: string): string {
+  const state = STATES.find((known) => known === key);
+  return state ? stateWords(state).label.toLowerCase() : key;
 }
 
 function steps(query: CompleteQuery): string {

@@ -95,6 +95,16 @@ export function kpiWords(kpi: Kpi): Words {
         label: t('kpi.mean-temperature', 'Mean temperature'),
         description: t('kpi.mean-temperature-description', 'Weighted by time, gaps left out'),
       };
+    case 'availability':
+      return {
+        label: t('kpi.availability', 'Availability'),
+        description: t('kpi.availability-description', 'Running time over the time in which machines are not off'),
+      };
+    case 'machine_hours':
+      return {
+        label: t('kpi.machine-hours', 'Machine hours'),
+        description: t('kpi.machine-hours-description', 'Time of the machines in a known state; group by it'),
+      };
   }
 }
 
@@ -141,6 +151,31 @@ export function groupWords(group: GroupBy): Words {
       return { label: t('group.lot', 'Lot') };
     case 'operator':
       return { label: t('group.operator', 'Operator') };
+    case 'shift':
+      return { label: t('group.shift', 'Shift') };
+    case 'state':
+      return {
+        label: t('group.state', 'Machine state'),
+        description: t('group.state-description', 'Energy of the machines while they ran, waited, …'),
+      };
+  }
+}
+
+/** The states that a machine can be in, the productive one first. */
+export const STATES = ['running', 'idle', 'setup', 'stopped', 'off'] as const;
+
+export function stateWords(state: (typeof STATES)[number]): Words {
+  switch (state) {
+    case 'running':
+      return { label: t('state.running', 'Running') };
+    case 'idle':
+      return { label: t('state.idle', 'Idle') };
+    case 'setup':
+      return { label: t('state.setup', 'Set-up') };
+    case 'stopped':
+      return { label: t('state.stopped', 'Stopped') };
+    case 'off':
+      return { label: t('state.off', 'Off') };
   }
 }
 
@@ -265,6 +300,10 @@ export function variableKindWords(kind: VariableKind): Words {
       };
     case 'operator':
       return { label: t('kind.operator', 'Operators') };
+    case 'shift':
+      return { label: t('kind.shift', 'Shifts') };
+    case 'state':
+      return { label: t('kind.state', 'Machine states') };
   }
 }
 

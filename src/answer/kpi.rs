@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{AnswerError, Provenance, Source, nothing, resolve_runs, sums};
+use super::{AnswerError, Provenance, Source, needed_states, nothing, resolve_runs, sums};
 use crate::domain::Bucket;
 use crate::figures::{self, Figures, KpiFigures};
 use crate::frame::{Field, Frame, Notice};
@@ -18,7 +18,8 @@ pub(super) async fn answer(
     ask: &Ask,
 ) -> Result<Vec<Frame>, AnswerError> {
     let (runs, mut notices) = resolve_runs(source, query, selection, ask.range).await?;
-    let mut plan = plan::kpi(query, selection, source.catalog, &runs, ask)?;
+    let states = needed_states(source, query, selection, ask.range).await?;
+    let mut plan = plan::kpi(query, selection, source.catalog, &runs, &states, ask)?;
     if plan.groups.is_empty() {
         return Ok(nothing(&notices));
     }
@@ -34,6 +35,14 @@ pub(super) async fn answer(
     notices.extend(plan.notices.iter().cloned().map(Notice::Info));
     if figures.groups.iter().flatten().any(|f| f.provisional) {
         let text = "A run that is still open is part of these figures: they are provisional.";
+        notices.push(Notice::Info(text.to_owned()));
+    }
+    if !plan.units && query.kpis.iter().any(|k| k.needs_units()) {
+        let text = "Units belong to runs, not to states of machines: they are empty here.";
+        notices.push(Notice::Info(text.to_owned()));
+    }
+    if query.kpis.iter().any(|k| k.needs_states()) && plan.machine_time.is_empty() {
+        let text = "Nothing says what these machines were doing: send it with POST /v1/states.";
         notices.push(Notice::Info(text.to_owned()));
     }
     notices.extend(without_rates(query, selection, &figures));
@@ -106,8 +115,9 @@ fn without_rates(query: &Query, selection: &Selection<'_>, figures: &KpiFigures)
 }
 
 /// Value, unit and definition of one KPI.
-fn value(kpi: Kpi, figures: &Figures) -> Option<f64> {
+fn value(kpi: Kpi, plan: &KpiPlan<'_>, figures: &Figures) -> Option<f64> {
     match kpi {
+        _ if kpi.needs_units() && !plan.units => None,
         Kpi::Energy => figures.energy,
         Kpi::EnergyPerGoodUnit => figures.energy_per_good_unit(),
         Kpi::Cost => figures.cost,
@@ -118,6 +128,8 @@ fn value(kpi: Kpi, figures: &Figures) -> Option<f64> {
         Kpi::GoodUnits => Some(figures.good_units),
         Kpi::ScrapUnits => Some(figures.scrap_units),
         Kpi::MeanTemperature => figures.mean_temperature,
+        Kpi::Availability => figures.machines.availability(),
+        Kpi::MachineHours => figures.machines.hours(),
     }
 }
 
@@ -153,6 +165,12 @@ fn style(kpi: Kpi, field: Field, currency: &str) -> Field {
         Kpi::MeanTemperature => {
             field.unit("°C").description("Mean of the process thermometers, weighted by time.")
         }
+        Kpi::Availability => field.unit("ratio").description(
+            "Time in which the machines were running, of the time in which they were not switched off.",
+        ),
+        Kpi::MachineHours => field
+            .unit("h")
+            .description("Hours of the machines in a known state, added up over the machines."),
     }
 }
 
@@ -198,8 +216,8 @@ fn table(
         shown.chain(last.clone().map(|_| Some("Unallocated".to_owned()))),
     ));
     for &kpi in &query.kpis {
-        let values = order.iter().map(|&i| value(kpi, &of(i)));
-        let left = |rest: &Figures| value(kpi, rest).filter(|_| kpi.is_balanced());
+        let values = order.iter().map(|&i| value(kpi, plan, &of(i)));
+        let left = |rest: &Figures| value(kpi, plan, rest).filter(|_| kpi.is_balanced());
         let values = values.chain(last.clone().map(left));
         fields.push(style(kpi, Field::number(kpi.as_str(), values), currency));
     }
@@ -237,7 +255,7 @@ fn over_time(
     let mut frames = Vec::new();
     for (group, buckets) in plan.groups.iter().zip(&figures.groups) {
         for &kpi in &query.kpis {
-            let values = buckets.iter().map(|f| value(kpi, f)).collect();
+            let values = buckets.iter().map(|f| value(kpi, plan, f)).collect();
             frames.push(frame(group.labels.clone(), &group.name, kpi, values));
         }
     }
@@ -247,7 +265,7 @@ fn over_time(
         let labels: Option<Vec<(&'static str, String)>> =
             plan.groups.first().map(|g| g.labels.iter().map(|l| (l.0, String::new())).collect());
         for &kpi in query.kpis.iter().filter(|k| k.is_balanced()) {
-            let values = figures.unallocated.iter().map(|f| value(kpi, f)).collect();
+            let values = figures.unallocated.iter().map(|f| value(kpi, plan, f)).collect();
             frames.push(frame(labels.clone().unwrap_or_default(), "Unallocated", kpi, values));
         }
     }

@@ -22,7 +22,7 @@ use crate::db::Db;
 use crate::domain::TimeRange;
 use crate::frame::{Frame, Notice};
 use crate::model::{self, Query, QueryType};
-use crate::plan::{Ask, Run, Selection, select};
+use crate::plan::{Ask, Run, Selection, needs_states, select};
 use crate::sql;
 
 pub use error::AnswerError;
@@ -82,6 +82,37 @@ async fn resolve_runs(
         notices.push(Notice::Info(text.to_owned()));
     }
     Ok((runs, notices))
+}
+
+/// Most changes of state: a year of a hundred machines with five changes a day.
+const MAX_STATES: usize = 200_000;
+
+/// What the selection's machines were doing in a range, by machine and time.
+async fn machine_states(
+    source: &Source<'_>,
+    selection: &Selection<'_>,
+    range: TimeRange,
+) -> Result<Vec<sql::states::State>, AnswerError> {
+    let machines = selection.machines.iter().map(|machine| machine.id).collect();
+    let statement = sql::states::statement(machines, range, MAX_STATES + 1);
+    let rows = source.db.query(&statement.sql, statement.params).await?;
+    if rows.len() > MAX_STATES {
+        return Err(AnswerError::TooManyStates(MAX_STATES));
+    }
+    Ok(rows.iter().map(sql::states::read).collect::<Result<_, _>>()?)
+}
+
+/// The states that a query's plan needs.
+async fn needed_states(
+    source: &Source<'_>,
+    query: &Query,
+    selection: &Selection<'_>,
+    range: TimeRange,
+) -> Result<Vec<sql::states::State>, AnswerError> {
+    match needs_states(query) {
+        true => machine_states(source, selection, range).await,
+        false => Ok(Vec::new()),
+    }
 }
 
 /// An error for a reference, lot or operator that does not exist at all.

@@ -1,6 +1,6 @@
 //! Sensor values over time: one frame a series.
 
-use super::{AnswerError, Provenance, Source, nothing, resolve_runs, sums};
+use super::{AnswerError, Provenance, Source, needed_states, nothing, resolve_runs, sums};
 use crate::figures;
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Aggregate, Query};
@@ -20,7 +20,8 @@ pub(super) async fn answer(
         notices = said;
         runs = Some(found);
     }
-    let plan = plan::series(query, selection, source.catalog, runs.as_deref(), ask)?;
+    let states = needed_states(source, query, selection, ask.range).await?;
+    let plan = plan::series(query, selection, source.catalog, runs.as_deref(), &states, ask)?;
     if plan.windows.is_empty() {
         return Ok(nothing(&notices));
     }

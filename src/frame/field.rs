@@ -153,6 +153,7 @@ fn grafana_unit(unit: &str) -> Option<String> {
         "%" => "percent",
         "ratio" => "percentunit",
         "s" => "s",
+        "h" => "h",
         "bar" => "pressurebar",
         "Pa" => "pressurepa",
         "V" => "volt",

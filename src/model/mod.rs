@@ -7,7 +7,7 @@ pub mod saved;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Bucket;
+use crate::domain::{Bucket, MachineState};
 pub use saved::{Aggregate, Align, Format, GroupBy, Kpi, QueryType, SavedQuery};
 
 /// Values of one filter: all, or the keys named.
@@ -61,7 +61,7 @@ pub struct Place {
     pub quantity: Option<String>,
 }
 
-/// What was being made, and by whom.
+/// What was being made, by whom, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Context {
     /// References (products) by key.
@@ -70,12 +70,21 @@ pub struct Context {
     pub lots: Filter,
     /// Operators by key.
     pub operators: Filter,
+    /// Shifts by key.
+    pub shifts: Filter,
+    /// States of machines.
+    pub states: Filter,
 }
 
 impl Context {
     /// True when any filter restricts to some runs.
     pub fn is_restricted(&self) -> bool {
         [&self.references, &self.lots, &self.operators].iter().any(|f| **f != Filter::All)
+    }
+
+    /// True when only the time of some shifts or states counts.
+    pub fn narrows_time(&self) -> bool {
+        self.shifts != Filter::All || self.states != Filter::All
     }
 }
 
@@ -146,6 +155,15 @@ pub enum ModelError {
         /// The grouping asked for.
         group: &'static str,
     },
+    /// A filter that this type of query does not have.
+    #[error("{kind} queries cannot be filtered by shift or state: choose all shifts and states")]
+    Time {
+        /// Type of the query.
+        kind: &'static str,
+    },
+    /// No state of a machine.
+    #[error(transparent)]
+    State(#[from] crate::domain::state::UnknownState),
     /// A time to learn from that is too short or too long.
     #[error(
         "{0} days to learn from are not possible: choose {least} to {most}, or 0 for the default of {DEFAULT_LEARNING_DAYS}",
@@ -209,6 +227,8 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
             references: filter("references", saved.context.references)?,
             lots: filter("lots", saved.context.lots)?,
             operators: filter("operators", saved.context.operators)?,
+            shifts: filter("shifts", saved.context.shifts)?,
+            states: filter("states", saved.context.states)?,
         },
         aggregate: saved.aggregate,
         kpis: if saved.kpis.is_empty() { Kpi::USUAL.to_vec() } else { saved.kpis },
@@ -231,6 +251,7 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
         },
     };
     check_group(&query)?;
+    check_time(&query)?;
     if query.kind == QueryType::Lots
         && !matches!(query.bucket, Bucket::Auto | Bucket::Hour | Bucket::Width(_))
     {
@@ -256,6 +277,18 @@ fn check_group(query: &Query) -> Result<(), ModelError> {
         }
         (QueryType::Lots, _) => Err(ModelError::Group { kind: "lots", group: group.as_str() }),
         _ => Ok(()),
+    }
+}
+
+/// Only these types of query know shifts and states.
+fn check_time(query: &Query) -> Result<(), ModelError> {
+    for state in query.context.states.keys().unwrap_or_default() {
+        state.parse::<MachineState>()?;
+    }
+    match query.kind {
+        QueryType::Series | QueryType::Kpi => Ok(()),
+        _ if !query.context.narrows_time() => Ok(()),
+        kind => Err(ModelError::Time { kind: kind.as_str() }),
     }
 }
 

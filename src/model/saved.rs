@@ -27,6 +27,21 @@ pub enum QueryType {
     Lots,
 }
 
+impl QueryType {
+    /// Name in the saved form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Series => "series",
+            Self::Kpi => "kpi",
+            Self::Runs => "runs",
+            Self::Latest => "latest",
+            Self::DataQuality => "data_quality",
+            Self::Anomalies => "anomalies",
+            Self::Lots => "lots",
+        }
+    }
+}
+
 /// A figure of a KPI query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -52,6 +67,10 @@ pub enum Kpi {
     ScrapUnits,
     /// Time-weighted mean temperature, degrees Celsius.
     MeanTemperature,
+    /// Running time of the machines over the time in which they are not switched off, 0 to 1.
+    Availability,
+    /// Time of the machines with a known state, hours.
+    MachineHours,
 }
 
 impl Kpi {
@@ -77,6 +96,8 @@ impl Kpi {
             Self::GoodUnits => "good_units",
             Self::ScrapUnits => "scrap_units",
             Self::MeanTemperature => "mean_temperature",
+            Self::Availability => "availability",
+            Self::MachineHours => "machine_hours",
         }
     }
 
@@ -88,6 +109,21 @@ impl Kpi {
     /// True for what needs tariffs or emission factors too.
     pub fn needs_rates(self) -> bool {
         self.is_money() || matches!(self, Self::Co2 | Self::Co2PerGoodUnit | Self::Co2MarketBased)
+    }
+
+    /// True for what is made of the states of machines.
+    pub fn needs_states(self) -> bool {
+        matches!(self, Self::Availability | Self::MachineHours)
+    }
+
+    /// True for what is made of the units of runs.
+    pub fn needs_units(self) -> bool {
+        match self {
+            Self::GoodUnits | Self::ScrapUnits => true,
+            Self::EnergyPerGoodUnit | Self::CostPerGoodUnit | Self::Co2PerGoodUnit => true,
+            Self::Energy | Self::Cost | Self::Co2 | Self::Co2MarketBased => false,
+            Self::MeanTemperature | Self::Availability | Self::MachineHours => false,
+        }
     }
 
     /// True for amounts of money.
@@ -123,6 +159,10 @@ pub enum GroupBy {
     Lot,
     /// By operator.
     Operator,
+    /// By shift, all days of a shift together.
+    Shift,
+    /// By state of the machine.
+    State,
 }
 
 impl GroupBy {
@@ -137,6 +177,8 @@ impl GroupBy {
             Self::Reference => "reference",
             Self::Lot => "lot",
             Self::Operator => "operator",
+            Self::Shift => "shift",
+            Self::State => "state",
         }
     }
 
@@ -231,7 +273,7 @@ pub struct Place {
     pub quantity: String,
 }
 
-/// What was being made. A list that is empty or holds `*` means all.
+/// What was being made, and when. A list that is empty or holds `*` means all.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(default)]
@@ -242,6 +284,10 @@ pub struct Context {
     pub lots: Vec<String>,
     /// Operator keys.
     pub operators: Vec<String>,
+    /// Shift keys (series, kpi).
+    pub shifts: Vec<String>,
+    /// States of machines: `running`, `idle`, `setup`, `stopped`, `off` (series, kpi).
+    pub states: Vec<String>,
 }
 
 /// One saved query.

@@ -3,6 +3,7 @@
 //! Pure: the runs that the context filters select have been fetched before, the readings are
 //! fetched after. Knows neither SQL nor Grafana.
 
+mod cut;
 mod kpi;
 mod lots;
 mod meters;
@@ -17,7 +18,8 @@ use crate::catalog::{Plant, Sensor};
 use crate::domain::bucket::CutError;
 use crate::domain::{Bucket, TimeRange, bucket};
 
-pub use kpi::{KpiGroup, KpiPlan, KpiWindow, Role, kpi, run_energy};
+pub use cut::{Cut, Named, Part, StateTime, needs_states};
+pub use kpi::{KpiGroup, KpiPlan, KpiWindow, MachineTime, Role, kpi, run_energy};
 pub use lots::{LotSpan, LotsPlan, Steps, lots};
 pub use meters::{independent, kwh_per, meters};
 pub use rates::{PlantRates, Rate, Rates, Slices, Valid, currency};

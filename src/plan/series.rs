@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Ask, MAX_SERIES_POINTS, PlanError, Run, Selection, Window, check_windows, clock_notice,
-    independent, kwh_per, past, resolve_bucket,
+    Ask, Cut, MAX_SERIES_POINTS, Named, PlanError, Run, Selection, Window, check_windows,
+    clock_notice, independent, kwh_per, past, resolve_bucket,
 };
 use crate::catalog::{Catalog, Plant, Sensor};
 use crate::domain::{Bucket, SensorKind};
 use crate::model::{Aggregate, GroupBy, Query};
+use crate::sql::states::State;
 
 /// What one series is: its labels in order, and what to show as its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +43,9 @@ pub struct SeriesPlan<'a> {
     pub notices: Vec<String>,
 }
 
-/// Plans a series query. `runs` is `None` when neither filters nor grouping ask for runs.
+/// Plans a series query. `runs` is `None` when neither filters nor grouping ask for runs; `states`
+/// are those of the selection's machines in the range, by machine and time, where the query asks for
+/// them.
 ///
 /// # Errors
 /// [`PlanError`], whose text says what to change.
@@ -51,6 +54,7 @@ pub fn series<'a>(
     selection: &Selection<'a>,
     catalog: &'a Catalog,
     runs: Option<&[Run]>,
+    states: &[State],
     ask: &Ask,
 ) -> Result<SeriesPlan<'a>, PlanError> {
     let wanted = query.place.quantity.as_deref();
@@ -100,21 +104,30 @@ pub fn series<'a>(
         GroupBy::None => GroupBy::Sensor,
         group => group,
     };
+    let Some(past) = past(ask) else { return Ok(plan) };
+    let cut = Cut::new(query, selection, states, past)?;
+    let sensors: Vec<&Sensor> = match cut.by_machine() {
+        true => sensors.into_iter().filter(|s| s.machine.is_some()).collect(),
+        false => sensors,
+    };
+    if sensors.is_empty() {
+        return Err(PlanError::NoSensor("of a machine here, and only machines have states".into()));
+    }
     for sensor in once_each(group, catalog, &sensors) {
         check_sum(query.aggregate, sensor)?;
-        match runs {
-            None => {
-                if let Some(range) = past(ask) {
-                    let key = key_of(group, sensor, None, catalog, query.aggregate);
-                    plan.add(key, Window { sensor, range });
-                }
+        let mut add = |run: Option<&Run>, range| {
+            for part in cut.parts(sensor.plant, sensor.machine, range) {
+                let of = (run, part.group.as_ref());
+                let key = key_of(group, sensor, of, catalog, query.aggregate);
+                plan.add(key, Window { sensor, range: part.range });
             }
+        };
+        match runs {
+            None => add(None, past),
             Some(runs) => {
                 for run in runs.iter().filter(|r| concerns(r, sensor)) {
-                    let range = past(ask).and_then(|p| p.clip(run.started_at, run.ended_at));
-                    if let Some(range) = range {
-                        let key = key_of(group, sensor, Some(run), catalog, query.aggregate);
-                        plan.add(key, Window { sensor, range });
+                    if let Some(range) = past.clip(run.started_at, run.ended_at) {
+                        add(Some(run), range);
                     }
                 }
             }
@@ -194,7 +207,7 @@ pub(super) fn concerns(run: &Run, sensor: &Sensor) -> bool {
 pub(super) fn key_of(
     group: GroupBy,
     sensor: &Sensor,
-    run: Option<&Run>,
+    (run, part): (Option<&Run>, Option<&Named>),
     catalog: &Catalog,
     aggregate: Aggregate,
 ) -> SeriesKey {
@@ -231,6 +244,11 @@ pub(super) fn key_of(
             let (key, name) = run.operator.clone().unwrap_or_default();
             labels.push(("operator", key));
             if name.is_empty() { "(no operator)".to_owned() } else { name }
+        }
+        (GroupBy::Shift | GroupBy::State, _) => {
+            let (key, name) = part.cloned().unwrap_or_default();
+            labels.push((group.as_str(), key));
+            name
         }
         _ => {
             labels.push(place("line", line));

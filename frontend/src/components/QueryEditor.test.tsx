@@ -159,6 +159,23 @@ describe('QueryEditor', () => {
     );
   });
 
+  it('picks shifts and machine states, and drops them for a type that does not know them', async () => {
+    const { newest, user } = await show({ type: 'kpi', kpis: ['energy'] });
+    await user.click(screen.getByLabelText('Shift'));
+    await user.click(await screen.findByRole('option', { name: /Night/ }));
+    await user.keyboard('{Escape}');
+    await user.click(screen.getByLabelText('Machine state'));
+    await user.click(await screen.findByRole('option', { name: 'Idle' }));
+    await user.keyboard('{Escape}');
+    expect(newest()?.context).toMatchObject({ shifts: ['night'], states: ['idle'] });
+    expect(screen.getByTestId('lotwise-summary')).toHaveTextContent(
+      'Energy (kWh), in steps that fit the panel, everywhere, during shift night, machines idle.'
+    );
+    await user.click(screen.getByRole('radio', { name: 'Runs' }));
+    expect(newest()?.context).toMatchObject({ shifts: [], states: [] });
+    expect(screen.queryByLabelText('Shift')).not.toBeInTheDocument();
+  });
+
   it('takes a typed time step, and only one that exists', async () => {
     const { newest, user } = await show({ type: 'series' });
     const step = screen.getByLabelText('Time step');

@@ -29,6 +29,7 @@ import { LimitInput } from './LimitInput';
 import { bucketOptions } from './options';
 import { QuantityPicker } from './QuantityPicker';
 import { Row } from './Row';
+import { TimeFilters } from './TimeFilters';
 
 const KPIS: Kpi[] = [
   'energy',
@@ -41,6 +42,8 @@ const KPIS: Kpi[] = [
   'good_units',
   'scrap_units',
   'mean_temperature',
+  'availability',
+  'machine_hours',
 ];
 const AGGREGATES: Aggregate[] = ['mean', 'min', 'max', 'first', 'last', 'sum', 'count'];
 const ALIGNMENTS: Align[] = ['elapsed', 'progress', 'time'];
@@ -210,6 +213,10 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
             marksUnknown="accepted"
           />
         </Row>
+      )}
+
+      {uses(query.type, 'time') && (
+        <TimeFilters id={id} catalog={catalog} plants={above.plant} value={query.context} onChange={changeContext} />
       )}
 
       <Row label={t('editor.answer', 'Answer')}>
