@@ -1,6 +1,6 @@
 import { DataQuery } from '@grafana/schema';
 
-import { Format, GroupBy, LotwiseModel, MODEL_VERSION, QueryType } from './generated/model';
+import { Compare, Format, GroupBy, LotwiseModel, MODEL_VERSION, QueryType } from './generated/model';
 import { LotwiseQuery } from './types';
 
 /** A saved query with every gap filled, as the editor works on it. */
@@ -21,6 +21,12 @@ export const MODEL_DEFAULTS: LotwiseModel = {
   limit: 0,
   align: 'elapsed',
   lastLots: 0,
+  extremes: false,
+  fill: 'none',
+  compare: 'none',
+  compareLots: [],
+  top: 0,
+  filters: [],
 };
 
 /** What a new panel asks: something that every plant with a meter can answer. */
@@ -30,7 +36,7 @@ export const NEW_QUERY: LotwiseModel = { ...MODEL_DEFAULTS, kpis: ['energy'], gr
 export const NEW_ANNOTATION: LotwiseModel = { ...MODEL_DEFAULTS, type: 'runs', format: 'annotations' };
 
 /** The query types that can be shown as marked regions; others become runs. */
-export const ANNOTATION_TYPES: readonly QueryType[] = ['runs', 'anomalies'];
+export const ANNOTATION_TYPES: readonly QueryType[] = ['runs', 'states', 'anomalies'];
 
 /** The query of an annotation: one of those types, as regions. */
 export function asAnnotation(query: LotwiseQuery): LotwiseQuery {
@@ -39,7 +45,7 @@ export function asAnnotation(query: LotwiseQuery): LotwiseQuery {
 }
 
 /** The query types, in the order in which they are offered. */
-export const QUERY_TYPES: readonly QueryType[] = ['series', 'kpi', 'lots', 'runs', 'latest', 'data_quality', 'anomalies'];
+export const QUERY_TYPES: readonly QueryType[] = ['series', 'kpi', 'lots', 'runs', 'states', 'latest', 'data_quality', 'anomalies'];
 
 /** Parts of a query that only some query types use. */
 export type QueryPart =
@@ -47,6 +53,7 @@ export type QueryPart =
   | 'quantity'
   | 'context'
   | 'time'
+  | 'shifts'
   | 'aggregate'
   | 'kpis'
   | 'groupBy'
@@ -54,14 +61,19 @@ export type QueryPart =
   | 'format'
   | 'limit'
   | 'align'
+  | 'extremes'
+  | 'fill'
+  | 'compare'
+  | 'top'
   | 'learningDays';
 
 const PARTS: Record<QueryType, readonly QueryPart[]> = {
-  series: ['sensors', 'quantity', 'context', 'time', 'aggregate', 'groupBy', 'bucket', 'limit'],
-  kpi: ['context', 'time', 'kpis', 'groupBy', 'bucket', 'limit'],
+  series: ['sensors', 'quantity', 'context', 'time', 'shifts', 'aggregate', 'groupBy', 'bucket', 'limit', 'extremes', 'fill', 'compare'],
+  kpi: ['context', 'time', 'shifts', 'kpis', 'groupBy', 'bucket', 'format', 'limit', 'fill', 'compare', 'top'],
   lots: ['sensors', 'quantity', 'context', 'aggregate', 'groupBy', 'bucket', 'limit', 'align'],
   runs: ['context', 'format', 'limit'],
-  latest: ['sensors', 'quantity', 'limit'],
+  states: ['time', 'format', 'limit'],
+  latest: ['sensors', 'quantity', 'format', 'limit'],
   data_quality: ['sensors', 'quantity', 'format', 'limit'],
   anomalies: ['sensors', 'quantity', 'context', 'format', 'learningDays', 'limit'],
 };
@@ -88,10 +100,16 @@ export function groupings(type: QueryType): readonly GroupBy[] {
 /** The formats that queries of this type can be asked for; the first is what others become. */
 export function formats(type: QueryType): readonly Format[] {
   switch (type) {
+    case 'kpi':
+    case 'latest':
+      return ['table', 'alert'];
     case 'data_quality':
       return ['table', 'silent', 'alert'];
     case 'anomalies':
       return ['table', 'annotations', 'score', 'alert'];
+    case 'runs':
+    case 'states':
+      return ['table', 'annotations', 'timeline'];
     default:
       return ['table', 'annotations'];
   }
@@ -114,8 +132,26 @@ export function withType(query: CompleteQuery, type: QueryType): CompleteQuery {
   const format = formats(type).includes(query.format) ? query.format : 'table';
   const bucket = type === 'lots' && !isElapsed(query.bucket) ? 'auto' : query.bucket;
   // The back end refuses filters that would not be applied.
-  const context = uses(type, 'time') ? query.context : { ...query.context, shifts: [], states: [] };
-  return { ...query, type, queryType: type, groupBy, format, bucket, context };
+  const context = {
+    ...query.context,
+    ...(!uses(type, 'shifts') && { shifts: [] }),
+    ...(!uses(type, 'time') && { states: [] }),
+  };
+  // Spikes stay visible unless somebody hides them; lots are compared in tables only.
+  const extremes = type === 'series' ? query.type !== 'series' || query.extremes : query.extremes;
+  const compare = query.compare === 'lots' && type !== 'kpi' ? 'none' : query.compare;
+  return { ...query, type, queryType: type, groupBy, format, bucket, context, extremes, compare };
+}
+
+/** Whether a KPI query with this bucket is a table, as opposed to figures over time. */
+export function isTable(query: Pick<LotwiseModel, 'type' | 'bucket'>): boolean {
+  return query.type === 'kpi' && (query.bucket === 'auto' || query.bucket === 'whole' || query.bucket === '');
+}
+
+/** What a query of this type and bucket can be compared with. */
+export function comparisons(query: Pick<LotwiseModel, 'type' | 'bucket'>): readonly Compare[] {
+  const times: Compare[] = ['none', 'previous', 'day', 'week', 'month', 'year'];
+  return isTable(query) ? [...times, 'lots'] : times;
 }
 
 /** Whether a bucket can be counted from any start, as opposed to those of the calendar. */

@@ -1,4 +1,4 @@
-import { Aggregate, Align, Format, GroupBy, Kpi, QueryType } from './generated/model';
+import { Aggregate, Align, Compare, Fill, Format, GroupBy, Kpi, QueryType } from './generated/model';
 import { t } from './i18n';
 import { TlsMode, VariableKind } from './types';
 
@@ -30,6 +30,11 @@ export function queryTypeWords(type: QueryType): Words {
       return {
         label: t('query-type.runs', 'Runs'),
         description: t('query-type.runs-description', 'What was made, where, when and by whom'),
+      };
+    case 'states':
+      return {
+        label: t('query-type.states', 'Machine states'),
+        description: t('query-type.states-description', 'What each machine was doing, and for how long'),
       };
     case 'latest':
       return {
@@ -243,12 +248,55 @@ export function formatWords(format: Format, type?: QueryType): Words {
         description:
           type === 'anomalies'
             ? t('format.alert-anomalies-description', 'One number a machine: how many events are not over')
-            : t('format.alert-description', 'One number a sensor: 1 when it is silent, else 0'),
+            : type === 'kpi' || type === 'latest'
+              ? t('format.alert-figures-description', 'Each figure as a number with labels; alert rules get this anyway')
+              : t('format.alert-description', 'One number a sensor: 1 when it is silent, else 0'),
+      };
+    case 'timeline':
+      return {
+        label: t('format.timeline', 'Timeline'),
+        description: t('format.timeline-description', 'For state timeline panels, one row a machine or line'),
       };
     case 'score':
       return {
         label: t('format.score', 'Score over time'),
         description: t('format.score-description', 'How abnormal each machine was; 1 is the limit'),
+      };
+  }
+}
+
+export function fillWords(fill: Fill): Words {
+  switch (fill) {
+    case 'none':
+      return { label: t('fill.none', 'Empty') };
+    case 'previous':
+      return { label: t('fill.previous', 'The value before') };
+    case 'zero':
+      return { label: t('fill.zero', 'Zero'), description: t('fill.zero-description', 'Of amounts only') };
+  }
+}
+
+export function compareWords(compare: Compare): Words {
+  switch (compare) {
+    case 'none':
+      return { label: t('compare.none', 'Nothing') };
+    case 'previous':
+      return {
+        label: t('compare.previous', 'The period before'),
+        description: t('compare.previous-description', 'Of the same length as the time range'),
+      };
+    case 'day':
+      return { label: t('compare.day', 'A day earlier') };
+    case 'week':
+      return { label: t('compare.week', 'A week earlier') };
+    case 'month':
+      return { label: t('compare.month', 'A month earlier') };
+    case 'year':
+      return { label: t('compare.year', 'A year earlier') };
+    case 'lots':
+      return {
+        label: t('compare.lots', 'Other lots'),
+        description: t('compare.lots-description', 'Whenever they were made'),
       };
   }
 }

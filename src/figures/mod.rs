@@ -3,6 +3,7 @@
 //! Numbers in, numbers out; knows neither SQL nor Grafana. The definitions are those of
 //! docs/definitions.md: ratios are ratios of sums, and what is not known is `None`, never 0.
 
+mod fill;
 pub mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ use crate::domain::{MachineState, SensorKind, TimeRange, time::epoch_seconds};
 use crate::model::Aggregate;
 use crate::plan::{KpiPlan, Rate, Role, Run, SeriesPlan, kwh_per};
 use crate::sql::integrate::Cell;
+pub use fill::fill;
 
 /// Sums of several windows in one bucket.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -101,6 +103,25 @@ pub fn series(plan: &SeriesPlan<'_>, cells: &[Cell]) -> Vec<Values> {
     let owner =
         |window: usize| Some((plan.windows.get(window)?.sensor, *plan.series_of.get(window)?));
     pooled(owner, plan.series.len(), plan.edges.len() - 1, plan.aggregate, cells)
+}
+
+/// Least and greatest reading of each bucket of each series; `None` for series of which they say
+/// nothing: amounts, and powers that are added up.
+pub fn extremes(plan: &SeriesPlan<'_>, cells: &[Cell]) -> Vec<Option<(Values, Values)>> {
+    let owner =
+        |window: usize| Some((plan.windows.get(window)?.sensor, *plan.series_of.get(window)?));
+    let of = |aggregate| pooled(owner, plan.series.len(), plan.edges.len() - 1, aggregate, cells);
+    let mut sensors: Vec<BTreeMap<i32, &Sensor>> = vec![BTreeMap::new(); plan.series.len()];
+    for (window, &series) in plan.windows.iter().zip(&plan.series_of) {
+        sensors[series].insert(window.sensor.id, window.sensor);
+    }
+    let tell = |sensors: &BTreeMap<i32, &Sensor>| {
+        plan.aggregate == Aggregate::Mean
+            && sensors.values().all(|s| s.kind == SensorKind::Gauge)
+            && (sensors.len() == 1 || sensors.values().all(|s| s.quantity != "power"))
+    };
+    let both = of(Aggregate::Min).into_iter().zip(of(Aggregate::Max));
+    both.zip(&sensors).map(|(both, sensors)| tell(sensors).then_some(both)).collect()
 }
 
 /// The values of `count` series of so many `buckets`, as [`series`] has them; `owner` tells the

@@ -25,6 +25,8 @@ pub enum QueryType {
     Anomalies,
     /// Curves of lots, one upon the other.
     Lots,
+    /// What machines were doing, as a table, as annotations or on a timeline.
+    States,
 }
 
 impl QueryType {
@@ -38,6 +40,7 @@ impl QueryType {
             Self::DataQuality => "data_quality",
             Self::Anomalies => "anomalies",
             Self::Lots => "lots",
+            Self::States => "states",
         }
     }
 }
@@ -131,6 +134,14 @@ impl Kpi {
         matches!(self, Self::Cost | Self::CostPerGoodUnit)
     }
 
+    /// True for amounts, of which there can be none in a time.
+    pub fn is_amount(self) -> bool {
+        match self {
+            Self::GoodUnits | Self::ScrapUnits | Self::MachineHours => true,
+            other => other.is_balanced(),
+        }
+    }
+
     /// True for what parts of a place add up to the place in.
     pub fn is_balanced(self) -> bool {
         matches!(self, Self::Energy | Self::Cost | Self::Co2 | Self::Co2MarketBased)
@@ -210,7 +221,7 @@ pub enum Aggregate {
     Sum,
 }
 
-/// Shape of an answer about runs, data quality or anomalies.
+/// Shape of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
@@ -223,10 +234,12 @@ pub enum Format {
     /// Only the silent sensors (data quality).
     Silent,
     /// One number for alert rules: 1 for a sensor that is silent, else 0 (data quality); the events of
-    /// a machine that are not over (anomalies).
+    /// a machine that are not over (anomalies); each figure of a table with its labels (KPIs, latest).
     Alert,
     /// How abnormal each machine was over time; 1 is the limit (anomalies).
     Score,
+    /// Changes over time as texts, as Grafana's state timeline wants them (runs, states).
+    Timeline,
 }
 
 impl Format {
@@ -238,6 +251,7 @@ impl Format {
             Self::Silent => "silent",
             Self::Alert => "alert",
             Self::Score => "score",
+            Self::Timeline => "timeline",
         }
     }
 }
@@ -254,6 +268,57 @@ pub enum Align {
     Progress,
     /// Elapsed time, shown as time series that begin where the time range does.
     Time,
+}
+
+/// What stands in a bucket without data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum Fill {
+    /// Nothing: a gap.
+    #[default]
+    None,
+    /// The value before it.
+    Previous,
+    /// Zero; of amounts only.
+    Zero,
+}
+
+/// What figures are compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum Compare {
+    /// Nothing.
+    #[default]
+    None,
+    /// The time range before, of the same length.
+    Previous,
+    /// The same time range a day earlier on the plant's clock.
+    Day,
+    /// A week earlier.
+    Week,
+    /// A month earlier.
+    Month,
+    /// A year earlier.
+    Year,
+    /// Other lots, whenever they were made (KPI tables).
+    Lots,
+}
+
+impl Compare {
+    /// Words for what is compared with.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::None => "now",
+            Self::Previous => "previous period",
+            Self::Day => "a day earlier",
+            Self::Week => "a week earlier",
+            Self::Month => "a month earlier",
+            Self::Year => "a year earlier",
+            Self::Lots => "other lots",
+        }
+    }
 }
 
 /// Where to look. A list that is empty or holds `*` means all.
@@ -290,6 +355,78 @@ pub struct Context {
     pub states: Vec<String>,
 }
 
+/// What a rule is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum FilterKey {
+    /// Plants.
+    Plant,
+    /// Lines.
+    Line,
+    /// Machines.
+    Machine,
+    /// Sensors.
+    Sensor,
+    /// Quantities of sensors.
+    Quantity,
+    /// References.
+    Reference,
+    /// Lots.
+    Lot,
+    /// Operators.
+    Operator,
+    /// Shifts.
+    Shift,
+    /// States of machines.
+    State,
+}
+
+impl FilterKey {
+    /// Name in the saved form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plant => "plant",
+            Self::Line => "line",
+            Self::Machine => "machine",
+            Self::Sensor => "sensor",
+            Self::Quantity => "quantity",
+            Self::Reference => "reference",
+            Self::Lot => "lot",
+            Self::Operator => "operator",
+            Self::Shift => "shift",
+            Self::State => "state",
+        }
+    }
+}
+
+/// How a rule compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum FilterOp {
+    /// One of the values.
+    Is,
+    /// None of the values.
+    IsNot,
+    /// One of the values, as regular expressions, is found in it.
+    Matches,
+    /// None of them is.
+    MatchesNot,
+}
+
+/// A filter of a dashboard upon that of the query: both must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Rule {
+    /// What it is about.
+    pub key: FilterKey,
+    /// How it compares.
+    pub op: FilterOp,
+    /// What with; without any, everything passes.
+    pub values: Vec<String>,
+}
+
 /// One saved query.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -313,7 +450,7 @@ pub struct SavedQuery {
     pub group_by: GroupBy,
     /// `auto`, `whole`, a width such as `5m`, or `hour`, `shift`, `day`, `week`, `month` of the plant.
     pub bucket: String,
-    /// Shape of an answer about runs, data quality or anomalies.
+    /// Shape of an answer (all but series and lots).
     pub format: Format,
     /// Days before the time range from which is learned what is usual (anomalies); 0 is the default of
     /// 30.
@@ -324,6 +461,18 @@ pub struct SavedQuery {
     pub align: Align,
     /// How many of the newest lots, where none is named (lots); 0 is 10.
     pub last_lots: u32,
+    /// True: the least and the greatest reading of each bucket as a band around the mean (series).
+    pub extremes: bool,
+    /// What stands in a bucket without data (series, KPIs over time).
+    pub fill: Fill,
+    /// What figures are compared with (series, kpi).
+    pub compare: Compare,
+    /// Lots that are compared with, where `compare` is `lots`.
+    pub compare_lots: Vec<String>,
+    /// How many groups with the most of the first KPI are shown, the others as one (kpi); 0 is all.
+    pub top: u32,
+    /// Ad hoc filters of the dashboard.
+    pub filters: Vec<Rule>,
 }
 
 impl Default for SavedQuery {
@@ -342,6 +491,12 @@ impl Default for SavedQuery {
             limit: 0,
             align: Align::default(),
             last_lots: 0,
+            extremes: false,
+            fill: Fill::default(),
+            compare: Compare::default(),
+            compare_lots: Vec::new(),
+            top: 0,
+            filters: Vec::new(),
         }
     }
 }

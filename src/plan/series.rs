@@ -8,7 +8,7 @@ use super::{
 };
 use crate::catalog::{Catalog, Plant, Sensor};
 use crate::domain::{Bucket, SensorKind};
-use crate::model::{Aggregate, GroupBy, Query};
+use crate::model::{Aggregate, Fill, GroupBy, Query};
 use crate::sql::states::State;
 
 /// What one series is: its labels in order, and what to show as its name.
@@ -81,6 +81,10 @@ pub fn series<'a>(
         return Err(PlanError::NoSensor("of a known plant".to_owned()));
     };
     let finest = sensors.iter().map(|s| s.interval_s).fold(f64::INFINITY, f64::min);
+    // Alert rules ask for 43,200 points whatever the number of series is.
+    let fields = if query.extremes { 3 } else { 1 };
+    let room = ask.max_points / (fields * sensors.len().min(query.limit).max(1));
+    let ask = &Ask { max_data_points: ask.max_data_points.min(room), ..*ask };
     let bucket = resolve_bucket(query.bucket, ask, finest);
     let edges = plant.calendar.edges(bucket, ask.range, ask.max_points)?;
     let reason = match query.bucket {
@@ -115,6 +119,7 @@ pub fn series<'a>(
     }
     for sensor in once_each(group, catalog, &sensors) {
         check_sum(query.aggregate, sensor)?;
+        check_zero(query, sensor)?;
         let mut add = |run: Option<&Run>, range| {
             for part in cut.parts(sensor.plant, sensor.machine, range) {
                 let of = (run, part.group.as_ref());
@@ -172,6 +177,19 @@ pub(super) fn check_sum(aggregate: Aggregate, sensor: &Sensor) -> Result<(), Pla
         });
     }
     Ok(())
+}
+
+/// An error for zeros that would be values.
+fn check_zero(query: &Query, sensor: &Sensor) -> Result<(), PlanError> {
+    let amount = match query.aggregate {
+        Aggregate::Sum | Aggregate::Count => true,
+        Aggregate::Mean => sensor.kind != SensorKind::Gauge,
+        Aggregate::Min | Aggregate::Max | Aggregate::First | Aggregate::Last => false,
+    };
+    match query.fill {
+        Fill::Zero if !amount => Err(PlanError::NoZero { quantity: sensor.quantity.clone() }),
+        _ => Ok(()),
+    }
 }
 
 /// The sensors, without the meters that another meter of the same series already counts.

@@ -17,6 +17,7 @@ import {
   formats,
   groupings,
   isBucket,
+  isTable,
   QUERY_TYPES,
   uses,
   withType,
@@ -24,6 +25,7 @@ import {
 import { summarize } from '../summary';
 import { aggregateWords, alignWords, bucketWords, formatWords, groupWords, kpiWords, queryTypeWords } from '../texts';
 import { LotwiseOptions, LotwiseQuery } from '../types';
+import { AnswerOptions } from './AnswerOptions';
 import { KeyPicker } from './KeyPicker';
 import { LimitInput } from './LimitInput';
 import { bucketOptions } from './options';
@@ -216,7 +218,14 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
       )}
 
       {uses(query.type, 'time') && (
-        <TimeFilters id={id} catalog={catalog} plants={above.plant} value={query.context} onChange={changeContext} />
+        <TimeFilters
+          id={id}
+          catalog={catalog}
+          plants={above.plant}
+          value={query.context}
+          shifts={uses(query.type, 'shifts')}
+          onChange={changeContext}
+        />
       )}
 
       <Row label={t('editor.answer', 'Answer')}>
@@ -277,7 +286,7 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
             />
           </Field>
         )}
-        {uses(query.type, 'format') && !annotation && (
+        {uses(query.type, 'format') && !annotation && (query.type !== 'kpi' || isTable(query)) && (
           <Field label={t('editor.format', 'Format')} htmlFor={`${id}-format`} noMargin>
             <Combobox<Format>
               id={`${id}-format`}
@@ -336,6 +345,14 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
           />
         )}
       </Row>
+
+      <AnswerOptions
+        id={id}
+        query={query}
+        onChange={change}
+        catalog={catalog}
+        lots={{ ...filterAbove('lots', above), reference: expand(query.context.references) }}
+      />
 
       <Text element="p" color="secondary" variant="bodySmall">
         <span data-testid="lotwise-summary">{summarize(query)}</span>

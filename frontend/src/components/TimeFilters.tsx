@@ -16,14 +16,17 @@ interface Props {
   /** Keys of the plants whose shifts are offered, free of variables. */
   plants?: string[];
   value: Pick<Context, 'shifts' | 'states'>;
+  /** Whether the type of query knows shifts too. */
+  shifts: boolean;
   onChange: (value: Partial<Context>) => void;
 }
 
 /** Picks the shifts and machine states whose time counts. */
-export function TimeFilters({ id, catalog, plants, value, onChange }: Props) {
+export function TimeFilters({ id, catalog, plants, value, shifts, onChange }: Props) {
   const states: ComboboxOption[] = STATES.map((state) => ({ value: state, ...stateWords(state) }));
   return (
     <Row label={t('editor.time', 'Only during')}>
+      {shifts && (
       <KeyPicker
         id={`${id}-shifts`}
         testId="lotwise-shifts"
@@ -33,8 +36,9 @@ export function TimeFilters({ id, catalog, plants, value, onChange }: Props) {
         path="shifts"
         filter={{ plant: plants }}
         value={value.shifts}
-        onChange={(shifts) => onChange({ shifts })}
+        onChange={(next) => onChange({ shifts: next })}
       />
+      )}
       <Field label={t('editor.states', 'Machine state')} htmlFor={`${id}-states`} noMargin>
         <MultiCombobox
           id={`${id}-states`}
