@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { complete, groupings, isBucket, QUERY_TYPES } from './query';
+import { complete, groupings, isBucket, MODEL_DEFAULTS, QUERY_TYPES } from './query';
 import { LotwiseQuery } from './types';
 import { VARIABLE_KINDS, variableFilters } from './variables';
 
@@ -45,7 +45,11 @@ test('panels are of types that come with Grafana, have ids of their own and do n
 
 test('queries are complete and valid', () => {
   for (const target of targets) {
-    expect(complete(target)).toEqual(target);
+    // What is left out has a default; what is there is known.
+    expect(complete(target)).toMatchObject(target);
+    expect(Object.keys({ ...MODEL_DEFAULTS, refId: '', datasource: {}, queryType: '' })).toEqual(
+      expect.arrayContaining(Object.keys(target))
+    );
     expect(QUERY_TYPES).toContain(target.type);
     expect(target.queryType).toBe(target.type);
     expect(groupings(target.type!)).toContain(target.groupBy);

@@ -29,8 +29,11 @@ export const MODEL_DEFAULTS: LotwiseModel = {
   filters: [],
 };
 
-/** What a new panel asks: something that every plant with a meter can answer. */
-export const NEW_QUERY: LotwiseModel = { ...MODEL_DEFAULTS, kpis: ['energy'], groupBy: 'line' };
+/**
+ * What a new panel asks: something that every plant with a meter can answer. Spikes of its series stay visible unless
+ * somebody hides them.
+ */
+export const NEW_QUERY: LotwiseModel = { ...MODEL_DEFAULTS, kpis: ['energy'], groupBy: 'line', extremes: true };
 
 /** What a new annotation asks: the runs, as regions. */
 export const NEW_ANNOTATION: LotwiseModel = { ...MODEL_DEFAULTS, type: 'runs', format: 'annotations' };
@@ -137,10 +140,9 @@ export function withType(query: CompleteQuery, type: QueryType): CompleteQuery {
     ...(!uses(type, 'shifts') && { shifts: [] }),
     ...(!uses(type, 'time') && { states: [] }),
   };
-  // Spikes stay visible unless somebody hides them; lots are compared in tables only.
-  const extremes = type === 'series' ? query.type !== 'series' || query.extremes : query.extremes;
+  // Lots are compared in tables only.
   const compare = query.compare === 'lots' && type !== 'kpi' ? 'none' : query.compare;
-  return { ...query, type, queryType: type, groupBy, format, bucket, context, extremes, compare };
+  return { ...query, type, queryType: type, groupBy, format, bucket, context, compare };
 }
 
 /** Whether a KPI query with this bucket is a table, as opposed to figures over time. */

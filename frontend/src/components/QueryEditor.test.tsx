@@ -3,7 +3,7 @@ import userEvent from '@testing-library/user-event';
 import React, { useState } from 'react';
 
 import { LotwiseDataSource } from '../datasource';
-import { complete } from '../query';
+import { complete, NEW_QUERY } from '../query';
 import { factoryResource, FakeTemplates, SETTINGS } from '../test/fakes';
 import { LotwiseQuery } from '../types';
 import { Props, QueryEditor } from './QueryEditor';
@@ -177,7 +177,7 @@ describe('QueryEditor', () => {
   });
 
   it('compares KPIs with another time or other lots, and shows the top ones', async () => {
-    const { newest, user } = await show({ type: 'kpi', kpis: ['energy'], groupBy: 'reference' });
+    const { newest, user } = await show({ ...NEW_QUERY, groupBy: 'reference' });
     await pick(user, 'Compare with', 'A week earlier');
     await user.type(screen.getByLabelText('Only the top'), '5{Enter}');
     expect(newest()).toMatchObject({ compare: 'week', top: 5 });
