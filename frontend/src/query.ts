@@ -75,7 +75,7 @@ const PARTS: Record<QueryType, readonly QueryPart[]> = {
   kpi: ['context', 'time', 'shifts', 'kpis', 'groupBy', 'bucket', 'format', 'limit', 'fill', 'compare', 'top'],
   lots: ['sensors', 'quantity', 'context', 'aggregate', 'groupBy', 'bucket', 'limit', 'align'],
   runs: ['context', 'format', 'limit'],
-  states: ['time', 'format', 'limit'],
+  states: ['context', 'time', 'groupBy', 'limit'],
   latest: ['sensors', 'quantity', 'format', 'limit'],
   data_quality: ['sensors', 'quantity', 'format', 'limit'],
   anomalies: ['sensors', 'quantity', 'context', 'format', 'learningDays', 'limit'],
@@ -95,6 +95,8 @@ export function groupings(type: QueryType): readonly GroupBy[] {
       return GROUPS.filter((group) => group !== 'sensor');
     case 'lots':
       return ['none', 'line', 'machine', 'sensor'];
+    case 'states':
+      return ['machine', 'reference', 'lot', 'operator'];
     default:
       return GROUPS;
   }
@@ -110,9 +112,6 @@ export function formats(type: QueryType): readonly Format[] {
       return ['table', 'silent', 'alert'];
     case 'anomalies':
       return ['table', 'annotations', 'score', 'alert'];
-    case 'runs':
-    case 'states':
-      return ['table', 'annotations', 'timeline'];
     default:
       return ['table', 'annotations'];
   }

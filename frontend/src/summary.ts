@@ -44,7 +44,7 @@ function during(query: CompleteQuery, at: string): string {
   const { shifts, states } = query.context;
   const parts = [
     uses(query.type, 'shifts') && chosen(shifts) && t('summary.shifts', 'shift {{keys}}', { keys: listed(shifts) }),
-    chosen(states) && t('summary.states', 'machines {{states}}', { states: listed(states.map(stateName)) }),
+    chosen(states) && t('summary.machine-states', 'machines {{states}}', { states: listed(states.map(stateName)) }),
   ].filter((part) => part !== false);
   return parts.length === 0 || !uses(query.type, 'time')
     ? at
@@ -145,9 +145,15 @@ function asked(query: CompleteQuery): string {
         ? t('summary.annotations', 'The runs of the time range as marked regions, {{where}}.', values)
         : t('summary.runs', 'One row for each run of the time range, {{where}}.', values);
     case 'states':
-      return query.format === 'annotations'
-        ? t('summary.states-annotations', 'What the machines were doing as marked regions, {{where}}.', values)
-        : t('summary.states-list', 'What the machines were doing, and for how long, {{where}}.', values);
+      if (query.format === 'annotations') {
+        return t('summary.states-annotations', 'What the machines were doing as marked regions, {{where}}.', values);
+      }
+      return query.groupBy === 'machine' || query.groupBy === 'none'
+        ? t('summary.states', 'What each machine was doing over time, {{where}}.', values)
+        : t('summary.states-by', 'Which {{group}} was on each line over time, {{where}}.', {
+            ...values,
+            group: groupWords(query.groupBy).label.toLowerCase(),
+          });
     case 'latest':
       return t('summary.latest', 'The newest reading of {{quantity}} of each sensor, {{where}}.', values);
     case 'data_quality':

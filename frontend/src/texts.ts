@@ -33,8 +33,8 @@ export function queryTypeWords(type: QueryType): Words {
       };
     case 'states':
       return {
-        label: t('query-type.states', 'Machine states'),
-        description: t('query-type.states-description', 'What each machine was doing, and for how long'),
+        label: t('query-type.states', 'States over time'),
+        description: t('query-type.states-description', 'What each machine was doing, or what was made on each line'),
       };
     case 'latest':
       return {
@@ -251,11 +251,6 @@ export function formatWords(format: Format, type?: QueryType): Words {
             : type === 'kpi' || type === 'latest'
               ? t('format.alert-figures-description', 'Each figure as a number with labels; alert rules get this anyway')
               : t('format.alert-description', 'One number a sensor: 1 when it is silent, else 0'),
-      };
-    case 'timeline':
-      return {
-        label: t('format.timeline', 'Timeline'),
-        description: t('format.timeline-description', 'For state timeline panels, one row a machine or line'),
       };
     case 'score':
       return {

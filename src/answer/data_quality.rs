@@ -62,7 +62,7 @@ pub(super) async fn answer(
     }
     let mut frame = match query.format {
         Format::Alert => numbers(source.catalog, &heard),
-        Format::Table | Format::Silent | Format::Annotations | Format::Score | Format::Timeline => {
+        Format::Table | Format::Silent | Format::Annotations | Format::Score => {
             table(source.catalog, &heard)
         }
     };

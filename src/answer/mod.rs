@@ -16,7 +16,6 @@ mod runs;
 mod series;
 mod states;
 mod sums;
-mod timeline;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};

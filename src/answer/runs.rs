@@ -1,11 +1,7 @@
 //! Production runs, as a table with their energy or as annotations.
 
-use std::collections::BTreeMap;
-
 use super::sums::{self, Sums};
-use super::timeline::Lane;
-use super::{AnswerError, MAX_RUNS, Provenance, Source, nothing, reject_unknown};
-use crate::catalog::Spot;
+use super::{AnswerError, MAX_RUNS, Provenance, Source, reject_unknown};
 use crate::figures;
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Format, Query};
@@ -40,27 +36,10 @@ pub(super) async fn answer(
     }
     let mut reason = "runs that overlap the time range, newest first".to_owned();
     let mut from = "runs".to_owned();
-    if query.format == Format::Timeline {
-        let mut frames = timeline(source, &runs, ask);
-        if frames.is_empty() {
-            frames = nothing(&notices);
-        }
-        let provenance = || Provenance {
-            shown: &shown,
-            source: "runs",
-            reason: reason.clone(),
-            rows: None,
-            bucket: "none".to_owned(),
-            coverage: None,
-            notices: notices.clone(),
-        };
-        frames.iter_mut().for_each(|frame| provenance().write(frame));
-        return Ok(frames);
-    }
     let mut frame = match query.format {
         Format::Annotations => annotations(source, &runs),
         // The model has no other format for runs.
-        Format::Table | Format::Silent | Format::Alert | Format::Score | Format::Timeline => {
+        Format::Table | Format::Silent | Format::Alert | Format::Score => {
             let (energy, sums) = energy(source, selection, &runs, ask).await?;
             if !sums.source.is_empty() {
                 from = sums.source;
@@ -131,25 +110,6 @@ fn table(source: &Source<'_>, runs: &[Run], energy: &[Option<f64>], ask: &Ask) -
         Field::bool("provisional", runs.iter().map(|r| Some(r.ended_at.is_none()))),
     ];
     Frame::new("runs", "table", fields)
-}
-
-/// One frame a line or machine: which lot it makes.
-fn timeline(source: &Source<'_>, runs: &[Run], ask: &Ask) -> Vec<Frame> {
-    let catalog = source.catalog;
-    let mut lanes: BTreeMap<(String, String), Lane> = BTreeMap::new();
-    for run in runs.iter().rev() {
-        let line = catalog.line(run.line);
-        let machine = run.machine.and_then(|id| catalog.machine(id));
-        let key = |spot: Option<&Spot>| spot.map(|s| s.key.clone()).unwrap_or_default();
-        let lane = lanes.entry((key(line), key(machine))).or_insert_with(|| {
-            let plant = catalog.plant(run.plant).map(|p| p.key.clone()).unwrap_or_default();
-            let name = machine.or(line).map(|s| s.name.clone()).unwrap_or_default();
-            Lane::new(&name, [("plant", plant), ("line", key(line)), ("machine", key(machine))])
-        });
-        let text = format!("{} · {}", run.lot, run.reference);
-        lane.add(ask, run.started_at, run.ended_at, &text);
-    }
-    lanes.into_values().map(|lane| lane.frame(None)).collect()
 }
 
 fn annotations(source: &Source<'_>, runs: &[Run]) -> Frame {

@@ -127,12 +127,6 @@ impl Field {
         self.config("custom", json!({"lineStyle": style, "fillOpacity": 0}))
     }
 
-    /// Sets how values are shown, as Grafana's value mappings.
-    #[must_use]
-    pub fn mappings(self, mappings: Value) -> Self {
-        self.config("mappings", mappings)
-    }
-
     /// All labels.
     pub fn all_labels(&self) -> &BTreeMap<String, String> {
         &self.labels

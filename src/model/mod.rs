@@ -322,10 +322,8 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
         (QueryType::Runs | QueryType::States, Format::Silent | Format::Alert | Format::Score) => {
             refuse(query.kind.as_str())
         }
-        (QueryType::DataQuality, Format::Annotations | Format::Score | Format::Timeline) => {
-            refuse("data_quality")
-        }
-        (QueryType::Anomalies, Format::Silent | Format::Timeline) => refuse("anomalies"),
+        (QueryType::DataQuality, Format::Annotations | Format::Score) => refuse("data_quality"),
+        (QueryType::Anomalies, Format::Silent) => refuse("anomalies"),
         _ => Ok(query),
     }
 }
@@ -340,6 +338,10 @@ fn check_group(query: &Query) -> Result<(), ModelError> {
             Ok(())
         }
         (QueryType::Lots, _) => Err(ModelError::Group { kind: "lots", group: group.as_str() }),
+        (QueryType::States, GroupBy::None | GroupBy::Machine) => Ok(()),
+        (QueryType::States, group) if !group.is_context() => {
+            Err(ModelError::Group { kind: "states", group: group.as_str() })
+        }
         _ => Ok(()),
     }
 }

@@ -25,7 +25,7 @@ pub enum QueryType {
     Anomalies,
     /// Curves of lots, one upon the other.
     Lots,
-    /// What machines were doing, as a table, as annotations or on a timeline.
+    /// What state each machine was in, or what was made on each line, over time.
     States,
 }
 
@@ -229,7 +229,8 @@ pub enum Format {
     /// One row a run, sensor or event, with its figures.
     #[default]
     Table,
-    /// Time, timeEnd, title, text and tags, as Grafana's annotations want them (runs, anomalies).
+    /// Time, timeEnd, title, text and tags, as Grafana's annotations want them (runs, states,
+    /// anomalies).
     Annotations,
     /// Only the silent sensors (data quality).
     Silent,
@@ -238,8 +239,6 @@ pub enum Format {
     Alert,
     /// How abnormal each machine was over time; 1 is the limit (anomalies).
     Score,
-    /// Changes over time as texts, as Grafana's state timeline wants them (runs, states).
-    Timeline,
 }
 
 impl Format {
@@ -251,7 +250,6 @@ impl Format {
             Self::Silent => "silent",
             Self::Alert => "alert",
             Self::Score => "score",
-            Self::Timeline => "timeline",
         }
     }
 }

@@ -98,7 +98,7 @@ pub fn narrow(mut query: Query, catalog: &Catalog) -> Result<Narrowed, PlanError
     let about_made: Vec<_> = about_made.cloned().collect();
     if !about_made.is_empty() {
         match query.kind {
-            QueryType::Latest | QueryType::DataQuality | QueryType::States => {
+            QueryType::Latest | QueryType::DataQuality => {
                 notices.push(ignored("reference, lot or operator", query.kind));
             }
             _ => query.context.rules = about_made,

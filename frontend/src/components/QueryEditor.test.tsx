@@ -199,7 +199,7 @@ describe('QueryEditor', () => {
 
   it('marks machine states as an annotation, only some of them', async () => {
     const { newest, user } = await show({}, { annotation: { name: 'Stops', enable: true, iconColor: 'red' } });
-    await user.click(screen.getByRole('radio', { name: 'Machine states' }));
+    await user.click(screen.getByRole('radio', { name: 'States over time' }));
     await user.click(screen.getByLabelText('Machine state'));
     await user.click(await screen.findByRole('option', { name: 'Stopped' }));
     expect(newest()).toMatchObject({ type: 'states', format: 'annotations', context: { states: ['stopped'] } });

@@ -10,7 +10,7 @@ export type GroupBy = "none" | "plant" | "line" | "machine" | "sensor" | "refere
 
 export type Aggregate = "mean" | "min" | "max" | "first" | "last" | "count" | "sum";
 
-export type Format = "table" | "annotations" | "silent" | "alert" | "score" | "timeline";
+export type Format = "table" | "annotations" | "silent" | "alert" | "score";
 
 export type Align = "elapsed" | "progress" | "time";
 
