@@ -132,7 +132,7 @@ fn annotations(
             && run.started_at < s.ended_at.unwrap_or(ask.now)
     };
     found.retain(|s| within.is_none_or(|runs| runs.iter().any(|run| during(s, run))));
-    found.sort_by(|a, b| b.started_at.cmp(&a.started_at));
+    found.sort_by_key(|state| std::cmp::Reverse(state.started_at));
     found.truncate(query.limit);
     let name = |s: &states::State| machine(s).map(|m| m.name.clone()).unwrap_or_default();
     let line = |s: &states::State| {

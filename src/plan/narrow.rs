@@ -61,12 +61,11 @@ pub fn narrow(mut query: Query, catalog: &Catalog) -> Result<Narrowed, PlanError
             return nothing(key);
         }
     }
-    if !knows_sensors(query.kind)
-        && !(rules.is_free(FilterKey::Sensor) && rules.is_free(FilterKey::Quantity))
-    {
+    let about_sensors = !rules.is_free(FilterKey::Sensor) || !rules.is_free(FilterKey::Quantity);
+    if about_sensors && !knows_sensors(query.kind) {
         notices.push(ignored("sensor or quantity", query.kind));
     }
-    let about_time = !(rules.is_free(FilterKey::Shift) && rules.is_free(FilterKey::State));
+    let about_time = !rules.is_free(FilterKey::Shift) || !rules.is_free(FilterKey::State);
     match query.kind {
         QueryType::Series | QueryType::Kpi if about_time => {
             let selection = select(&query.place, catalog)?;
