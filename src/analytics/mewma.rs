@@ -367,6 +367,9 @@ mod tests {
         rows[77] = f64::NAN;
         assert!(Model::fit(&rows, 2).is_none());
         // Constant sensors are invertible by the ridge alone, and finite.
-        assert!(Model::fit(&vec![0.0; 1200], 2).is_none_or(|m| m.limits().iter().all(|l| l.is_finite())));
+        assert!(
+            Model::fit(&vec![0.0; 1200], 2)
+                .is_none_or(|m| m.limits().iter().all(|l| l.is_finite()))
+        );
     }
 }

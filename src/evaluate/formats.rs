@@ -49,7 +49,8 @@ fn tep(directory: &Path) -> anyhow::Result<Dataset> {
         .collect();
     files.sort();
     let named = |stem: &str| {
-        let mut found = ["csv", "dat"].map(|end| directory.join(format!("{stem}.{end}"))).into_iter();
+        let mut found =
+            ["csv", "dat"].map(|end| directory.join(format!("{stem}.{end}"))).into_iter();
         found.find(|path| path.exists())
     };
     let Some(normal) = named("d00") else {

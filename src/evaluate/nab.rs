@@ -101,8 +101,7 @@ pub fn nab(all: &[Series<'_>]) -> Option<Nab> {
         nab.found += own.found;
         nab.false_alarms += own.false_alarms;
         if !series.windows.is_empty() {
-            nab.series
-                .insert(series.key.to_owned(), normalised(own.raw, series.windows.len()));
+            nab.series.insert(series.key.to_owned(), normalised(own.raw, series.windows.len()));
         }
     }
     nab.score = normalised(raw, nab.windows);
@@ -153,12 +152,8 @@ mod tests {
 
     #[test]
     fn probation_is_at_most_750_rows_and_series_add_up() {
-        let long = |raised| Series {
-            key: "long",
-            rows: 100_000,
-            raised,
-            windows: vec![(50_000, 50_999)],
-        };
+        let long =
+            |raised| Series { key: "long", rows: 100_000, raised, windows: vec![(50_000, 50_999)] };
         near(nab(&[long(vec![749])]).unwrap().score, 0.0);
         near(nab(&[long(vec![750])]).unwrap().score, -5.5);
         let both = nab(&[long(vec![50_000]), series(&[], &[(400, 499), (700, 799)])]).unwrap();

@@ -75,8 +75,7 @@ impl Samples {
         let rates: Vec<f64> =
             self.machines.values().filter_map(|rates| rates.fault_detection_rate).collect();
         self.fault_detection_rate = crate::analytics::robust::mean(&rates);
-        self.false_alarm_rate =
-            (self.normal > 0).then(|| self.beyond as f64 / self.normal as f64);
+        self.false_alarm_rate = (self.normal > 0).then(|| self.beyond as f64 / self.normal as f64);
         self
     }
 }
@@ -93,16 +92,13 @@ mod tests {
         outcome.score = vec![9.0, 0.0, 0.0, 1.0, 0.5, 1.0, 2.0, 3.0, 0.0, 5.0];
         outcome.judged = vec![true; 10];
         outcome.judged[0] = false;
-        let label = |kind: &str, start, end| Label {
-            machine: "m".into(),
-            kind: kind.into(),
-            start,
-            end,
-        };
+        let label =
+            |kind: &str, start, end| Label { machine: "m".into(), kind: kind.into(), start, end };
         let labels = [label("drift", 240, 480), label("wrong_label", 540, 600)];
         let mut samples = Samples::default();
         samples.count("m", &labels, &outcome, 0);
-        let healthy = Outcome { step: 60, score: vec![0.0; 6], judged: vec![true; 6], ..Outcome::default() };
+        let healthy =
+            Outcome { step: 60, score: vec![0.0; 6], judged: vec![true; 6], ..Outcome::default() };
         samples.count("n", &[], &healthy, 60);
         let samples = samples.finish();
         assert_eq!(samples.fault_detection_rate, Some(0.75));

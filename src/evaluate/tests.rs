@@ -64,7 +64,8 @@ fn a_table_on_its_side_is_the_same_table() {
     let line = |values: Vec<usize>| {
         values.iter().map(|value| format!("  {value}.0e+00")).collect::<String>() + "\n"
     };
-    let turned: String = (0..52).map(|v| line((0..60).map(|row| value(row, v)).collect())).collect();
+    let turned: String =
+        (0..52).map(|v| line((0..60).map(|row| value(row, v)).collect())).collect();
     std::fs::write(directory.path().join("d00.dat"), turned).unwrap();
     let upright: String =
         (0..200).map(|row| line((0..52).map(|v| value(row, v)).collect())).collect();

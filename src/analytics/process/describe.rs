@@ -34,7 +34,8 @@ pub fn finding(machine: &Machine, grid: &Grid, channels: &[Channel], event: &Eve
     };
     let minutes = (event.last + 1 - event.start) as f64 * grid.minutes();
     let from = DateTime::from_timestamp(grid.second(event.start), 0).unwrap_or_default();
-    reason.push_str(&format!(" from {} for {minutes:.0} minutes", from.format("%Y-%m-%d %H:%M UTC")));
+    reason
+        .push_str(&format!(" from {} for {minutes:.0} minutes", from.format("%Y-%m-%d %H:%M UTC")));
     if let Some(kwh) = energy_kwh.filter(|kwh| kwh.abs() >= 1.0) {
         reason.push_str(&format!(", {kwh:.0} kWh"));
     }

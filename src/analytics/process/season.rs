@@ -192,12 +192,7 @@ impl Course {
     }
 }
 
-fn usable(
-    left: &[f64],
-    cells: std::ops::Range<usize>,
-    lessons: &Lessons,
-    step: usize,
-) -> Vec<f64> {
+fn usable(left: &[f64], cells: std::ops::Range<usize>, lessons: &Lessons, step: usize) -> Vec<f64> {
     let cells = cells.step_by(step);
     cells.filter(|&c| lessons.usable[c]).map(|c| left[c]).filter(|x| x.is_finite()).collect()
 }

@@ -66,9 +66,13 @@ fn the_time_of_the_day_is_no_event_but_what_departs_from_it_is() {
     let quiet = judge(&alone(14, |_, value| value));
     assert_eq!(quiet.findings, []);
     // 12 less for four hours: much less than the day's own swing of 40.
-    let outcome = judge(&alone(14, |cell, value| {
-        if (from..from + 48).contains(&cell) { value - 12.0 } else { value }
-    }));
+    let outcome =
+        judge(&alone(
+            14,
+            |cell, value| {
+                if (from..from + 48).contains(&cell) { value - 12.0 } else { value }
+            },
+        ));
     let [finding] = outcome.findings.as_slice() else { panic!("{:?}", outcome.findings) };
     assert_eq!(finding.kind, Kind::LevelShift);
     let cell = |second: i64| second / STEP_S - from as i64;
@@ -116,9 +120,12 @@ fn only_a_stretch_that_is_known_to_be_normal_teaches_where_one_is_named() {
 #[test]
 fn a_sensor_that_hangs_is_stuck() {
     let from = 6 * DAY;
-    let outcome = judge(&alone(8, |cell, value| {
-        if (from..from + 40).contains(&cell) { 50.5 } else { value }
-    }));
+    let outcome = judge(&alone(
+        8,
+        |cell, value| {
+            if (from..from + 40).contains(&cell) { 50.5 } else { value }
+        },
+    ));
     assert!(
         outcome.findings.iter().any(|f| f.kind == Kind::StuckSensor
             && f.reason.starts_with("pressure repeats 50.5 bar from ")),
@@ -144,7 +151,8 @@ fn one_cause_is_one_event() {
 
 #[test]
 fn the_future_changes_nothing_that_was_raised() {
-    let departs = |cell: usize, value: f64| if (2000..2010).contains(&cell) { 3.0 * value } else { value };
+    let departs =
+        |cell: usize, value: f64| if (2000..2010).contains(&cell) { 3.0 * value } else { value };
     for whole in [alone(12, departs), together(12, 2000)] {
         let mut cut = whole.clone();
         for sensor in &mut cut.sensors {
@@ -163,7 +171,8 @@ fn the_future_changes_nothing_that_was_raised() {
 
 #[test]
 fn units_and_the_calendar_do_not_matter() {
-    let departs = |cell: usize, value: f64| if (2000..2010).contains(&cell) { 3.0 * value } else { value };
+    let departs =
+        |cell: usize, value: f64| if (2000..2010).contains(&cell) { 3.0 * value } else { value };
     for usual in [alone(12, departs), together(12, 2000)] {
         let expected = judge(&usual);
         assert!(!expected.findings.is_empty());

@@ -1,12 +1,12 @@
 //! The walk through a history without context: cell by cell, never ahead.
 
 use super::describe;
-use super::season::{Course, Lessons, Norm};
+use super::season::{Course, Lessons};
+use super::several::Several;
 use super::single::Charts;
 use crate::analytics::finding::Finding;
 use crate::analytics::grid::{Grid, resample};
 use crate::analytics::history::{Kind, Machine, Quantity};
-use crate::analytics::mewma::{Model, ROWS_A_SENSOR, Track};
 use crate::analytics::monitor::Outcome;
 use crate::analytics::rules::Repetition;
 use crate::analytics::settings::Settings;
@@ -14,27 +14,17 @@ use crate::analytics::settings::Settings;
 /// Cells between two looks at the past, at least; otherwise a day.
 const FEWEST_CELLS: usize = 96;
 /// Calm cells after which an event is over.
-const CALM: usize = 12;
+pub const CALM: usize = 12;
 /// Cells between the beginnings of two events: what comes sooner is the same cause.
 const REFRACTORY: usize = 150;
 /// Cells beyond the limit that raise where several sensors are watched, and the share of the limit that
 /// raises at once.
 const PERSISTENCE: usize = 3;
-const AT_ONCE: f64 = 2.0;
-/// Share of the limit below which the present is calm.
-const CALM_SHARE: f64 = 0.7;
-/// A sensor that sends nothing for so many cells is not known any more.
-const HELD: usize = 10;
+pub const AT_ONCE: f64 = 2.0;
 /// Cells without a judgement after which the charts begin anew.
 const GAP: usize = 20;
-/// Rows of a covariance at most, where there are not more sensors than this allows.
-const MOST_ROWS: usize = 4096;
-/// A covariance is fitted anew when the past has grown by a quarter, and at least every seven days.
-const GROWTH: f64 = 1.25;
 /// Longest repetition of a sensor whose sticking can be told, in cells.
 const LONGEST_HABIT: u32 = 20;
-/// Deviations are not told apart beyond so many sigmas.
-const MOST: f64 = 1e3;
 const WEEK_MIN: f64 = 7.0 * 1440.0;
 /// Days over which a sensor alone is held to what it did.
 const WINDOW_MIN: f64 = 28.0 * 1440.0;
@@ -55,8 +45,6 @@ pub struct Channel {
     may_stick: bool,
     repetition: Repetition,
     longest: u32,
-    /// Last known deviation and the cells since.
-    held: (f64, usize),
 }
 
 impl Channel {
@@ -94,7 +82,7 @@ pub struct Event {
 
 enum Watch {
     One(Box<Charts>),
-    Several { model: Option<Model>, track: Track, row: Vec<f64>, active: Vec<usize>, fitted: usize },
+    Many(Box<Several>),
 }
 
 struct Walk<'a> {
@@ -113,9 +101,6 @@ struct Walk<'a> {
     open: Option<Event>,
     streak: usize,
     last_raised: Option<usize>,
-    /// Cells in which the present was calm, and the largest share of its limit before.
-    calm: usize,
-    peak: f64,
     silent: usize,
     score: Vec<f32>,
     judged: Vec<bool>,
@@ -150,13 +135,7 @@ impl<'a> Walk<'a> {
         let normal = machine.normal.map(|(from, to)| grid.clamped(from)..grid.clamped(to));
         let watch = match channels.len() {
             1 => Watch::One(Box::new(Charts::new(window))),
-            sensors => Watch::Several {
-                model: None,
-                track: Track::new(sensors),
-                row: vec![0.0; sensors],
-                active: Vec::new(),
-                fitted: 0,
-            },
+            sensors => Watch::Many(Box::new(Several::new(sensors))),
         };
         Self {
             machine,
@@ -177,8 +156,6 @@ impl<'a> Walk<'a> {
             open: None,
             streak: 0,
             last_raised: None,
-            calm: 0,
-            peak: 0.0,
             silent: 0,
             score: vec![0.0; grid.cells],
             judged: vec![false; grid.cells],
@@ -210,9 +187,9 @@ impl<'a> Walk<'a> {
         let strength = strength.filter(|_| self.judged_from.is_some());
         self.silent = if strength.is_some() { 0 } else { self.silent + 1 };
         if self.silent == GAP
-            && let Watch::Several { track, .. } = &mut self.watch
+            && let Watch::Many(several) = &mut self.watch
         {
-            track.forget();
+            several.forget();
         }
         let stuck = stuck.filter(|_| self.judged_from.is_some());
         let score = strength.unwrap_or(0.0).max(if stuck.is_some() { 1.0 } else { 0.0 });
@@ -227,28 +204,7 @@ impl<'a> Walk<'a> {
             Watch::One(charts) => {
                 charts.push(self.channels[0].course.deviation(cell)).map(|(_, share)| share)
             }
-            Watch::Several { model, track, row, active, .. } => {
-                let model = model.as_ref()?;
-                let mut fresh = 0;
-                for (to, &index) in row.iter_mut().zip(active.iter()) {
-                    let channel = &mut self.channels[index];
-                    *to = hold(&mut channel.held, channel.course.deviation(cell), &mut fresh);
-                }
-                if fresh == 0 {
-                    return None;
-                }
-                let statistics = track.push(row, model);
-                let present = track.present(model);
-                self.calm = if present < CALM_SHARE { self.calm + 1 } else { 0 };
-                self.peak = self.peak.max(present);
-                // A strong event that is over stays in the long memories.
-                if self.calm >= CALM && self.peak >= AT_ONCE {
-                    track.forget();
-                    self.peak = 0.0;
-                }
-                let shares = statistics.iter().zip(model.limits()).map(|(t, limit)| t / limit);
-                shares.reduce(f64::max).map(|share| share.min(1e6))
-            }
+            Watch::Many(several) => several.push(cell, &self.channels),
         }
     }
 
@@ -278,7 +234,7 @@ impl<'a> Walk<'a> {
         }
         let persistence = match self.watch {
             Watch::One(_) => 1,
-            Watch::Several { .. } => PERSISTENCE,
+            Watch::Many(_) => PERSISTENCE,
         };
         let lasts = self.streak >= persistence || score >= AT_ONCE || stuck.is_some();
         let is_new = self.last_raised.is_none_or(|last| cell - last > REFRACTORY);
@@ -310,16 +266,7 @@ impl<'a> Walk<'a> {
             Watch::One(charts) => {
                 vec![Cause { channel: 0, share: 1.0, sigmas: charts.worst() }]
             }
-            Watch::Several { model, track, active, .. } => {
-                let Some(model) = model else { return Vec::new() };
-                let chart = track.worst(model);
-                let mut causes: Vec<Cause> = (track.contributions(chart, model).iter())
-                    .zip(active)
-                    .map(|(&(share, sigmas), &channel)| Cause { channel, share, sigmas })
-                    .collect();
-                causes.sort_by(|a, b| b.share.total_cmp(&a.share));
-                causes
-            }
+            Watch::Many(several) => several.causes(),
         }
     }
 
@@ -328,7 +275,7 @@ impl<'a> Walk<'a> {
             self.flagged[cell] = true;
             self.flagged_of_week += 1;
             // What one sensor alone does is held to its own past, so all of that counts.
-            if self.lessons.end.is_none() && matches!(self.watch, Watch::Several { .. }) {
+            if self.lessons.end.is_none() && matches!(self.watch, Watch::Many(_)) {
                 self.lessons.usable[cell] = false;
             }
         }
@@ -348,7 +295,8 @@ impl<'a> Walk<'a> {
     }
 
     fn refit(&mut self, cell: usize) {
-        if self.lessons.end.is_none() && self.is_new_normal(cell) {
+        let is_new_normal = self.is_new_normal(cell);
+        if self.lessons.end.is_none() && is_new_normal {
             let from = cell.saturating_sub(self.week);
             self.lessons.usable[..from].fill(false);
             self.lessons.usable[from..cell].fill(true);
@@ -369,48 +317,16 @@ impl<'a> Walk<'a> {
                     self.judged_from.get_or_insert(cell);
                 }
             }
-            Watch::Several { .. } => self.refit_several(cell),
-        }
-    }
-
-    fn refit_several(&mut self, cell: usize) {
-        let is_new_normal = self.is_new_normal(cell);
-        let is_quiet = self.open.is_none() || is_new_normal || self.lessons.end.is_some();
-        let Watch::Several { model, track, row, active, fitted } = &mut self.watch else { return };
-        let is_due = model.is_none()
-            || cell as f64 >= GROWTH * *fitted as f64
-            || cell - *fitted >= self.week
-            || is_new_normal;
-        if !is_due || !is_quiet {
-            return;
-        }
-        let end = self.lessons.end.map_or(cell, |end| end.min(cell));
-        let before: Vec<Norm> = self.channels.iter().map(|c| c.course.norm()).collect();
-        for channel in &mut self.channels {
-            channel.course.refit(cell, &self.lessons);
-        }
-        let known: Vec<usize> = (0..self.channels.len())
-            .filter(|&index| self.channels[index].course.can_judge())
-            .collect();
-        let rows = rows(&self.channels, &known, &self.lessons, end);
-        match Model::fit(&rows, known.len()) {
-            Some(new) => {
-                if *active != known {
-                    *track = Track::new(known.len());
-                    row.resize(known.len(), 0.0);
-                    *active = known;
+            Watch::Many(several) => {
+                let is_told = self.lessons.end.is_some();
+                let is_quiet = self.open.is_none() || is_new_normal || is_told;
+                if is_quiet && (is_new_normal || several.is_due(cell, self.week)) {
+                    several.refit(cell, &mut self.channels, &self.lessons);
                 }
-                *model = Some(new);
-                *fitted = cell;
-                self.judged_from.get_or_insert(cell);
-            }
-            // Deviations and covariance belong together.
-            None if model.is_some() => {
-                for (channel, norm) in self.channels.iter_mut().zip(before) {
-                    channel.course.keep(norm);
+                if several.can_judge() {
+                    self.judged_from.get_or_insert(cell);
                 }
             }
-            None => {}
         }
     }
 
@@ -441,41 +357,6 @@ impl<'a> Walk<'a> {
             judged_from: self.judged_from.map(|cell| self.grid.second(cell)),
         }
     }
-}
-
-/// The last known deviation, while it is not too old; then nothing is known to be abnormal.
-fn hold(held: &mut (f64, usize), deviation: f64, fresh: &mut usize) -> f64 {
-    if deviation.is_finite() {
-        *held = (deviation.clamp(-MOST, MOST), 0);
-        *fresh += 1;
-    } else {
-        held.1 += 1;
-        if held.1 > HELD {
-            held.0 = 0.0;
-        }
-    }
-    held.0
-}
-
-/// Rows of deviations of the newest usable cells before `end`, in order of time.
-fn rows(channels: &[Channel], known: &[usize], lessons: &Lessons, end: usize) -> Vec<f64> {
-    let most = MOST_ROWS.max(4 * ROWS_A_SENSOR * known.len());
-    let cells: Vec<usize> = (0..end)
-        .rev()
-        .filter(|&cell| {
-            lessons.usable[cell]
-                && known.iter().any(|&index| channels[index].course.deviation(cell).is_finite())
-        })
-        .take(most)
-        .collect();
-    let mut rows = Vec::with_capacity(cells.len() * known.len());
-    let mut held = vec![(0.0, 0); known.len()];
-    for &cell in cells.iter().rev() {
-        for (held, &index) in held.iter_mut().zip(known) {
-            rows.push(hold(held, channels[index].course.deviation(cell), &mut 0));
-        }
-    }
-    rows
 }
 
 /// Whether a sensor repeats its value for longer than it ever did; takes the cell.
@@ -517,7 +398,6 @@ fn channels(machine: &Machine, grid: &Grid) -> Vec<Channel> {
             may_stick: sensor.kind == Kind::Gauge,
             repetition: Repetition::default(),
             longest: 0,
-            held: (0.0, 0),
         });
     }
     channels
