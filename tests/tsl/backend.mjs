@@ -41,13 +41,17 @@ export class Backend {
       .map(row);
   }
 
-  // Sends a COPY whose data came from a client.
-  async copy(message, data) {
+  // Sends a COPY whose data came from a client. They are read as a file, for which one has to be the
+  // superuser; a transaction that fails takes the identity back by itself.
+  async copy(message, data, identity) {
+    this.run('SET SESSION AUTHORIZATION postgres');
     await this.#database._handleBlob(new Blob([data]));
     try {
       return this.send(message);
     } finally {
       await this.#database._cleanupBlob();
+      this.send(query(identity()));
+      this.owner = null;
     }
   }
 }

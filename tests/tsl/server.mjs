@@ -5,7 +5,7 @@
 // The database has one session. Clients share it a transaction at a time; session.mjs gives each of
 // them its own role, settings and prepared statements. What it cannot do: two transactions at the
 // same time (so locks never wait, advisory locks of the session are everybody's, temporary tables
-// too), background workers, statement_timeout, cancelling, passwords.
+// too), background workers, statement_timeout, cancelling, passwords; and a COPY is the superuser's.
 
 import { createServer } from 'node:net';
 import { Backend } from './backend.mjs';

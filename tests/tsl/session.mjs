@@ -99,18 +99,18 @@ export class Session {
         this.#socket.end(error('28000', `role ${identifier(given.user)} is not permitted to log in`));
         return;
       }
-      // COPY FROM STDIN is a COPY of a file here.
-      if (known[0] !== 't') this.#backend.run(`GRANT pg_read_server_files TO ${identifier(given.user)}`);
+      const asked = options(given.options ?? '');
+      this.#role = asked.find(([name]) => name === 'role')?.[1] ?? 'none';
+      this.#settings = asked.filter(([name]) => name !== 'role');
       const ofRole = this.#backend.rows(
         `SELECT unnest(setconfig) FROM pg_db_role_setting JOIN pg_roles r ON r.oid = setrole
          WHERE rolname = ${literal(given.user)} AND setdatabase = 0`,
       );
-      this.#settings = ofRole.map(([pair]) => pair.split(/=(.*)/s).slice(0, 2));
+      this.#settings.unshift(...ofRole.map(([pair]) => pair.split(/=(.*)/s).slice(0, 2)));
     } finally {
       release();
     }
     this.#user = given.user;
-    this.#settings.push(...options(given.options ?? ''));
     const ours = ['user', 'database', 'options', 'replication'];
     this.#settings.push(...Object.entries(given).filter(([name]) => !ours.includes(name)));
     const status = {
@@ -133,9 +133,14 @@ export class Session {
     this.#backend.run(
       `SET SESSION AUTHORIZATION postgres; RESET ALL; SET search_path = "$user", public;
        ${this.#settings.map(set).join('\n')}
-       SET SESSION AUTHORIZATION ${identifier(this.#user)};
-       ${this.#role === 'none' ? '' : `SET ROLE ${identifier(this.#role)}`}`,
+       ${this.#identity()}`,
     );
+  }
+
+  // Makes the database's session act as this client.
+  #identity() {
+    const role = this.#role === 'none' ? '' : `SET ROLE ${identifier(this.#role)}`;
+    return `SET SESSION AUTHORIZATION ${identifier(this.#user)}; ${role}`;
   }
 
   // Keeps what this client has set, for when it comes back.
@@ -226,7 +231,7 @@ export class Session {
     const failed = type === 'f' && [error('57014', 'COPY from stdin failed: given up by the client')];
     const sql = copying.sql.replace(FROM_STDIN, "FROM '/dev/blob'");
     // A simple query, which would end an implicit transaction: nobody sends more than the COPY in one.
-    let answers = failed || (await this.#backend.copy(query(sql), Buffer.concat(copying.data)));
+    let answers = failed || (await this.#backend.copy(query(sql), Buffer.concat(copying.data), () => this.#identity()));
     if (failed) this.#backend.send(sync);
     if (!copying.simple) answers = answers.filter((answer) => typeOf(answer) !== 'Z');
     else if (failed) answers.push(message('Z', Buffer.from('I')));
