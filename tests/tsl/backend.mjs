@@ -51,7 +51,6 @@ export class Backend {
     } finally {
       await this.#database._cleanupBlob();
       this.send(query(identity()));
-      this.owner = null;
     }
   }
 }
