@@ -78,7 +78,7 @@ pub fn to_hours<'a>(
     from: DateTime<Utc>,
 ) -> (Vec<Option<Window<'a>>>, Vec<DateTime<Utc>>) {
     let moved = |t: DateTime<Utc>| match t < from {
-        true => (t + HALF).duration_trunc(2 * HALF).unwrap_or(t),
+        true => (t + HALF).duration_trunc(HALF * 2).unwrap_or(t),
         false => t,
     };
     let window = |w: &Window<'a>| {
