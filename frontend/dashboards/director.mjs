@@ -258,7 +258,7 @@ export const director = {
       [
         24,
         table(
-          t('Open anomalies', 'Anomalías abiertas'),
+          t('Newest anomalies', 'Últimas anomalías'),
           t(
             'The newest ten events that the detectors found, with the energy beyond the usual, its cost, and the reason. Nothing is expected of a place with too little history.',
             'Los diez sucesos más recientes que hallaron los detectores, con la energía por encima de lo habitual, su coste y el motivo. Donde hay poca historia no se espera nada.'

@@ -312,7 +312,13 @@ export function stat(title, description, target, field, { defaults, options, onl
       ]
     : [];
   const { compareGood: _unsaved, ...query } = target;
-  return panel('stat', title, description, query, {
+  const said = target.compare
+    ? t(
+        `${description.en} Below: the change against the time before, of the same length.`,
+        `${description.es} Debajo: el cambio frente al periodo anterior, de igual duración.`
+      )
+    : description;
+  return panel('stat', title, said, query, {
     defaults: { color: { mode: 'fixed', fixedColor: 'text' }, ...defaults },
     overrides: compared,
     options: {
