@@ -170,9 +170,10 @@ impl Asked<'_> {
         }
         let known = |key: &str| truth.contains_key(key);
         // Of what is left over only that which parts add up to.
-        let more = got.iter().find(|(key, values)| {
-            !known(key) && !(key.starts_with("unallocated") && values.iter().all(Option::is_none))
-        });
+        let nothing = |key: &str, values: &[Option<f64>]| {
+            key.starts_with("unallocated") && values.iter().all(Option::is_none)
+        };
+        let more = got.iter().find(|(key, values)| !(known(key) || nothing(key, values)));
         match more {
             None => Ok(()),
             Some(more) => fail(format!("{more:?} is too much of {:?}", truth.keys())),

@@ -137,7 +137,7 @@ fn kwh(sensor: &Sensor, sums: &Expected) -> Option<f64> {
         unit => panic!("{unit}"),
     };
     match sensor.kind {
-        SensorKind::Gauge => (sums.covered_s > 0.0).then(|| sums.integral / 3_600.0 * factor),
+        SensorKind::Gauge => (sums.covered_s > 0.0).then_some(sums.integral / 3_600.0 * factor),
         _ => sums.has_amount.then(|| sums.amount * factor),
     }
 }
