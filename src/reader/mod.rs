@@ -108,6 +108,17 @@ pub async fn grant(
     places: &[Place],
 ) -> Result<(), ReaderError> {
     let mut tx = conn.begin().await?;
+    match grant_in(&mut tx, role, places).await {
+        Ok(()) => Ok(tx.commit().await?),
+        Err(error) => {
+            // Now: a dropped transaction would stay open until the connection's next statement.
+            tx.rollback().await?;
+            Err(error)
+        }
+    }
+}
+
+async fn grant_in(tx: &mut PgConnection, role: &str, places: &[Place]) -> Result<(), ReaderError> {
     let found: Option<(bool, Option<String>)> =
         sqlx::query_as(ROLE).bind(role).fetch_optional(&mut *tx).await?;
     match found {
@@ -121,12 +132,12 @@ pub async fn grant(
     if !groups {
         return Err(ReaderError::NoGroups(me));
     }
-    if !walls_stand(&mut tx).await? && schema::has_columnstore(&mut tx).await? {
+    if !walls_stand(tx).await? && schema::has_columnstore(tx).await? {
         return Err(ReaderError::Columnstore);
     }
-    build_walls(&mut tx).await?;
+    build_walls(tx).await?;
     for place in places {
-        store(&mut tx, role, place).await?;
+        store(tx, role, place).await?;
     }
     // The name comes from pg_roles, quoted by the database.
     let member: String =
@@ -135,7 +146,6 @@ pub async fn grant(
             .fetch_one(&mut *tx)
             .await?;
     sqlx::query(AssertSqlSafe(member)).execute(&mut *tx).await?;
-    tx.commit().await?;
     Ok(())
 }
 

@@ -90,6 +90,7 @@ export class Session {
     }
     const release = await this.#backend.take();
     try {
+      this.#backend.owner?.remember();
       this.#backend.owner = null;
       this.#backend.run('SET SESSION AUTHORIZATION postgres; RESET ALL');
       const [known] = this.#backend.rows(

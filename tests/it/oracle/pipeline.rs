@@ -53,7 +53,7 @@ fn said(question: &Question, frames: &[Decoded]) -> Answer {
         for column in &frame.columns {
             let Some(values) = numbers(column) else { continue };
             if is_table {
-                let is_coverage = column.name == "coverage";
+                let is_coverage = column.name == "coverage" && values.iter().any(Option::is_some);
                 if !is_coverage && !question.kpis.contains(&column.name.as_str()) {
                     continue;
                 }

@@ -295,7 +295,9 @@ pub fn kpi(world: &World, question: &Question) -> Answer {
     for (labels, group) in &groups {
         for (bucket, edge) in edges.windows(2).enumerate() {
             let figures = figures(world, group, (edge[0], edge[1]));
-            if question.bucket == "whole" {
+            let without = ["good_units", "scrap_units", "mean_temperature"];
+            let is_metered = question.kpis.iter().any(|k| !without.contains(k));
+            if question.bucket == "whole" && is_metered {
                 answer.insert(format!("{labels}|coverage"), vec![figures["coverage"]]);
             }
             for kpi in &question.kpis {
