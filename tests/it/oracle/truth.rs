@@ -297,7 +297,7 @@ pub fn kpi(world: &World, question: &Question) -> Answer {
             let figures = figures(world, group, (edge[0], edge[1]));
             let without = ["good_units", "scrap_units", "mean_temperature"];
             let is_metered = question.kpis.iter().any(|k| !without.contains(k));
-            if question.bucket == "whole" && is_metered {
+            if question.bucket == "whole" && is_metered && figures["coverage"].is_some() {
                 answer.insert(format!("{labels}|coverage"), vec![figures["coverage"]]);
             }
             for kpi in &question.kpis {
