@@ -10,6 +10,7 @@ mod error;
 mod kpi;
 mod latest;
 mod lots;
+mod points;
 pub mod raw;
 mod runs;
 mod series;
@@ -21,7 +22,7 @@ use crate::catalog::Catalog;
 use crate::db::Db;
 use crate::domain::TimeRange;
 use crate::frame::{Frame, Notice};
-use crate::model::{self, Query, QueryType};
+use crate::model::{self, Aggregate, Query, QueryType};
 use crate::plan::{Ask, Run, Selection, select};
 use crate::sql;
 
@@ -47,6 +48,9 @@ pub async fn answer(
     let query = model::parse(json)?;
     let selection = select(&query.place, source.catalog)?;
     match query.kind {
+        QueryType::Series if query.aggregate == Aggregate::Raw => {
+            points::answer(source, &query, &selection, ask).await
+        }
         QueryType::Series => series::answer(source, &query, &selection, ask).await,
         QueryType::Kpi => kpi::answer(source, &query, &selection, ask).await,
         QueryType::Runs => runs::answer(source, &query, &selection, ask).await,

@@ -27,6 +27,21 @@ pub enum QueryType {
     Lots,
 }
 
+impl QueryType {
+    /// Name in the saved form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Series => "series",
+            Self::Kpi => "kpi",
+            Self::Runs => "runs",
+            Self::Latest => "latest",
+            Self::DataQuality => "data_quality",
+            Self::Anomalies => "anomalies",
+            Self::Lots => "lots",
+        }
+    }
+}
+
 /// A figure of a KPI query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -166,6 +181,8 @@ pub enum Aggregate {
     Count,
     /// Amount of a counter or delta; for a power, its integral in kWh.
     Sum,
+    /// No value of a bucket: the readings as they are (series of single sensors).
+    Raw,
 }
 
 /// Shape of an answer about runs, data quality or anomalies.

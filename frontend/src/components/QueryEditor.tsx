@@ -42,7 +42,7 @@ const KPIS: Kpi[] = [
   'scrap_units',
   'mean_temperature',
 ];
-const AGGREGATES: Aggregate[] = ['mean', 'min', 'max', 'first', 'last', 'sum', 'count'];
+const AGGREGATES: Aggregate[] = ['mean', 'min', 'max', 'first', 'last', 'sum', 'count', 'raw'];
 const ALIGNMENTS: Align[] = ['elapsed', 'progress', 'time'];
 const MINUTE_MS = 60_000;
 
@@ -233,7 +233,10 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
               id={`${id}-aggregate`}
               data-testid="lotwise-aggregate"
               width={24}
-              options={AGGREGATES.map((value) => ({ value, ...aggregateWords(value) }))}
+              options={AGGREGATES.filter((value) => value !== 'raw' || query.type === 'series').map((value) => ({
+                value,
+                ...aggregateWords(value),
+              }))}
               value={query.aggregate}
               onChange={({ value }) => change({ ...query, aggregate: value })}
             />

@@ -7,7 +7,9 @@
 mod database;
 mod ingest;
 mod latency;
+mod load;
 mod programs;
+mod query;
 mod report;
 mod sample;
 mod support;
@@ -27,6 +29,8 @@ struct Cli {
 enum Command {
     Ingest(ingest::Args),
     Latency(latency::Args),
+    Load(load::Args),
+    Query(query::Args),
 }
 
 #[tokio::main]
@@ -46,5 +50,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Ingest(args) => ingest::run(args).await,
         Command::Latency(args) => latency::run(args).await,
+        Command::Load(args) => load::run(args).await,
+        Command::Query(args) => query::run(args).await,
     }
 }
