@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio_postgres::Row;
 
 use super::integrate::{Ends, code, cut_hours, reach};
-use super::packed::{Packed, seconds_since};
+use super::packed::{Grid, Packed, seconds_since};
 use super::{Param, Statement};
 use crate::db::{DbError, column};
 use crate::domain::TimeRange;
@@ -41,7 +41,7 @@ WHERE x.times IS NOT NULL";
 
 /// Hours `[h0, h1)` are those that lie inside the window and are made by the query's own rules. Of
 /// these, marked hours and hours that an edge of a bucket cuts ($11), together `marked`, are read from
-/// the readings, as are the ends of the window. NaN stands for null: an hour's rest has none of its own.
+/// the readings, as are the ends of the window.
 const HOURS: &str = "\
 WITH win AS MATERIALIZED (
   SELECT (w.nr - 1)::int4 AS win, w.*, e.h0, e.h1, m.marked
@@ -66,7 +66,7 @@ WITH win AS MATERIALIZED (
     ) x
   ) m
 )
-SELECT w.win, x.times, x.vals, h.first_t, h.first_v, h.last_t, h.last_v, h.n, h.rest_sum, h.rest_min, h.rest_max, h.covered_s, h.total
+SELECT w.win, x.times, x.vals, h.times, h.vals
 FROM win w
 CROSS JOIN LATERAL (
   SELECT array_agg(y.time) AS times, array_agg(y.value) AS vals
@@ -91,10 +91,8 @@ CROSS JOIN LATERAL (
   ) y
 ) x
 CROSS JOIN LATERAL (
-  SELECT array_agg(y.first_t) AS first_t, array_agg(y.first_v) AS first_v, array_agg(y.last_t) AS last_t,
-    array_agg(y.last_v) AS last_v, array_agg(y.n::float8) AS n, array_agg(y.rest_sum) AS rest_sum,
-    array_agg(coalesce(y.rest_min, 'NaN')) AS rest_min, array_agg(coalesce(y.rest_max, 'NaN')) AS rest_max,
-    array_agg(y.covered_s) AS covered_s, array_agg(coalesce(y.total, 'NaN')) AS total
+  SELECT array_agg(ARRAY[y.first_t, y.last_t]) AS times,
+    array_agg(ARRAY[y.first_v, y.last_v, y.n, y.rest_sum, y.rest_min, y.rest_max, y.covered_s, coalesce(y.total, 0)]) AS vals
   FROM (
     SELECT * FROM lotwise.rollup_hour h
     WHERE h.plant_id = w.plant_id AND h.sensor_id = w.sensor_id AND h.hour >= w.h0 AND h.hour < w.h1
@@ -102,7 +100,7 @@ CROSS JOIN LATERAL (
     OFFSET 0
   ) y
 ) h
-WHERE x.times IS NOT NULL OR h.first_t IS NOT NULL";
+WHERE x.times IS NOT NULL OR h.times IS NOT NULL";
 
 /// Neighbours of a window that are read along with it; more are looked for instead.
 const FEW: f64 = 20.0;
@@ -264,32 +262,21 @@ impl<'a> Wanted<'a> {
 }
 
 fn read_hours(row: &Row, origin: i64, items: &mut Vec<Item>) -> Result<(), DbError> {
-    let Some(first_t) = column::<Option<Packed<'_>>>(row, 3)? else { return Ok(()) };
-    let numbers = |index| -> Result<Vec<f64>, DbError> {
-        Ok(column::<Packed<'_>>(row, index)?.items().map(f64::from_be_bytes).collect())
-    };
-    let times = |packed: Packed<'_>| -> Vec<f64> {
-        packed.items().map(|b| seconds_since(origin, i64::from_be_bytes(b))).collect()
-    };
-    let (first_t, last_t) = (times(first_t), times(column(row, 5)?));
-    let (first_v, last_v, n) = (numbers(4)?, numbers(6)?, numbers(7)?);
-    let (sum, min, max) = (numbers(8)?, numbers(9)?, numbers(10)?);
-    let (covered, total) = (numbers(11)?, numbers(12)?);
-    let lengths = [&last_t, &first_v, &last_v, &n, &sum, &min, &max, &covered, &total];
-    if lengths.iter().any(|list| list.len() != first_t.len()) {
-        return Err(DbError::Unexpected("packed hours of unequal length".to_owned()));
+    let Some(times) = column::<Option<Grid<i64>>>(row, 3)? else { return Ok(()) };
+    let values: Grid<f64> = column(row, 4)?;
+    let odd = || DbError::Unexpected("packed hours of another form".to_owned());
+    let (times, values) = (times.rows::<2>().ok_or_else(odd)?, values.rows::<8>().ok_or_else(odd)?);
+    if times.len() != values.len() {
+        return Err(odd());
     }
-    items.extend((0..first_t.len()).map(|i| Item {
-        first: (first_t[i], counted(first_v[i])),
-        last: (last_t[i], counted(last_v[i])),
-        rest: (n[i] > 1.0).then(|| Rest {
-            count: n[i] as i64 - 1,
-            sum: sum[i],
-            min: min[i],
-            max: max[i],
-            covered_s: covered[i],
-            total: if total[i].is_nan() { 0.0 } else { total[i] },
-        }),
+    let since = |us: i64| us.saturating_sub(origin) as f64 / 1e6;
+    items.extend(times.iter().zip(values).map(|(&[first_t, last_t], values)| {
+        let &[first_v, last_v, n, sum, min, max, covered_s, total] = values;
+        Item {
+            first: (since(first_t), counted(first_v)),
+            last: (since(last_t), counted(last_v)),
+            rest: (n > 1.0).then(|| Rest { count: n as i64 - 1, sum, min, max, covered_s, total }),
+        }
     }));
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tokio_postgres::Row;
 
 use super::integrate::{self, Cell};
-use super::packed::{Packed, microseconds};
+use super::packed::Grid;
 use super::{Param, Statement};
 use crate::catalog::Sensor;
 use crate::db::{DbError, column};
@@ -55,13 +55,13 @@ pub fn statement(windows: &[Window<'_>]) -> Statement {
 /// reading on in an index costs a tenth of finding a place in it.
 pub const MANY: usize = 400;
 
-/// All sums of the sensors that lie in `[$7, $8]`, packed, a row a sensor. NaN stands for null.
+/// All sums of the sensors that lie in `[$7, $8]`, packed, a row a sensor.
 const PACKED: &str = "\
 WITH marked AS MATERIALIZED (
   SELECT d.plant_id, d.sensor_id, range_agg(tstzrange(d.hour, d.hour + interval '1 hour')) AS hours
   FROM lotwise.rollup_dirty d GROUP BY d.plant_id, d.sensor_id
 )
-SELECT (w.nr - 1)::int4, k.*
+SELECT (w.nr - 1)::int4, k.times, k.vals
 FROM unnest($1::int4[], $2::int4[], $3::int2[], $4::float8[], $5::float8[], $6::float8[])
      WITH ORDINALITY AS w(plant_id, sensor_id, kind, max_gap, interval_s, rollover, nr)
 JOIN lotwise.rollup_sensor s ON s.plant_id = w.plant_id AND s.sensor_id = w.sensor_id
@@ -69,14 +69,13 @@ JOIN lotwise.rollup_sensor s ON s.plant_id = w.plant_id AND s.sensor_id = w.sens
   AND s.interval_s = w.interval_s AND s.rollover IS NOT DISTINCT FROM w.rollover
 LEFT JOIN marked m ON m.plant_id = w.plant_id AND m.sensor_id = w.sensor_id
 CROSS JOIN LATERAL (
-  SELECT array_agg(k.started_at) AS started_at, array_agg(k.ended_at), array_agg(k.integral),
-    array_agg(coalesce(k.amount, 'NaN')), array_agg(k.covered_s), array_agg(k.n::float8), array_agg(k.sum),
-    array_agg(coalesce(k.min, 'NaN')), array_agg(coalesce(k.max, 'NaN'))
+  SELECT array_agg(ARRAY[k.started_at, k.ended_at]) AS times,
+    array_agg(ARRAY[k.integral, k.amount, k.covered_s, k.n, k.sum, k.min, k.max]) AS vals
   FROM lotwise.rollup_run k
   WHERE k.plant_id = w.plant_id AND k.sensor_id = w.sensor_id AND k.started_at >= $7 AND k.started_at < $8
     AND k.ended_at <= $8 AND (m.hours IS NULL OR NOT m.hours && k.depends_on)
 ) k
-WHERE k.started_at IS NOT NULL";
+WHERE k.times IS NOT NULL";
 
 /// The kept sums of many windows, read sensor by sensor.
 pub struct BySensor {
@@ -128,34 +127,27 @@ impl BySensor {
         let number = column::<i32>(row, 0)? as usize;
         let odd = || DbError::Unexpected(format!("kept sums of sensor {number}"));
         let windows = self.windows.get(number).ok_or_else(odd)?;
-        let times = |index| -> Result<Vec<i64>, DbError> {
-            let packed: Packed<'_> = column(row, index)?;
-            Ok(packed.items().map(|b| microseconds(i64::from_be_bytes(b))).collect())
-        };
-        let numbers = |index| -> Result<Vec<f64>, DbError> {
-            let packed: Packed<'_> = column(row, index)?;
-            Ok(packed.items().map(f64::from_be_bytes).collect())
-        };
-        let (start, end) = (times(1)?, times(2)?);
-        let (integral, amount, covered) = (numbers(3)?, numbers(4)?, numbers(5)?);
-        let (n, sum, min, max) = (numbers(6)?, numbers(7)?, numbers(8)?, numbers(9)?);
-        let lengths = [&integral, &amount, &covered, &n, &sum, &min, &max];
-        if end.len() != start.len() || lengths.iter().any(|list| list.len() != start.len()) {
+        let (times, values): (Grid<i64>, Grid<f64>) = (column(row, 1)?, column(row, 2)?);
+        let times = times.rows::<2>().ok_or_else(odd)?;
+        let values = values.rows::<7>().ok_or_else(odd)?;
+        if times.len() != values.len() {
             return Err(odd());
         }
         let known = |value: f64| Some(value).filter(|value| !value.is_nan());
-        for (i, key) in start.into_iter().zip(end).enumerate() {
-            for &window in windows.get(&key).into_iter().flatten() {
+        for (&[start, end], &[integral, amount, covered_s, n, sum, min, max]) in
+            times.iter().zip(values)
+        {
+            for &window in windows.get(&(start, end)).into_iter().flatten() {
                 cells.push(Cell {
                     window,
                     bucket: 0,
-                    integral: integral[i],
-                    amount: known(amount[i]),
-                    covered_s: covered[i],
-                    count: n[i] as i64,
-                    sum: sum[i],
-                    min: known(min[i]),
-                    max: known(max[i]),
+                    integral,
+                    amount: known(amount),
+                    covered_s,
+                    count: n as i64,
+                    sum,
+                    min: known(min),
+                    max: known(max),
                     first: None,
                     last: None,
                 });
