@@ -142,8 +142,8 @@ impl Instances {
                         "max" => status.max_size,
                         _ => usize::from(pool.up),
                     };
-                    let [uid, server] =
-                        [uid, &*pool.address].map(|text| text.replace(['"', '\\', '\n'], "_"));
+                    let [uid, server] = [uid.as_str(), &*pool.address]
+                        .map(|text| text.replace(['"', '\\', '\n'], "_"));
                     text.push_str(&format!(
                         "lotwise_pool_{name}{{org=\"{org}\",datasource=\"{uid}\",server=\"{server}\"}} {value}\n"
                     ));
