@@ -173,12 +173,15 @@ async fn a_sampled_trace_names_the_statement_and_the_log_has_its_id() {
     request.metadata_mut().insert("traceparent", parent);
     let mut client = plugin.host.data();
     let asked = tokio::spawn(async move { client.query_data(request).await });
-    let mut conn = PgConnection::connect(&db.url).await.expect("connect");
     let named = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                  AND application_name = $1 AND wait_event_type = 'Lock'";
-    let named =
-        |conn| sqlx::query_scalar::<_, i64>(named).bind(format!("lotwise {id}")).fetch_one(conn);
-    while named(&mut conn).await.expect("count") == 0 {
+    loop {
+        // A connection of its own: a transaction sees the same activity until it ends.
+        let mut conn = PgConnection::connect(&db.url).await.expect("connect");
+        let found = sqlx::query_scalar::<_, i64>(named).bind(format!("lotwise {id}"));
+        if found.fetch_one(&mut conn).await.expect("count") == 1 {
+            break;
+        }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     lock.close().await.expect("unlock");
