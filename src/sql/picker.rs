@@ -89,7 +89,7 @@ WHERE x.plant_id = ANY($1::int4[])";
 
 fn lots(text: &mut Text<'_>, restrict: &Restrict) -> String {
     let letters = restrict.search.chars().filter(|c| c.is_alphanumeric()).count();
-    let short = (1..3).contains(&letters);
+    let short = !restrict.search.is_empty() && letters < 3;
     let (from, matches) = match short {
         false => ("lotwise.lot".to_owned(), text.matches(&restrict.search, &["x.key"])),
         true => {
