@@ -23,6 +23,7 @@ use crate::support::host::Launch;
 use crate::support::panel::{DataSource, Plugin};
 use crate::{database, programs};
 use cases::{Asked, Case, Floor};
+use dataset::Size;
 
 /// Queries: what the pipeline adds to the cheapest SQL.
 #[derive(clap::Args)]
@@ -32,6 +33,9 @@ pub struct Args {
     /// Days of history. With more than 90, everything is measured over 90 days first, then again
     #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(i64).range(1..=3650))]
     days: i64,
+    /// Lines of the plant, twenty sensors each
+    #[arg(long, default_value_t = dataset::LINES, value_parser = clap::value_parser!(i64).range(2..=10))]
+    lines: i64,
     /// Only these rows, such as latest or million_points; all without it
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -44,9 +48,12 @@ pub struct Args {
     /// The plugin's executable; without it, the release build beside this program
     #[arg(long)]
     plugin: Option<PathBuf>,
-    /// Database that already holds the data of --days (superuser's URL); it is only read
+    /// Database that already holds the data of --days and --lines (superuser's URL); it is only read
     #[arg(long)]
     loaded: Option<String>,
+    /// Load the data into the server of --database-url, say where, and leave it there
+    #[arg(long, requires = "database_url")]
+    load_only: bool,
     /// Write the figures to this file
     #[arg(long)]
     json: Option<PathBuf>,
@@ -67,13 +74,19 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         return Report { results }.publish(args.json.as_deref());
     }
     let server = args.server.open().await?;
+    if args.load_only {
+        dataset::load(&server.db, 0, Size { lines: args.lines, days: args.days }).await?;
+        eprintln!("loaded: database {}", server.db.name());
+        std::mem::forget(server);
+        return Ok(());
+    }
     let psql = server.psql().await;
     let mut loaded = 0;
     for days in [args.days.min(USUAL_DAYS), args.days] {
         if loaded == days {
             continue;
         }
-        dataset::load(&server.db, loaded, days).await?;
+        dataset::load(&server.db, loaded, Size { lines: args.lines, days }).await?;
         loaded = days;
         let figures = measure_all(&args, &plugin, &server.db.url, psql.clone(), days).await?;
         results.extend(compare(&results, figures, days));
@@ -112,7 +125,7 @@ async fn measure_all(
     let plugin = Plugin::launch(&Launch::new(program), source.clone()).await;
     let warm = Warm::connect(url).await?;
     let mut results = Vec::new();
-    for case in cases::cases(days) {
+    for case in cases::cases(Size { lines: args.lines, days }) {
         if !args.only.is_empty() && !args.only.iter().any(|only| case.name.starts_with(only)) {
             continue;
         }
@@ -126,7 +139,7 @@ async fn measure_all(
         results
             .push(Figure::new(case.name.to_owned(), measured, "ms", Some(floor)).beside(analyst));
         if case.name == "million_points" {
-            results.push(memory::million(program, &source).await?);
+            results.push(memory::million(program, &source, args.lines).await?);
         }
     }
     Ok(results)
@@ -309,7 +322,7 @@ async fn analyst(url: &str, sql: &str, limit_s: u64) -> anyhow::Result<(f64, boo
 /// Opens the server and loads the usual data, for measurements that need just that.
 pub async fn loaded(options: &database::Options) -> anyhow::Result<database::Database> {
     let server = options.open().await?;
-    dataset::load(&server.db, 0, USUAL_DAYS).await?;
+    dataset::load(&server.db, 0, Size { lines: dataset::LINES, days: USUAL_DAYS }).await?;
     Ok(server)
 }
 

@@ -4,7 +4,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use super::dataset;
+use super::dataset::{self, Size};
 
 /// How the plugin is asked.
 pub enum Asked {
@@ -39,13 +39,14 @@ pub struct Case {
 pub const POINTS: i64 = 1_000_000;
 const POINT_SENSORS: i64 = 8;
 
-/// All cases over a history of so many days.
-pub fn cases(days: i64) -> Vec<Case> {
+/// All cases over data of this size.
+pub fn cases(Size { lines, days }: Size) -> Vec<Case> {
     let whole = (dataset::start(), dataset::end(days));
     let filter = |column: &str| between(column, whole);
+    // Ten lots, of all lines by turns.
     let lots: Vec<String> =
-        (1..=dataset::LINES).map(|line| dataset::newest_lot(days, line, 3)).collect();
-    let one = &lots[3..4];
+        (0..10).map(|i| dataset::newest_lot(days, i % lines + 1, 3 + i / lines)).collect();
+    let one = &lots[..1];
     let lots_model = |lots: &[String]| json!({"type": "lots", "place": {"quantity": "temperature"}, "context": {"lots": lots}});
     let query = |model| Asked::Query { model, range: whole };
     vec![
@@ -159,15 +160,16 @@ pub fn cases(days: i64) -> Vec<Case> {
             ]),
             analyst: None,
         },
-        million(),
+        million(lines),
     ]
 }
 
 /// A million points of eight thermometers.
-pub fn million() -> Case {
+pub fn million(lines: i64) -> Case {
     let from = dataset::start();
     let to = from + chrono::TimeDelta::minutes(POINTS / POINT_SENSORS);
-    let keys: Vec<String> = (1..=POINT_SENSORS).map(|line| format!("L{line:02}-m1-t1")).collect();
+    let key = |i: i64| format!("L{:02}-m1-t{}", i % lines + 1, i / lines + 1);
+    let keys: Vec<String> = (0..POINT_SENSORS).map(key).collect();
     let list: Vec<String> = keys.iter().map(|key| format!("'{key}'")).collect();
     Case {
         name: "million_points",

@@ -12,13 +12,20 @@ use sqlx::postgres::PgPool;
 
 use crate::support::db::TestDb;
 
-/// Lines of the plant.
+/// How much data.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    /// Lines of the plant, twenty sensors each.
+    pub lines: i64,
+    /// Days of history.
+    pub days: i64,
+}
+
+/// Lines of the usual plant.
 pub const LINES: i64 = 10;
 /// Minutes from the start of a run to the start of the next one on the line, and those of the run.
 const EVERY: i64 = 324;
 const LASTS: i64 = 300;
-/// Lots in total.
-const LOTS: i64 = 100_000;
 
 /// First reading.
 pub fn start() -> DateTime<Utc> {
@@ -41,7 +48,7 @@ INSERT INTO plant (key, name, time_zone) VALUES ('bench', 'Bench', 'Europe/Madri
 INSERT INTO shift (plant_id, key, name, starts_at) SELECT id, k, k, t::time FROM plant,
     (VALUES ('early', '06:00'), ('late', '14:00'), ('night', '22:00')) x (k, t);
 INSERT INTO line (plant_id, key, name) SELECT p.id, 'L' || lpad(n::text, 2, '0'), 'Line ' || n
-    FROM plant p, generate_series(1, 10) n ORDER BY n;
+    FROM plant p, generate_series(1, $LINES) n ORDER BY n;
 INSERT INTO machine (plant_id, line_id, key, name) SELECT l.plant_id, l.id, l.key || '-m' || n, l.name || ' machine ' || n
     FROM line l, generate_series(1, 2) n ORDER BY l.key, n;
 INSERT INTO sensor (plant_id, line_id, key, name, quantity, unit, kind)
@@ -94,12 +101,12 @@ FROM (SELECT t, (date_part('epoch', t) / 60)::bigint % 10000000 AS n
         FROM generate_series($1::timestamptz, $2::timestamptz - interval '1 minute', interval '1 minute') t OFFSET 0) m
 CROSS JOIN sensor s CROSS JOIN LATERAL (SELECT ((m.n * 7919 + s.id * 104729) % 1009)::float8 AS noise) x";
 
-/// Puts the history up to `days` into a database that has one up to `since` days, and makes the
-/// rollups.
-pub async fn load(db: &TestDb, since: i64, days: i64) -> anyhow::Result<()> {
+/// Puts the history of a size into a database that has one up to `since` days, and makes the rollups.
+pub async fn load(db: &TestDb, since: i64, Size { lines, days }: Size) -> anyhow::Result<()> {
     let pool = db.pool().await;
     if since == 0 {
-        sqlx::raw_sql(CONTEXT).execute(&pool).await.context("the context")?;
+        let context = CONTEXT.replace("$LINES", &lines.to_string());
+        sqlx::raw_sql(sqlx::AssertSqlSafe(context)).execute(&pool).await.context("the context")?;
     }
     let made = sqlx::query(RUNS)
         .bind(end(since))
@@ -126,8 +133,6 @@ pub async fn load(db: &TestDb, since: i64, days: i64) -> anyhow::Result<()> {
         .execute(&pool)
         .await?;
     eprintln!("{} hours of sensors, {} sums of runs", done.built, done.runs);
-    let lots: i64 = sqlx::query_scalar("SELECT count(*) FROM lot").fetch_one(&pool).await?;
-    anyhow::ensure!(since > 0 || days != 90 || lots == LOTS, "{lots} lots");
     pool.close().await;
     Ok(())
 }

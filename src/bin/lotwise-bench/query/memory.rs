@@ -10,9 +10,13 @@ use crate::support::panel::{DataSource, Plugin};
 
 /// Peak over the memory before, beside the bytes of the result. Of a process of its own, whose only
 /// large answer this is; asked for a small one before, so that pool and catalog are there.
-pub async fn million(program: &std::path::Path, source: &DataSource) -> anyhow::Result<Figure> {
+pub async fn million(
+    program: &std::path::Path,
+    source: &DataSource,
+    lines: i64,
+) -> anyhow::Result<Figure> {
     let plugin = Plugin::launch(&Launch::new(program), source.clone()).await;
-    let case = cases::million();
+    let case = cases::million(lines);
     let Asked::Query { model, range } = &case.asked else { anyhow::bail!("no query") };
     let short = (range.0, range.0 + chrono::TimeDelta::hours(1));
     query_once(&plugin, panel_query("A", model, short)).await?;
