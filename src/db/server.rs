@@ -53,7 +53,7 @@ impl Server {
                 _ => tokio_postgres::config::SslMode::Require,
             })
             .options(format!(
-                "-c search_path=lotwise,public -c default_transaction_read_only=on \
+                "-c search_path=lotwise_scoped,lotwise,public,pg_temp -c default_transaction_read_only=on \
                  -c statement_timeout={}s -c timezone=UTC -c jit=off -c work_mem=32MB \
                  -c idle_in_transaction_session_timeout=60s",
                 settings.statement_timeout_s

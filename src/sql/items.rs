@@ -24,15 +24,15 @@ FROM unnest($1::int4[], $2::int4[], $3::bool[], $4::timestamptz[], $5::timestamp
 CROSS JOIN LATERAL (
   SELECT array_agg(y.time) AS times, array_agg(y.value) AS vals
   FROM (
-    (SELECT r.time, r.value FROM lotwise.reading r
+    (SELECT r.time, r.value FROM reading r
      WHERE w.far AND r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time < w.a AND r.time >= w.lo
      ORDER BY r.time DESC LIMIT 1)
     UNION ALL
-    (SELECT r.time, r.value FROM lotwise.reading r
+    (SELECT r.time, r.value FROM reading r
      WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time >= w.a AND r.time < w.b
      ORDER BY r.time)
     UNION ALL
-    (SELECT r.time, r.value FROM lotwise.reading r
+    (SELECT r.time, r.value FROM reading r
      WHERE w.far AND r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time >= w.b AND r.time <= w.hi
      ORDER BY r.time LIMIT 1)
   ) y
@@ -71,7 +71,7 @@ FROM win w
 CROSS JOIN LATERAL (
   SELECT array_agg(y.time) AS times, array_agg(y.value) AS vals
   FROM (
-    (SELECT r.time, r.value FROM lotwise.reading r
+    (SELECT r.time, r.value FROM reading r
      WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time < w.a AND r.time >= w.lo
      ORDER BY r.time DESC LIMIT 1)
     UNION ALL
@@ -81,11 +81,11 @@ CROSS JOIN LATERAL (
        UNION ALL SELECT w.h1, w.b WHERE w.h1 < w.b
        UNION ALL SELECT lower(m), upper(m) FROM unnest(w.marked) m
      ) g CROSS JOIN LATERAL (
-       SELECT r.time, r.value FROM lotwise.reading r
+       SELECT r.time, r.value FROM reading r
        WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time >= g.since AND r.time < g.until
        OFFSET 0) r)
     UNION ALL
-    (SELECT r.time, r.value FROM lotwise.reading r
+    (SELECT r.time, r.value FROM reading r
      WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time >= w.b AND r.time <= w.hi
      ORDER BY r.time LIMIT 1)
   ) y
