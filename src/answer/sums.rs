@@ -129,8 +129,8 @@ async fn kept(
     }
     let asked: Vec<Window<'_>> = uncut.iter().map(|(index, _)| windows[*index].clone()).collect();
     let mut shown = String::new();
-    let many = asked.len() >= whole_runs::MANY;
-    let cells = match whole_runs::by_sensor(&asked).filter(|_| many) {
+    let many = whole_runs::are_many(&asked);
+    let cells = match many.then(|| whole_runs::by_sensor(&asked)).flatten() {
         Some(mut by_sensor) => {
             let Statement { sql, params, shown: text } = std::mem::take(&mut by_sensor.statement);
             shown = text;

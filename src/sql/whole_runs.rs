@@ -1,6 +1,6 @@
 //! Sums of windows that are whole closed runs, as they are kept in `rollup_run`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::Row;
 
@@ -51,9 +51,26 @@ pub fn statement(windows: &[Window<'_>]) -> Statement {
     Statement::new(SQL, params, &format!("{} windows", windows.len()))
 }
 
-/// Windows from which on all kept sums of the sensors in their time are read instead of each by itself:
-/// reading on in an index costs a tenth of finding a place in it.
-pub const MANY: usize = 400;
+/// Windows from which on it is worth asking for them together.
+const MANY: usize = 400;
+/// How many kept sums may be read for one that is wanted: reading on in an index costs a tenth of
+/// finding a place in it.
+const PER_WINDOW: f64 = 8.0;
+
+/// True when all kept sums of the sensors in the windows' time are better read than each window's by
+/// itself. There can be about as many of a sensor as windows of usual length have room in that time.
+pub fn are_many(windows: &[Window<'_>]) -> bool {
+    let (Some(from), Some(to)) =
+        (windows.iter().map(|w| w.range.from()).min(), windows.iter().map(|w| w.range.to()).max())
+    else {
+        return false;
+    };
+    let sensors: HashSet<i32> = windows.iter().map(|w| w.sensor.id).collect();
+    let count = windows.len() as f64;
+    let usual = windows.iter().map(|w| w.range.seconds()).sum::<f64>() / count;
+    let room = (to - from).num_seconds() as f64 / usual * sensors.len() as f64;
+    windows.len() >= MANY && room <= PER_WINDOW * count
+}
 
 /// All sums of the sensors that lie in `[$7, $8]`, packed, a row a sensor.
 const PACKED: &str = "\
@@ -175,4 +192,44 @@ pub fn read(row: &Row) -> Result<Cell, DbError> {
         first: None,
         last: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta};
+
+    use super::*;
+    use crate::domain::{SensorKind, TimeRange};
+
+    #[test]
+    fn all_sums_are_read_only_where_most_are_wanted() {
+        let sensor = |id| Sensor {
+            id,
+            plant: 1,
+            line: Some(1),
+            machine: None,
+            key: String::new(),
+            name: String::new(),
+            quantity: "energy".into(),
+            unit: "kWh".into(),
+            kind: SensorKind::Counter,
+            interval_s: 60.0,
+            max_gap_s: 300.0,
+            rollover: None,
+            parent: None,
+        };
+        let sensors = [sensor(1), sensor(2)];
+        // Of each sensor, an hour in every so many, over a thousand hours.
+        let windows = |every: i64| -> Vec<Window<'_>> {
+            let start = |hour| DateTime::from_timestamp(hour * 3_600, 0).expect("time");
+            let hours = (0..1_000).filter(|hour| hour % every == 0).map(start);
+            let range = |from| TimeRange::new(from, from + TimeDelta::hours(1)).expect("range");
+            let ranges: Vec<TimeRange> = hours.map(range).collect();
+            let of = |sensor| ranges.iter().map(move |range| Window { sensor, range: *range });
+            sensors.iter().flat_map(of).collect()
+        };
+        assert!(are_many(&windows(1)) && are_many(&windows(4)));
+        assert!(!are_many(&windows(10)), "a tenth of the time");
+        assert!(!are_many(&windows(1)[..300]) && !are_many(&[]));
+    }
 }
