@@ -39,7 +39,7 @@ export function asAnnotation(query: LotwiseQuery): LotwiseQuery {
 }
 
 /** The query types, in the order in which they are offered. */
-export const QUERY_TYPES: readonly QueryType[] = ['series', 'kpi', 'lots', 'runs', 'latest', 'data_quality', 'anomalies'];
+export const QUERY_TYPES: readonly QueryType[] = ['series', 'kpi', 'lots', 'runs', 'states', 'latest', 'data_quality', 'anomalies'];
 
 /** Parts of a query that only some query types use. */
 export type QueryPart =
@@ -60,6 +60,7 @@ const PARTS: Record<QueryType, readonly QueryPart[]> = {
   kpi: ['context', 'kpis', 'groupBy', 'bucket', 'limit'],
   lots: ['sensors', 'quantity', 'context', 'aggregate', 'groupBy', 'bucket', 'limit', 'align'],
   runs: ['context', 'format', 'limit'],
+  states: ['context', 'groupBy', 'limit'],
   latest: ['sensors', 'quantity', 'limit'],
   data_quality: ['sensors', 'quantity', 'format', 'limit'],
   anomalies: ['sensors', 'quantity', 'context', 'format', 'learningDays', 'limit'],
@@ -79,6 +80,8 @@ export function groupings(type: QueryType): readonly GroupBy[] {
       return GROUPS.filter((group) => group !== 'sensor');
     case 'lots':
       return ['none', 'line', 'machine', 'sensor'];
+    case 'states':
+      return ['machine', 'reference', 'lot', 'operator'];
     default:
       return GROUPS;
   }

@@ -14,6 +14,7 @@ mod points;
 pub mod raw;
 mod runs;
 mod series;
+mod states;
 mod sums;
 
 use serde_json::{Value, json};
@@ -57,6 +58,7 @@ pub async fn answer(
         QueryType::Latest => latest::answer(source, &query, &selection, ask).await,
         QueryType::Lots => lots::answer(source, &query, &selection, ask).await,
         QueryType::DataQuality => data_quality::answer(source, &query, &selection, ask).await,
+        QueryType::States => states::answer(source, &query, &selection, ask).await,
         QueryType::Anomalies => anomalies::answer(source, &query, &selection, ask).await,
     }
 }

@@ -25,6 +25,8 @@ pub enum QueryType {
     Anomalies,
     /// Curves of lots, one upon the other.
     Lots,
+    /// What state each machine was in, or what was made on each line, over time.
+    States,
 }
 
 impl QueryType {
