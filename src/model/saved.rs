@@ -40,6 +40,7 @@ impl QueryType {
             Self::DataQuality => "data_quality",
             Self::Anomalies => "anomalies",
             Self::Lots => "lots",
+            Self::States => "states",
         }
     }
 }
