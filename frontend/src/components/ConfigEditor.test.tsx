@@ -46,8 +46,8 @@ describe('ConfigEditor', () => {
   it('saves read replicas as a list of hosts', async () => {
     const { settings, user } = show({ jsonData: { host: 'primary' } });
     await user.click(screen.getByLabelText(/^Read replicas/));
-    await user.paste('replica-1:5433 ');
-    await user.keyboard('{Enter}');
+    await user.paste('replica-1:5433');
+    await user.click(await screen.findByRole('option', { name: /replica-1:5433/ }));
     expect(settings().jsonData).toEqual({ host: 'primary', readHosts: ['replica-1:5433'] });
   });
 

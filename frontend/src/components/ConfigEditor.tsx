@@ -66,7 +66,8 @@ export function ConfigEditor({ options, onOptionsChange }: Props) {
     width: WIDE,
     isClearable: true,
     createCustomValue: true,
-    customValueDescription: field === 'readHosts' ? t('config.host-add', 'Add this host') : t('config.key', 'Add this key'),
+    customValueDescription:
+      field === 'readHosts' ? t('config.host-add', 'Add this host') : t('config.key', 'Add this key'),
     noOptionsMessage: field === 'readHosts' ? t('config.host-type', 'Type a host') : t('config.key-type', 'Type a key'),
     options: (jsonData[field] ?? []).map((value) => ({ value })),
     value: jsonData[field] ?? [],
