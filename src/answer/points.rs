@@ -1,7 +1,7 @@
 //! Readings as they are: one frame a sensor, a point a reading.
 
 use super::raw::{self, RawReadings};
-use super::{AnswerError, Provenance, Source, nothing, resolve_runs};
+use super::{AnswerError, Provenance, Source, needed_states, nothing, resolve_runs};
 use crate::domain::Bucket;
 use crate::frame::{Field, Frame, Notice};
 use crate::model::Query;
@@ -23,7 +23,8 @@ pub(super) async fn answer(
     }
     // Points do not depend on buckets, nor do their number.
     let query = Query { bucket: Bucket::Whole, ..query.clone() };
-    let plan = plan::series(&query, selection, source.catalog, runs.as_deref(), ask)?;
+    let states = needed_states(source, &query, selection, ask.range).await?;
+    let plan = plan::series(&query, selection, source.catalog, runs.as_deref(), &states, ask)?;
     if plan.windows.is_empty() {
         return Ok(nothing(&notices));
     }

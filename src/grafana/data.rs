@@ -29,24 +29,26 @@ impl pb::data_server::Data for Plugin {
         request: Request<pb::QueryDataRequest>,
     ) -> Result<Response<pb::QueryDataResponse>, Status> {
         let trace = Trace::of(request.metadata());
-        let pb::QueryDataRequest { plugin_context, queries, .. } = request.into_inner();
+        let pb::QueryDataRequest { plugin_context, queries, headers, .. } = request.into_inner();
+        let by = By { trace, alert: from_alert(&headers) };
         let tasks = queries.into_iter().map(|query| {
             let ref_id = query.ref_id.clone();
             let instance = self.instances.get(plugin_context.as_ref());
-            let trace = trace.clone();
+            let by = by.clone();
             async move {
                 let measured = Measured::start(kind(&query));
                 let started = std::time::Instant::now();
                 let result = match instance {
                     Ok(instance) => {
                         let (in_flight, of_task) = (&instance.in_flight, instance.clone());
-                        let (asked, trace) = (query.clone(), trace.clone());
-                        in_flight.join(&query, || isolated(of_task, asked, trace)).await
+                        let (asked, of_query) = (query.clone(), by.clone());
+                        let answer = || isolated(of_task, asked, of_query);
+                        in_flight.join(&query, by.alert, answer).await
                     }
                     Err(e) => Err(Arc::new(AnswerError::Db(e))),
                 };
                 measured.end(outcome(&result));
-                let id = trace.as_ref().map_or("", |t| &*t.id);
+                let id = by.trace.as_ref().map_or("", |t| &*t.id);
                 (ref_id.clone(), respond(&ref_id, id, result, started.elapsed()))
             }
         });
@@ -70,6 +72,14 @@ impl pb::data_server::Data for Plugin {
     }
 }
 
+/// Beside the query, how Grafana asks.
+#[derive(Debug, Clone)]
+struct By {
+    trace: Option<Trace>,
+    /// For an alert rule.
+    alert: bool,
+}
+
 /// Type of a query, for metrics.
 fn kind(query: &pb::DataQuery) -> &'static str {
     #[derive(serde::Deserialize)]
@@ -90,6 +100,13 @@ fn outcome(result: &Answer) -> &'static str {
     }
 }
 
+/// True when Grafana asks for an alert rule, as the header says that it sets then.
+fn from_alert(headers: &HashMap<String, String>) -> bool {
+    let name =
+        |key: &str| key.strip_prefix("http_").unwrap_or(key).eq_ignore_ascii_case("FromAlert");
+    headers.iter().any(|(key, value)| name(key) && value == "true")
+}
+
 /// A task that ends with whoever waits for it: dropping the request cancels its SQL.
 struct Bound<T>(JoinHandle<T>);
 
@@ -100,15 +117,15 @@ impl<T> Drop for Bound<T> {
 }
 
 /// Answers one query in a task of its own, so that a panic is that query's error.
-async fn isolated(instance: Arc<Instance>, query: pb::DataQuery, trace: Option<Trace>) -> Answer {
-    let mut task = Bound(tokio::spawn(async move { one(&instance, &query, trace).await }));
+async fn isolated(instance: Arc<Instance>, query: pb::DataQuery, by: By) -> Answer {
+    let mut task = Bound(tokio::spawn(async move { one(&instance, &query, by).await }));
     (&mut task.0).await.unwrap_or(Err(AnswerError::Panic)).map_err(Arc::new)
 }
 
 async fn one(
     instance: &Instance,
     query: &pb::DataQuery,
-    trace: Option<Trace>,
+    by: By,
 ) -> Result<Vec<Vec<u8>>, AnswerError> {
     // Lets a test see a real panic travel through a real request; absent from release builds.
     #[cfg(debug_assertions)]
@@ -124,14 +141,14 @@ async fn one(
         max_points: instance.settings.max_points,
         now: Utc::now(),
     };
-    let sampled = trace.filter(|trace| trace.sampled).map(|trace| trace.id);
+    let sampled = by.trace.filter(|trace| trace.sampled).map(|trace| trace.id);
     let db = instance.db.next_turn().traced(sampled);
-    let answered = attempt(instance, &db, query, &ask).await;
+    let answered = attempt(instance, &db, query, &ask, by.alert).await;
     // A place made a moment ago may not be in the catalog yet.
     let answered = match answered {
         Err(AnswerError::Plan(PlanError::Unknown { .. } | PlanError::NoSensor(_))) => {
             instance.forget_catalog().await;
-            attempt(instance, &db, query, &ask).await
+            attempt(instance, &db, query, &ask, by.alert).await
         }
         other => other,
     }?;
@@ -148,10 +165,14 @@ async fn attempt(
     db: &Db,
     query: &pb::DataQuery,
     ask: &Ask,
+    alert: bool,
 ) -> Result<Vec<crate::frame::Frame>, AnswerError> {
     let catalog = instance.catalog().await?;
     let source = Source { db, catalog: &catalog };
-    answer::answer(&source, &query.json, ask).await
+    match alert {
+        true => answer::answer_alert(&source, &query.json, ask).await,
+        false => answer::answer(&source, &query.json, ask).await,
+    }
 }
 
 /// One answer to two queries of the same ref id: all frames, or the first error.

@@ -26,6 +26,7 @@ struct Key {
     to_ms: i64,
     interval_ms: i64,
     max_data_points: i64,
+    alert: bool,
 }
 
 /// The queries of one data source that are under way.
@@ -34,7 +35,12 @@ pub(super) struct InFlight(Mutex<HashMap<Key, WeakShared<Under>>>);
 
 impl InFlight {
     /// The answer that is under way for the same query, or that of `answer`.
-    pub(super) fn join<F>(&self, query: &DataQuery, answer: impl FnOnce() -> F) -> Shared<Under>
+    pub(super) fn join<F>(
+        &self,
+        query: &DataQuery,
+        alert: bool,
+        answer: impl FnOnce() -> F,
+    ) -> Shared<Under>
     where
         F: Future<Output = Answer> + Send + 'static,
     {
@@ -46,6 +52,7 @@ impl InFlight {
             to_ms: range.to_epoch_ms,
             interval_ms: query.interval_ms,
             max_data_points: query.max_data_points,
+            alert,
         };
         let mut under_way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // One that has its answer is over: the next one asks anew.
@@ -93,7 +100,7 @@ mod tests {
                 Ok(vec![vec![number as u8]])
             }
         };
-        let ask = |query: DataQuery| in_flight.join(&query, answer);
+        let ask = |query: DataQuery| in_flight.join(&query, false, answer);
         let (one, same) = (ask(query("{}", 1)), ask(query("{}", 1)));
         let (later, other) = (ask(query("{}", 2)), ask(query("[]", 1)));
         assert_eq!(asked.load(Ordering::Relaxed), 3);
@@ -120,7 +127,7 @@ mod tests {
         let (in_flight, ended) = (InFlight::default(), Arc::new(AtomicUsize::new(0)));
         let ask = || {
             let ends = Ends(ended.clone());
-            in_flight.join(&query("{}", 1), || async move {
+            in_flight.join(&query("{}", 1), false, || async move {
                 let _ends = ends;
                 std::future::pending().await
             })
