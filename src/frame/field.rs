@@ -164,6 +164,9 @@ impl Field {
             (Column::Number(own), _) => own.resize(own.len() + rows.len(), None),
             (Column::Bool(own), _) => own.resize(own.len() + rows.len(), None),
             (Column::Time(own), _) => own.resize(own.len() + rows.len(), None),
+            // Of series of readings, which are not tables.
+            (Column::Instants(own), _) => own.resize(own.len() + rows.len(), 0),
+            (Column::Numbers(own), _) => own.resize(own.len() + rows.len(), f64::NAN),
         }
         field
     }
@@ -179,6 +182,7 @@ impl Field {
     }
 
     pub(super) fn into_arrow(self) -> (ArrowField, ArrayRef) {
+        let instants = matches!(self.column, Column::Time(_) | Column::Instants(_));
         let (kind, array): (DataType, ArrayRef) = match self.column {
             Column::Time(v) => {
                 let nanos = v.iter().map(|t| t.and_then(|t| t.timestamp_nanos_opt()));
@@ -211,7 +215,7 @@ impl Field {
             metadata.insert("config".to_owned(), Value::Object(self.config.clone()).to_string());
         }
         // Grafana's expressions and alert rules read series only by instants that are never null.
-        let nullable = !matches!(self.column, Column::Time(_)) || array.null_count() > 0;
+        let nullable = !instants || array.null_count() > 0;
         (ArrowField::new(&self.name, kind, nullable).with_metadata(metadata), array)
     }
 }
