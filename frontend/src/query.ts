@@ -21,6 +21,9 @@ export const MODEL_DEFAULTS: LotwiseModel = {
   limit: 0,
   align: 'elapsed',
   lastLots: 0,
+  learnFrom: 'good',
+  bestPercent: 0,
+  bestLots: 0,
 };
 
 /** What a new panel asks: something that every plant with a meter can answer. */
@@ -30,7 +33,7 @@ export const NEW_QUERY: LotwiseModel = { ...MODEL_DEFAULTS, kpis: ['energy'], gr
 export const NEW_ANNOTATION: LotwiseModel = { ...MODEL_DEFAULTS, type: 'runs', format: 'annotations' };
 
 /** The query types that can be shown as marked regions; others become runs. */
-export const ANNOTATION_TYPES: readonly QueryType[] = ['runs', 'anomalies'];
+export const ANNOTATION_TYPES: readonly QueryType[] = ['runs', 'anomalies', 'golden'];
 
 /** The query of an annotation: one of those types, as regions. */
 export function asAnnotation(query: LotwiseQuery): LotwiseQuery {
@@ -39,7 +42,7 @@ export function asAnnotation(query: LotwiseQuery): LotwiseQuery {
 }
 
 /** The query types, in the order in which they are offered. */
-export const QUERY_TYPES: readonly QueryType[] = ['series', 'kpi', 'lots', 'runs', 'latest', 'data_quality', 'anomalies'];
+export const QUERY_TYPES: readonly QueryType[] = ['series', 'kpi', 'lots', 'runs', 'latest', 'data_quality', 'anomalies', 'golden'];
 
 /** Parts of a query that only some query types use. */
 export type QueryPart =
@@ -53,7 +56,8 @@ export type QueryPart =
   | 'format'
   | 'limit'
   | 'align'
-  | 'learningDays';
+  | 'learningDays'
+  | 'learnFrom';
 
 const PARTS: Record<QueryType, readonly QueryPart[]> = {
   series: ['sensors', 'quantity', 'context', 'aggregate', 'groupBy', 'bucket', 'limit'],
@@ -62,6 +66,18 @@ const PARTS: Record<QueryType, readonly QueryPart[]> = {
   runs: ['context', 'format', 'limit'],
   latest: ['sensors', 'quantity', 'limit'],
   data_quality: ['sensors', 'quantity', 'format', 'limit'],
+  golden: [
+    'sensors',
+    'quantity',
+    'context',
+    'groupBy',
+    'bucket',
+    'format',
+    'limit',
+    'align',
+    'learningDays',
+    'learnFrom',
+  ],
   anomalies: ['sensors', 'quantity', 'context', 'format', 'learningDays', 'limit'],
 };
 
@@ -79,6 +95,8 @@ export function groupings(type: QueryType): readonly GroupBy[] {
       return GROUPS.filter((group) => group !== 'sensor');
     case 'lots':
       return ['none', 'line', 'machine', 'sensor'];
+    case 'golden':
+      return ['none', 'sensor'];
     default:
       return GROUPS;
   }
@@ -91,6 +109,8 @@ export function formats(type: QueryType): readonly Format[] {
       return ['table', 'silent', 'alert'];
     case 'anomalies':
       return ['table', 'annotations', 'score', 'alert'];
+    case 'golden':
+      return ['table', 'curves', 'deviation', 'annotations', 'alert'];
     default:
       return ['table', 'annotations'];
   }
@@ -111,7 +131,7 @@ export function complete(query: LotwiseQuery): CompleteQuery {
 export function withType(query: CompleteQuery, type: QueryType): CompleteQuery {
   const groupBy = groupings(type).includes(query.groupBy) ? query.groupBy : 'none';
   const format = formats(type).includes(query.format) ? query.format : 'table';
-  const bucket = type === 'lots' && !isElapsed(query.bucket) ? 'auto' : query.bucket;
+  const bucket = uses(type, 'align') && !isElapsed(query.bucket) ? 'auto' : query.bucket;
   return { ...query, type, queryType: type, groupBy, format, bucket };
 }
 

@@ -1,4 +1,4 @@
-import { Aggregate, Align, Format, GroupBy, Kpi, QueryType } from './generated/model';
+import { Aggregate, Align, Format, GroupBy, Kpi, LearnFrom, QueryType } from './generated/model';
 import { t } from './i18n';
 import { TlsMode, VariableKind } from './types';
 
@@ -48,6 +48,11 @@ export function queryTypeWords(type: QueryType): Words {
       return {
         label: t('query-type.anomalies', 'Anomalies'),
         description: t('query-type.anomalies-description', 'What was abnormal, what it cost, and why'),
+      };
+    case 'golden':
+      return {
+        label: t('query-type.golden', 'Golden lot'),
+        description: t('query-type.golden-description', 'How far each lot is from the usual curve of its reference'),
       };
   }
 }
@@ -205,15 +210,48 @@ export function formatWords(format: Format, type?: QueryType): Words {
     case 'alert':
       return {
         label: t('format.alert', 'For alert rules'),
-        description:
-          type === 'anomalies'
-            ? t('format.alert-anomalies-description', 'One number a machine: how many events are not over')
-            : t('format.alert-description', 'One number a sensor: 1 when it is silent, else 0'),
+        description: alertWords(type),
+      };
+    case 'curves':
+      return {
+        label: t('format.curves', 'Curves'),
+        description: t('format.curves-description', 'The golden band and each lot in it'),
+      };
+    case 'deviation':
+      return {
+        label: t('format.deviation', 'Deviation over time'),
+        description: t('format.deviation-description', 'From the golden curve, in robust sigmas and in the unit'),
       };
     case 'score':
       return {
         label: t('format.score', 'Score over time'),
         description: t('format.score-description', 'How abnormal each machine was; 1 is the limit'),
+      };
+  }
+}
+
+function alertWords(type?: QueryType): string {
+  switch (type) {
+    case 'anomalies':
+      return t('format.alert-anomalies-description', 'One number a machine: how many events are not over');
+    case 'golden':
+      return t('format.alert-golden-description', 'One number a place: the score of its newest lot');
+    default:
+      return t('format.alert-description', 'One number a sensor: 1 when it is silent, else 0');
+  }
+}
+
+export function learnFromWords(from: LearnFrom): Words {
+  switch (from) {
+    case 'good':
+      return {
+        label: t('learn-from.good', 'All good lots'),
+        description: t('learn-from.good-description', 'Usual duration, energy per unit and scrap'),
+      };
+    case 'best':
+      return {
+        label: t('learn-from.best', 'The best lots'),
+        description: t('learn-from.best-description', 'The good ones with least energy per good unit'),
       };
   }
 }

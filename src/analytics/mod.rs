@@ -4,11 +4,13 @@
 //! what is usual in each context, [`charts`] watch the deviations, [`episode`] makes one event of one
 //! cause, and [`monitor`] walks through a machine's history without ever looking ahead.
 
+pub mod abnormal;
 pub mod charts;
 pub mod context;
 pub mod envelope;
 pub mod episode;
 pub mod finding;
+pub mod golden;
 pub mod grid;
 pub mod history;
 pub mod monitor;

@@ -7,9 +7,11 @@ mod anomalies;
 pub mod choices;
 mod data_quality;
 mod error;
+mod golden;
 mod kpi;
 mod latest;
 mod lots;
+mod memo;
 pub mod raw;
 mod runs;
 mod series;
@@ -53,6 +55,7 @@ pub async fn answer(
         QueryType::Latest => latest::answer(source, &query, &selection, ask).await,
         QueryType::Lots => lots::answer(source, &query, &selection, ask).await,
         QueryType::DataQuality => data_quality::answer(source, &query, &selection, ask).await,
+        QueryType::Golden => golden::answer(source, &query, &selection, ask).await,
         QueryType::Anomalies => anomalies::answer(source, &query, &selection, ask).await,
     }
 }

@@ -3,6 +3,7 @@
 //! Numbers in, numbers out; knows neither SQL nor Grafana. The definitions are those of
 //! docs/definitions.md: ratios are ratios of sums, and what is not known is `None`, never 0.
 
+pub mod levels;
 pub mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};

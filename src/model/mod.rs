@@ -8,7 +8,7 @@ pub mod saved;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Bucket;
-pub use saved::{Aggregate, Align, Format, GroupBy, Kpi, QueryType, SavedQuery};
+pub use saved::{Aggregate, Align, Format, GroupBy, Kpi, LearnFrom, QueryType, SavedQuery};
 
 /// Values of one filter: all, or the keys named.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -106,6 +106,19 @@ pub struct Query {
     pub align: Align,
     /// How many of the newest lots, where none is named.
     pub last_lots: usize,
+    /// Which lots a golden one is learned from.
+    pub golden: GoldenFrom,
+}
+
+/// Which lots a golden one is learned from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GoldenFrom {
+    /// All good ones.
+    Good,
+    /// So many per cent of the good ones, those with least energy per good unit.
+    BestPercent(u32),
+    /// So many of the good ones, those with least energy per good unit.
+    BestLots(u32),
 }
 
 /// A saved query that cannot be understood; says what to change.
@@ -125,7 +138,7 @@ pub enum ModelError {
     Bucket(#[from] crate::domain::bucket::UnknownBucket),
     /// Steps that elapsed time does not have.
     #[error(
-        "lots queries count from the start of each lot, which has no {0} of the calendar: choose auto or a width such as 5m"
+        "curves of lots count from the start of each lot, which has no {0} of the calendar: choose auto or a width such as 5m"
     )]
     Steps(Bucket),
     /// A filter that is too long.
@@ -152,6 +165,12 @@ pub enum ModelError {
         least = LEARNING_DAYS.start(), most = LEARNING_DAYS.end()
     )]
     LearningDays(u32),
+    /// A share or number of best lots that says nothing.
+    #[error(
+        "{0} best lots are not possible: choose {least} to {MAX_LOTS} lots, or 1 to 100 per cent",
+        least = crate::analytics::golden::FEWEST_RUNS
+    )]
+    BestLots(String),
     /// A format that this type of query does not have.
     #[error("{kind} queries have no format {format}: choose another format")]
     Format {
@@ -229,19 +248,48 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
             0 => DEFAULT_LOTS,
             n => (n as usize).min(MAX_LOTS),
         },
+        golden: golden_from(saved.learn_from, saved.best_percent, saved.best_lots)?,
     };
     check_group(&query)?;
-    if query.kind == QueryType::Lots
+    if matches!(query.kind, QueryType::Lots | QueryType::Golden)
         && !matches!(query.bucket, Bucket::Auto | Bucket::Hour | Bucket::Width(_))
     {
         return Err(ModelError::Steps(query.bucket));
     }
-    let refuse = |kind| Err(ModelError::Format { kind, format: query.format.as_str() });
-    match (query.kind, query.format) {
-        (QueryType::Runs, Format::Silent | Format::Alert | Format::Score) => refuse("runs"),
-        (QueryType::DataQuality, Format::Annotations | Format::Score) => refuse("data_quality"),
-        (QueryType::Anomalies, Format::Silent) => refuse("anomalies"),
+    match formats(query.kind) {
+        Some((kind, formats)) if !formats.contains(&query.format) => {
+            Err(ModelError::Format { kind, format: query.format.as_str() })
+        }
         _ => Ok(query),
+    }
+}
+
+/// The formats that a type of query has, with its name; `None` where the format says nothing.
+fn formats(kind: QueryType) -> Option<(&'static str, &'static [Format])> {
+    use Format::{Alert, Annotations, Curves, Deviation, Score, Silent, Table};
+    match kind {
+        QueryType::Runs => Some(("runs", &[Table, Annotations])),
+        QueryType::DataQuality => Some(("data_quality", &[Table, Silent, Alert])),
+        QueryType::Anomalies => Some(("anomalies", &[Table, Annotations, Score, Alert])),
+        QueryType::Golden => Some(("golden", &[Table, Curves, Deviation, Annotations, Alert])),
+        QueryType::Series | QueryType::Kpi | QueryType::Latest | QueryType::Lots => None,
+    }
+}
+
+/// Best lots when the query names neither share nor number, in per cent.
+const DEFAULT_BEST_PERCENT: u32 = 25;
+
+fn golden_from(from: LearnFrom, percent: u32, lots: u32) -> Result<GoldenFrom, ModelError> {
+    let least = crate::analytics::golden::FEWEST_RUNS as u32;
+    match (from, percent, lots) {
+        (LearnFrom::Good, ..) => Ok(GoldenFrom::Good),
+        (_, 0, 0) => Ok(GoldenFrom::BestPercent(DEFAULT_BEST_PERCENT)),
+        (_, 1..=100, 0) => Ok(GoldenFrom::BestPercent(percent)),
+        (_, _, 0) => Err(ModelError::BestLots(format!("{percent} % of the lots as"))),
+        (_, _, lots) if lots >= least && lots as usize <= MAX_LOTS => {
+            Ok(GoldenFrom::BestLots(lots))
+        }
+        (_, _, lots) => Err(ModelError::BestLots(lots.to_string())),
     }
 }
 
@@ -254,6 +302,8 @@ fn check_group(query: &Query) -> Result<(), ModelError> {
         (QueryType::Lots, GroupBy::None | GroupBy::Line | GroupBy::Machine | GroupBy::Sensor) => {
             Ok(())
         }
+        (QueryType::Golden, GroupBy::None | GroupBy::Sensor) => Ok(()),
+        (QueryType::Golden, _) => Err(ModelError::Group { kind: "golden", group: group.as_str() }),
         (QueryType::Lots, _) => Err(ModelError::Group { kind: "lots", group: group.as_str() }),
         _ => Ok(()),
     }

@@ -25,6 +25,8 @@ pub enum QueryType {
     Anomalies,
     /// Curves of lots, one upon the other.
     Lots,
+    /// How far lots are from the golden one of their reference.
+    Golden,
 }
 
 /// A figure of a KPI query.
@@ -185,6 +187,10 @@ pub enum Format {
     Alert,
     /// How abnormal each machine was over time; 1 is the limit (anomalies).
     Score,
+    /// The golden band with each lot's curve (golden).
+    Curves,
+    /// How far each lot was from the golden curve over its time (golden).
+    Deviation,
 }
 
 impl Format {
@@ -196,6 +202,8 @@ impl Format {
             Self::Silent => "silent",
             Self::Alert => "alert",
             Self::Score => "score",
+            Self::Curves => "curves",
+            Self::Deviation => "deviation",
         }
     }
 }
@@ -212,6 +220,18 @@ pub enum Align {
     Progress,
     /// Elapsed time, shown as time series that begin where the time range does.
     Time,
+}
+
+/// Which lots a golden one is learned from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum LearnFrom {
+    /// All good lots of the reference.
+    #[default]
+    Good,
+    /// Those of them with least energy per good unit.
+    Best,
 }
 
 /// Where to look. A list that is empty or holds `*` means all.
@@ -269,15 +289,21 @@ pub struct SavedQuery {
     pub bucket: String,
     /// Shape of an answer about runs, data quality or anomalies.
     pub format: Format,
-    /// Days before the time range from which is learned what is usual (anomalies); 0 is the default of
-    /// 30.
+    /// Days before the time range from which is learned what is usual (anomalies, golden); 0 is the
+    /// default of 30.
     pub learning_days: u32,
     /// Most rows or series; 0 is the default of 1,000.
     pub limit: u32,
-    /// What the curves of lots have in common (lots).
+    /// What the curves of lots have in common (lots, golden).
     pub align: Align,
-    /// How many of the newest lots, where none is named (lots); 0 is 10.
+    /// How many of the newest lots, where none is named (lots), or how many curves (golden); 0 is 10.
     pub last_lots: u32,
+    /// Which lots a golden one is learned from (golden).
+    pub learn_from: LearnFrom,
+    /// Share of the lots that are the best, in per cent (golden); 0 is 25.
+    pub best_percent: u32,
+    /// Number of lots that are the best, at least 5 (golden); 0: by share.
+    pub best_lots: u32,
 }
 
 impl Default for SavedQuery {
@@ -296,6 +322,9 @@ impl Default for SavedQuery {
             limit: 0,
             align: Align::default(),
             last_lots: 0,
+            learn_from: LearnFrom::default(),
+            best_percent: 0,
+            best_lots: 0,
         }
     }
 }

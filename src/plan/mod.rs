@@ -3,6 +3,7 @@
 //! Pure: the runs that the context filters select have been fetched before, the readings are
 //! fetched after. Knows neither SQL nor Grafana.
 
+mod golden;
 mod kpi;
 mod lots;
 mod meters;
@@ -17,6 +18,7 @@ use crate::catalog::{Plant, Sensor};
 use crate::domain::bucket::CutError;
 use crate::domain::{Bucket, TimeRange, bucket};
 
+pub use golden::{GoldenCurve, Grid, Made, golden, golden_sensors, made};
 pub use kpi::{KpiGroup, KpiPlan, KpiWindow, Role, kpi, run_energy};
 pub use lots::{LotSpan, LotsPlan, Steps, lots};
 pub use meters::{independent, kwh_per, meters};
@@ -147,6 +149,19 @@ pub enum PlanError {
         "no sensor {0}: choose another place or quantity, or register one with POST /v1/sensors"
     )]
     NoSensor(String),
+    /// Curves of several quantities, which have no deviation in common.
+    #[error("the sensors here are of several quantities ({0}): choose one of them")]
+    Quantity(String),
+    /// More steps than a curve may have.
+    #[error(
+        "the longest lot would have {steps} steps, more than {most}: choose a wider time step, or auto"
+    )]
+    TooManySteps {
+        /// Number of steps.
+        steps: usize,
+        /// Most steps.
+        most: usize,
+    },
     /// An aggregate that the sensor's values do not have.
     #[error(
         "the sum over time of {quantity} ({unit}) has no meaning: choose mean, min or max; sum is for energy, counts and power"

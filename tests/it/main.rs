@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod errors;
 mod gateways;
+mod golden;
 mod ingest;
 mod options;
 mod oracle;

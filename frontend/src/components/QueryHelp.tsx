@@ -55,6 +55,10 @@ function examples(): Example[] {
       model: { ...MODEL_DEFAULTS, type: 'data_quality', format: 'silent' },
     },
     {
+      title: t('help.golden', 'Which lots left the golden curve, and when?'),
+      model: { ...MODEL_DEFAULTS, type: 'golden', place: { ...MODEL_DEFAULTS.place, quantity: 'power' } },
+    },
+    {
       title: t('help.anomalies', 'What was abnormal, and what did it cost?'),
       model: { ...MODEL_DEFAULTS, type: 'anomalies' },
     },
