@@ -33,7 +33,7 @@ export const NEW_QUERY: LotwiseModel = { ...MODEL_DEFAULTS, kpis: ['energy'], gr
 export const NEW_ANNOTATION: LotwiseModel = { ...MODEL_DEFAULTS, type: 'runs', format: 'annotations' };
 
 /** The query types that can be shown as marked regions; others become runs. */
-export const ANNOTATION_TYPES: readonly QueryType[] = ['runs', 'anomalies', 'golden'];
+export const ANNOTATION_TYPES: readonly QueryType[] = ['runs', 'anomalies', 'abnormal_runs', 'golden'];
 
 /** The query of an annotation: one of those types, as regions. */
 export function asAnnotation(query: LotwiseQuery): LotwiseQuery {
@@ -42,7 +42,7 @@ export function asAnnotation(query: LotwiseQuery): LotwiseQuery {
 }
 
 /** The query types, in the order in which they are offered. */
-export const QUERY_TYPES: readonly QueryType[] = ['series', 'kpi', 'lots', 'runs', 'latest', 'data_quality', 'anomalies', 'golden'];
+export const QUERY_TYPES: readonly QueryType[] = ['series', 'kpi', 'lots', 'runs', 'latest', 'data_quality', 'anomalies', 'abnormal_runs', 'golden'];
 
 /** Parts of a query that only some query types use. */
 export type QueryPart =
@@ -78,6 +78,7 @@ const PARTS: Record<QueryType, readonly QueryPart[]> = {
     'learningDays',
     'learnFrom',
   ],
+  abnormal_runs: ['context', 'format', 'learningDays', 'limit'],
   anomalies: ['sensors', 'quantity', 'context', 'format', 'learningDays', 'limit'],
 };
 
@@ -108,6 +109,7 @@ export function formats(type: QueryType): readonly Format[] {
     case 'data_quality':
       return ['table', 'silent', 'alert'];
     case 'anomalies':
+    case 'abnormal_runs':
       return ['table', 'annotations', 'score', 'alert'];
     case 'golden':
       return ['table', 'curves', 'deviation', 'annotations', 'alert'];

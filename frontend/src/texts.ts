@@ -49,6 +49,11 @@ export function queryTypeWords(type: QueryType): Words {
         label: t('query-type.anomalies', 'Anomalies'),
         description: t('query-type.anomalies-description', 'What was abnormal, what it cost, and why'),
       };
+    case 'abnormal_runs':
+      return {
+        label: t('query-type.abnormal-runs', 'Abnormal runs'),
+        description: t('query-type.abnormal-runs-description', 'Runs whose figures are unusual for their reference'),
+      };
     case 'golden':
       return {
         label: t('query-type.golden', 'Golden lot'),
@@ -225,7 +230,10 @@ export function formatWords(format: Format, type?: QueryType): Words {
     case 'score':
       return {
         label: t('format.score', 'Score over time'),
-        description: t('format.score-description', 'How abnormal each machine was; 1 is the limit'),
+        description:
+          type === 'abnormal_runs'
+            ? t('format.score-abnormal-runs-description', 'How abnormal each run was, at its end; 1 is the limit')
+            : t('format.score-description', 'How abnormal each machine was; 1 is the limit'),
       };
   }
 }
@@ -234,6 +242,8 @@ function alertWords(type?: QueryType): string {
   switch (type) {
     case 'anomalies':
       return t('format.alert-anomalies-description', 'One number a machine: how many events are not over');
+    case 'abnormal_runs':
+      return t('format.alert-abnormal-runs-description', 'One number a place: the score of its newest run');
     case 'golden':
       return t('format.alert-golden-description', 'One number a place: the score of its newest lot');
     default:

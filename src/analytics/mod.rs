@@ -13,6 +13,7 @@ pub mod finding;
 pub mod golden;
 pub mod grid;
 pub mod history;
+pub mod modes;
 pub mod monitor;
 pub mod robust;
 pub mod rules;

@@ -3,6 +3,7 @@
 //! parse -> resolve places -> resolve runs -> plan -> SQL -> figures -> frames. Knows nothing of
 //! gRPC; the same function answers panels, alert rules, Explore and resource calls.
 
+mod abnormal_runs;
 mod anomalies;
 pub mod choices;
 mod data_quality;
@@ -55,6 +56,7 @@ pub async fn answer(
         QueryType::Latest => latest::answer(source, &query, &selection, ask).await,
         QueryType::Lots => lots::answer(source, &query, &selection, ask).await,
         QueryType::DataQuality => data_quality::answer(source, &query, &selection, ask).await,
+        QueryType::AbnormalRuns => abnormal_runs::answer(source, &query, &selection, ask).await,
         QueryType::Golden => golden::answer(source, &query, &selection, ask).await,
         QueryType::Anomalies => anomalies::answer(source, &query, &selection, ask).await,
     }

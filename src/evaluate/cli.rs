@@ -6,6 +6,7 @@ use anyhow::Context;
 
 use super::dataset;
 use super::report::{Report, evaluate};
+use super::runs;
 use crate::analytics::settings::Settings;
 
 /// Measure the detectors on labelled data.
@@ -23,6 +24,9 @@ pub struct Args {
     /// Permute the references among the runs first: shows what context is worth.
     #[arg(long, value_name = "SEED")]
     pub shuffle_references: Option<u64>,
+    /// Measure abnormal runs and golden curves, run by run, instead of the detectors over time.
+    #[arg(long)]
+    pub runs: bool,
 }
 
 /// Runs the command.
@@ -30,6 +34,15 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut dataset = dataset::read(&args.data)?;
     if let Some(seed) = args.shuffle_references {
         dataset.shuffle_references(seed);
+    }
+    if args.runs {
+        let report = runs::evaluate(&dataset);
+        if let Some(path) = &args.json {
+            std::fs::write(path, serde_json::to_string_pretty(&report)? + "\n")
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        runs::print(&report);
+        return Ok(());
     }
     let (report, judged) = evaluate(&dataset, &Settings::default());
     let write = |path: &PathBuf, text: String| {

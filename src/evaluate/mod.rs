@@ -6,6 +6,7 @@
 mod cli;
 mod dataset;
 mod report;
+mod runs;
 mod score;
 mod vus;
 

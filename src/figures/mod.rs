@@ -4,6 +4,7 @@
 //! docs/definitions.md: ratios are ratios of sums, and what is not known is `None`, never 0.
 
 pub mod levels;
+pub mod runs;
 pub mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};

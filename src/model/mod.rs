@@ -271,6 +271,7 @@ fn formats(kind: QueryType) -> Option<(&'static str, &'static [Format])> {
         QueryType::Runs => Some(("runs", &[Table, Annotations])),
         QueryType::DataQuality => Some(("data_quality", &[Table, Silent, Alert])),
         QueryType::Anomalies => Some(("anomalies", &[Table, Annotations, Score, Alert])),
+        QueryType::AbnormalRuns => Some(("abnormal_runs", &[Table, Annotations, Score, Alert])),
         QueryType::Golden => Some(("golden", &[Table, Curves, Deviation, Annotations, Alert])),
         QueryType::Series | QueryType::Kpi | QueryType::Latest | QueryType::Lots => None,
     }

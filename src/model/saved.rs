@@ -27,6 +27,8 @@ pub enum QueryType {
     Lots,
     /// How far lots are from the golden one of their reference.
     Golden,
+    /// Runs whose figures as a whole are unusual for their reference.
+    AbnormalRuns,
 }
 
 /// A figure of a KPI query.
@@ -185,7 +187,8 @@ pub enum Format {
     /// One number for alert rules: 1 for a sensor that is silent, else 0 (data quality); the events of
     /// a machine that are not over (anomalies).
     Alert,
-    /// How abnormal each machine was over time; 1 is the limit (anomalies).
+    /// How abnormal each machine, or each of its runs, was over time; 1 is the limit (anomalies,
+    /// abnormal_runs).
     Score,
     /// The golden band with each lot's curve (golden).
     Curves,
@@ -289,8 +292,8 @@ pub struct SavedQuery {
     pub bucket: String,
     /// Shape of an answer about runs, data quality or anomalies.
     pub format: Format,
-    /// Days before the time range from which is learned what is usual (anomalies, golden); 0 is the
-    /// default of 30.
+    /// Days before the time range from which is learned what is usual (anomalies, golden,
+    /// abnormal_runs); 0 is the default of 30.
     pub learning_days: u32,
     /// Most rows or series; 0 is the default of 1,000.
     pub limit: u32,

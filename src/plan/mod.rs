@@ -19,7 +19,7 @@ use crate::domain::bucket::CutError;
 use crate::domain::{Bucket, TimeRange, bucket};
 
 pub use golden::{GoldenCurve, Grid, Made, golden, golden_sensors, made};
-pub use kpi::{KpiGroup, KpiPlan, KpiWindow, Role, kpi, run_energy};
+pub use kpi::{KpiGroup, KpiPlan, KpiWindow, Role, kpi, run_energy, run_heat};
 pub use lots::{LotSpan, LotsPlan, Steps, lots};
 pub use meters::{independent, kwh_per, meters};
 pub use rates::{PlantRates, Rate, Rates, Slices, Valid, currency};

@@ -2,6 +2,7 @@
 //!
 //! They fail, and do not skip, without the two servers: `scripts/test` starts them.
 
+mod abnormal_runs;
 mod anomalies;
 mod answers;
 mod conformance;

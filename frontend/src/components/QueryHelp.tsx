@@ -55,6 +55,10 @@ function examples(): Example[] {
       model: { ...MODEL_DEFAULTS, type: 'data_quality', format: 'silent' },
     },
     {
+      title: t('help.abnormal-runs', 'Which runs were unusual for their reference?'),
+      model: { ...MODEL_DEFAULTS, type: 'abnormal_runs' },
+    },
+    {
       title: t('help.golden', 'Which lots left the golden curve, and when?'),
       model: { ...MODEL_DEFAULTS, type: 'golden', place: { ...MODEL_DEFAULTS.place, quantity: 'power' } },
     },

@@ -5,7 +5,7 @@
 pub enum Feature {
     /// Energy over good units, kWh/unit.
     EnergyPerGoodUnit,
-    /// Good units over duration, units/h.
+    /// Good units over the time in which the machine ran, units/h.
     Rate,
     /// Energy over duration, kW.
     MeanPower,
@@ -29,6 +29,8 @@ pub const FEATURES: usize = 8;
 pub enum Measure {
     /// As a ratio: its logarithm is compared.
     Ratio,
+    /// As a share, 0 to 1: its root is compared, whose spread depends less on the share itself.
+    Share,
     /// As a difference.
     Difference,
 }
@@ -38,6 +40,7 @@ impl Measure {
     pub fn back(self, transformed: f64) -> f64 {
         match self {
             Self::Ratio => transformed.exp(),
+            Self::Share => transformed.powi(2),
             Self::Difference => transformed,
         }
     }
@@ -102,16 +105,19 @@ impl Feature {
             Self::EnergyPerGoodUnit | Self::Rate | Self::MeanPower | Self::Duration => {
                 Measure::Ratio
             }
+            Self::IdleShare | Self::ScrapShare => Measure::Share,
             _ => Measure::Difference,
         }
     }
 
-    /// Least spread that is believed: half a per cent of ratios, a tenth of a degree, shares of 1 %.
+    /// Least spread that is believed: half a per cent of ratios, a tenth of a degree, 0.03 of the root
+    /// of a share.
     pub(super) fn resolution(self) -> f64 {
         match self {
             Self::EnergyPerGoodUnit | Self::Rate | Self::MeanPower => 0.005,
             Self::MeanTemperature | Self::PeakTemperature => 0.1,
-            Self::Duration | Self::IdleShare | Self::ScrapShare => 0.01,
+            Self::Duration => 0.01,
+            Self::IdleShare | Self::ScrapShare => 0.03,
         }
     }
 }
@@ -136,6 +142,7 @@ impl Features {
         let value = self.get(feature)?;
         match feature.measure() {
             Measure::Ratio => Some(value).filter(|v| *v > 0.0).map(f64::ln),
+            Measure::Share => Some(value.max(0.0).sqrt()),
             Measure::Difference => Some(value),
         }
     }

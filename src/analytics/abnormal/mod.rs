@@ -23,6 +23,8 @@ const LEAST_SHARE: f64 = 0.8;
 const PRIOR_RUNS: f64 = 10.0;
 /// Share of usual runs that the limit leaves inside.
 pub const LIMIT_QUANTILE: f64 = 0.999;
+/// Logarithm of the factor by which a run may be shorter than usual: 4.
+const SHORTEST_LOG: f64 = 1.386_294_361_119_890_6;
 /// Deviations are finite, whatever is compared.
 const BOUND: f64 = 1e4;
 
@@ -37,12 +39,13 @@ pub struct Sample {
 
 /// What is usual at one place.
 ///
-/// Each feature x is taken as ln x where it is a ratio (kWh per unit, rate, power, duration) and as it
-/// is where it is a difference (temperatures, shares). For reference r with n runs:
+/// Each feature x is taken as ln x where it is a ratio (kWh per unit, rate, power, duration), as √x
+/// where it is a share, and as it is where it is a difference (temperatures). For reference r with n runs:
 ///
 /// - centre = median x; own = 1.4826 · MAD · √(n / (n - 1)),
 /// - sigma² = (8 · place² + n · own²) / (8 + n) · (1 + 1.5 / n), at least the feature's resolution;
-///   `place` is the same MAD over all runs, each about its reference's centre,
+///   `place` is the same over all runs, each about its reference's centre, or the .9 quantile of the
+///   deviations over 1.645 where that is more: long tails that are usual are no fault,
 /// - z = (x - centre) / sigma.
 ///
 /// The correlation R of the z of all runs is the orthogonalised Gnanadesikan-Kettenring estimate
@@ -51,7 +54,9 @@ pub struct Sample {
 /// the chi-square median where that is above 1. The limit is the .999 quantile of chi-square with as
 /// many degrees of freedom as features; the score d / √limit has no unit, and 1 is the limit.
 ///
-/// Mean power does not take part where kWh per unit and rate do: it is their product.
+/// Mean power does not take part where kWh per unit and rate do: it is their product. Duration does
+/// not either: it is told with the others, but how long a run lasts is planned (measured: with it, a
+/// sixth fewer of the faulty runs are found at the same false alarms).
 ///
 /// Does not see: references with fewer than 5 runs, features that 4 of 5 runs lack, faults that most
 /// of the past has, correlations that differ between references, and faults so short that a run's
@@ -83,6 +88,8 @@ pub enum Refusal {
     TooFewRuns(usize),
     /// No feature is known of the run and of those before it.
     NoFeatures,
+    /// It lasted less than a quarter of what is usual: its means say little.
+    TooShort,
 }
 
 /// A feature of a run against the usual.
@@ -168,6 +175,11 @@ impl Model {
         let usual = usual.ok_or(Refusal::TooFewRuns(0))?;
         if usual.runs < FEWEST_RUNS {
             return Err(Refusal::TooFewRuns(usual.runs));
+        }
+        let lasted = sample.features.transformed(Feature::Duration);
+        let usually = usual.centre[Feature::Duration as usize];
+        if lasted.zip(usually).is_some_and(|(lasted, usually)| lasted < usually - SHORTEST_LOG) {
+            return Err(Refusal::TooShort);
         }
         let z = self.standardise(sample).ok_or(Refusal::NoFeatures)?;
         let (square, count) = self.square(&z).ok_or(Refusal::NoFeatures)?;
@@ -259,8 +271,14 @@ fn place_sigmas(by_reference: &[Vec<&Sample>]) -> [f64; FEATURES] {
             let widened = (n / (n - 1.0)).sqrt();
             deviations.extend(values.iter().map(|value| (value - centre).abs() * widened));
         }
-        let middle = robust::median(&mut deviations).unwrap_or(0.0);
-        sigmas[feature as usize] = robust::MAD_TO_SIGMA * middle;
+        // Stops, and temperatures left over from the run before, make long tails that are no fault.
+        let scale = match feature.measure() {
+            Measure::Ratio => {
+                robust::median(&mut deviations).map(|middle| robust::MAD_TO_SIGMA * middle)
+            }
+            Measure::Share | Measure::Difference => robust::scale_of(deviations),
+        };
+        sigmas[feature as usize] = scale.unwrap_or(0.0);
     }
     sigmas
 }
@@ -273,6 +291,7 @@ fn active(standardised: &[[Option<f64>; FEATURES]]) -> Vec<Feature> {
         count > 0 && count as f64 >= LEAST_SHARE * runs
     };
     let mut active: Vec<Feature> = Feature::ALL.into_iter().filter(is_known).collect();
+    active.retain(|feature| *feature != Feature::Duration);
     let has = |feature| active.contains(&feature);
     if has(Feature::EnergyPerGoodUnit) && has(Feature::Rate) {
         active.retain(|feature| *feature != Feature::MeanPower);
@@ -280,21 +299,14 @@ fn active(standardised: &[[Option<f64>; FEATURES]]) -> Vec<Feature> {
     active
 }
 
-/// The value that chi-square of so many degrees of freedom stays below with this probability, by the
-/// approximation of Wilson and Hilferty (1931): k · (1 - 2/(9k) + u √(2/(9k)))³ with the normal
-/// quantile u. Within 1 % from three degrees of freedom on, within 4 % of one.
+/// The value that chi-square of so many degrees of freedom stays below with this probability, by
+/// bisection of its distribution; to 1e-9.
 pub fn chi_square_quantile(freedom: usize, probability: f64) -> f64 {
-    let k = freedom.max(1) as f64;
-    let spread = 2.0 / (9.0 * k);
-    k * (1.0 - spread + normal_quantile(probability) * spread.sqrt()).max(0.0).powi(3)
-}
-
-/// The normal quantile by bisection of the error function's series; to 1e-9.
-fn normal_quantile(probability: f64) -> f64 {
-    let (mut low, mut high) = (-8.0, 8.0);
+    let freedom = freedom.max(1);
+    let (mut low, mut high) = (0.0, 100.0 + 10.0 * freedom as f64);
     while high - low > 1e-9 {
         let middle: f64 = (low + high) / 2.0;
-        match normal_below(middle) < probability {
+        match chi_square_below(freedom, middle) < probability {
             true => low = middle,
             false => high = middle,
         }
@@ -302,15 +314,26 @@ fn normal_quantile(probability: f64) -> f64 {
     (low + high) / 2.0
 }
 
-/// Φ(x) = 1/2 + φ(x) · Σ x^(2k+1) / (1·3·…·(2k+1)) (Marsaglia 2004).
-fn normal_below(x: f64) -> f64 {
-    let (mut sum, mut term, mut odd) = (x, x, 1.0);
-    while term.abs() > 1e-17 * sum.abs() && odd < 500.0 {
-        odd += 2.0;
-        term *= x * x / odd;
+/// P(χ²_k < x) = e^(-x/2) (x/2)^(k/2) / Γ(k/2 + 1) · (1 + y/(a+1) + y²/((a+1)(a+2)) + ...) with
+/// y = x/2 and a = k/2: the series of the incomplete gamma function (Abramowitz and Stegun 6.5.29).
+fn chi_square_below(freedom: usize, x: f64) -> f64 {
+    let (a, y) = (freedom as f64 / 2.0, x / 2.0);
+    // ln Γ(a + 1) of a half-integer, from Γ(1/2) = √π or Γ(1) = 1.
+    let (mut gamma, mut at) = match freedom % 2 {
+        1 => (0.5 * std::f64::consts::PI.ln(), 0.5),
+        _ => (0.0, 1.0),
+    };
+    while at < a + 0.75 {
+        gamma += f64::ln(at);
+        at += 1.0;
+    }
+    let (mut sum, mut term, mut n) = (1.0, 1.0, a);
+    while term > 1e-16 * sum {
+        n += 1.0;
+        term *= y / n;
         sum += term;
     }
-    0.5 + sum * (-0.5 * x * x - 0.918_938_533_204_672_7).exp()
+    (a * y.max(f64::MIN_POSITIVE).ln() - y - gamma + sum.ln()).exp()
 }
 
 #[cfg(test)]

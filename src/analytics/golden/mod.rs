@@ -62,8 +62,9 @@ impl Band {
 /// In each step j that at least [`FEWEST_RUNS`] runs reach, median_j = med_i x_ij, and with
 /// r_ij = |x_ij - median_j| · √(n_j / (n_j - 1)):
 ///
-/// - own_j = 1.4826 · med r over the runs and the steps j - 2 to j + 2,
-/// - all = 1.4826 · med r over all runs and steps,
+/// - own_j = 1.4826 · med r over the runs and the steps j - 2 to j + 2, or the .9 quantile of r / 1.645
+///   where that is more (runs that start hot after another reference are usual too),
+/// - all = the same over all runs and steps,
 /// - sigma_j = √((4 · all² + n_j · own_j²) / (4 + n_j)) · √(1 + 1.5 / n_j), at least a thousandth of
 ///   what the median curve spans.
 ///
@@ -101,17 +102,15 @@ impl Envelope {
             .enumerate()
             .map(|(step, median)| median.map_or_else(Vec::new, |m| around(curves, step, m)))
             .collect();
-        let mut all: Vec<f64> = deviations.iter().flatten().copied().collect();
-        let all = robust::MAD_TO_SIGMA * robust::median(&mut all)?;
-        let mut near = Vec::new();
+        let all = robust::scale_of(deviations.iter().flatten().copied().collect())?;
         let bands = medians.iter().enumerate().map(|(step, median)| {
             let (median, runs) = (*median)?;
-            near.clear();
+            let mut near = Vec::new();
             let last = (step + NEIGHBOURS).min(steps - 1);
             for deviations in &deviations[step.saturating_sub(NEIGHBOURS)..=last] {
                 near.extend_from_slice(deviations);
             }
-            let own = robust::MAD_TO_SIGMA * robust::median(&mut near)?;
+            let own = robust::scale_of(near)?;
             let n = runs as f64;
             let variance = (PARENT_RUNS * all * all + n * own * own) / (PARENT_RUNS + n);
             let sigma = (variance.sqrt() * (1.0 + 1.5 / n).sqrt()).max(spread);
