@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use super::super::{AnswerError, Source, raw};
+use super::stops;
 use crate::domain::TimeRange;
 use crate::figures::levels::{Level, levels};
 use crate::figures::walk;
@@ -30,6 +31,7 @@ pub(super) async fn fetch(
     windows: &[(usize, Window<'_>)],
     grid: Grid,
 ) -> Result<Read, AnswerError> {
+    let windows = within(all, curves, windows, grid);
     let asked: Vec<Window<'_>> =
         windows.iter().map(|(_, window)| with_neighbours(window)).collect();
     let estimated: f64 = asked.iter().map(|w| w.range.seconds() / w.sensor.interval_s + 1.0).sum();
@@ -38,15 +40,19 @@ pub(super) async fn fetch(
         return Err(AnswerError::TooMuchHistory { readings, most: MOST_READINGS });
     }
     let read = raw::fetch(source, &asked, MOST_READINGS).await?;
+    let stops = stops::fetch(source, &asked).await?;
     let mut cells = Vec::new();
     for (index, ((curve, window), readings)) in windows.iter().zip(&read.readings).enumerate() {
         let made = &all[curves[*curve].made];
         let since = |time: chrono::DateTime<chrono::Utc>| {
             (time - made.from).num_microseconds().unwrap_or_default() as f64 / 1e6
         };
-        let (from, to) = (since(window.range.from()), since(window.range.to()));
-        let walk = walk::Walk { window: index, sensor: window.sensor, from, to };
-        cells.extend(walk::cells(&walk, &seconds(readings, made), &grid.edges(made)));
+        let (readings, edges) = (seconds(readings, made), grid.edges(made));
+        for part in stops.running(window) {
+            let (from, to) = (since(part.from()), since(part.to()));
+            let walk = walk::Walk { window: index, sensor: window.sensor, from, to };
+            cells.extend(walk::cells(&walk, &readings, &edges));
+        }
     }
     let owners: Vec<_> = windows.iter().map(|(curve, window)| (window.sensor, *curve)).collect();
     let widths: Vec<f64> = curves.iter().map(|curve| grid.width(&all[curve.made])).collect();

@@ -2,11 +2,13 @@
 //!
 //! runs -> lots at places -> energy of the earlier ones -> which to learn from -> curves -> envelopes
 //! -> verdicts -> frames. Learned from are only lots that ended before the time range begins, so none
-//! is judged by itself or by later ones, and a lot that is still being made by what it was so far.
+//! is judged by itself or by later ones, and a lot that is still being made by what it was so far. Time
+//! in which a machine says that it was not running is left out of its curves: stops are no level.
 
 mod curves;
 mod frames;
 mod price;
+mod stops;
 mod words;
 
 use std::collections::BTreeMap;
