@@ -42,11 +42,18 @@ pub struct Method {
     pub false_alarm_rate: Option<f64>,
     /// Runs without a norm.
     pub refused: usize,
+    /// Faults with a run that was judged, and those with one above the limit.
+    pub faults: usize,
+    /// See `faults`.
+    pub faults_found: usize,
     /// Faulty and found, by kind.
     pub kinds: BTreeMap<String, (usize, usize)>,
     /// Every score with whether the run is faulty, for other limits.
     #[serde(skip)]
     pub scores: Vec<(f64, bool)>,
+    /// Whether each fault was found.
+    #[serde(skip)]
+    labels: BTreeMap<(String, i64, String), bool>,
 }
 
 /// Figures of both methods.
@@ -81,6 +88,8 @@ pub fn evaluate(dataset: &Dataset) -> RunsReport {
         [&mut report.abnormal_runs, &mut report.golden_power, &mut report.golden_temperature]
     {
         let share = |part: usize, whole: usize| (whole > 0).then(|| part as f64 / whole as f64);
+        method.faults = method.labels.len();
+        method.faults_found = method.labels.values().filter(|found| **found).count();
         method.recall = share(method.found, method.faulty);
         method.false_alarm_rate = share(method.false_alarms, method.sound);
     }
@@ -125,9 +134,9 @@ fn of_machine<'a>(machine: &'a Machine, labels: &[&Label], report: &mut RunsRepo
     }
 }
 
-/// Kinds of the faults of a run, none for a sound one; `None` for what is neither.
-fn truth(run: &Run, labels: &[&Label]) -> Option<Vec<String>> {
-    let mut kinds = Vec::new();
+/// The faults of a run, none for a sound one; `None` for what is neither.
+fn truth<'l>(run: &Run, labels: &[&'l Label]) -> Option<Vec<&'l Label>> {
+    let mut faults = Vec::new();
     let mut touched = false;
     for label in labels {
         let shared = run.end.min(label.end) - run.start.max(label.start);
@@ -140,28 +149,30 @@ fn truth(run: &Run, labels: &[&Label]) -> Option<Vec<String>> {
             return None;
         }
         if shared >= enough.max(FAULTY_S) {
-            kinds.push(label.kind.clone());
+            faults.push(*label);
         }
     }
-    (!touched || !kinds.is_empty()).then_some(kinds)
+    (!touched || !faults.is_empty()).then_some(faults)
 }
 
-fn note(method: &mut Method, score: Option<f64>, limit: f64, kinds: &[String]) {
+fn note(method: &mut Method, score: Option<f64>, limit: f64, faults: &[&Label]) {
     let Some(score) = score else {
         method.refused += 1;
         return;
     };
     let is_above = score > limit;
-    method.scores.push((score, !kinds.is_empty()));
-    if kinds.is_empty() {
+    method.scores.push((score, !faults.is_empty()));
+    if faults.is_empty() {
         method.sound += 1;
         method.false_alarms += usize::from(is_above);
         return;
     }
     method.faulty += 1;
     method.found += usize::from(is_above);
-    for kind in kinds {
-        let entry = method.kinds.entry(kind.clone()).or_default();
+    for label in faults {
+        let key = (label.machine.clone(), label.start, label.kind.clone());
+        *method.labels.entry(key).or_default() |= is_above;
+        let entry = method.kinds.entry(label.kind.clone()).or_default();
         entry.0 += 1;
         entry.1 += usize::from(is_above);
     }
@@ -263,6 +274,7 @@ pub fn print(report: &RunsReport) {
             method.faulty,
             show(method.recall)
         );
+        println!("  faults with a run above {} of {}", method.faults_found, method.faults);
         println!(
             "  sound runs above       {} of {} ({}), without a norm {}",
             method.false_alarms,
