@@ -167,7 +167,7 @@ mod tests {
 
         #[test]
         fn units_do_not_matter_and_nothing_panics(
-            factor in 0.001..1000.0,
+            factor in 0.001f64..1000.0,
             strange in prop::collection::vec(
                 prop_oneof![Just(f64::NAN), Just(0.0), Just(-3.0), Just(f64::INFINITY), 0.0..200.0],
                 0..400),

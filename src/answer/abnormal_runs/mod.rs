@@ -72,7 +72,7 @@ pub(super) async fn answer(
     let Some(times) = times(query, ask) else {
         return Ok(nothing(&[Notice::Info("The time range lies in the future.".to_owned())]));
     };
-    let runs = fetch_runs(source, query, selection, &times).await?;
+    let runs = fetch_runs(source, selection, &times).await?;
     let asked = |run: &Run| is_asked(query, run, &times);
     if !runs.iter().any(asked) {
         reject_unknown(source, query, selection).await?;
@@ -108,7 +108,6 @@ pub(super) async fn answer(
 /// the query is cut to says which are judged, not what is usual.
 async fn fetch_runs(
     source: &Source<'_>,
-    query: &Query,
     selection: &Selection<'_>,
     times: &Times,
 ) -> Result<Vec<Run>, AnswerError> {
