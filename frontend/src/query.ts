@@ -42,7 +42,18 @@ export function asAnnotation(query: LotwiseQuery): LotwiseQuery {
 }
 
 /** The query types, in the order in which they are offered. */
-export const QUERY_TYPES: readonly QueryType[] = ['series', 'kpi', 'lots', 'runs', 'latest', 'data_quality', 'anomalies', 'abnormal_runs', 'golden'];
+export const QUERY_TYPES: readonly QueryType[] = [
+  'series',
+  'kpi',
+  'lots',
+  'golden',
+  'runs',
+  'abnormal_runs',
+  'states',
+  'latest',
+  'data_quality',
+  'anomalies',
+];
 
 /** Parts of a query that only some query types use. */
 export type QueryPart =
@@ -64,6 +75,7 @@ const PARTS: Record<QueryType, readonly QueryPart[]> = {
   kpi: ['context', 'kpis', 'groupBy', 'bucket', 'limit'],
   lots: ['sensors', 'quantity', 'context', 'aggregate', 'groupBy', 'bucket', 'limit', 'align'],
   runs: ['context', 'format', 'limit'],
+  states: ['context', 'groupBy', 'limit'],
   latest: ['sensors', 'quantity', 'limit'],
   data_quality: ['sensors', 'quantity', 'format', 'limit'],
   golden: [
@@ -98,6 +110,8 @@ export function groupings(type: QueryType): readonly GroupBy[] {
       return ['none', 'line', 'machine', 'sensor'];
     case 'golden':
       return ['none', 'sensor'];
+    case 'states':
+      return ['machine', 'reference', 'lot', 'operator'];
     default:
       return GROUPS;
   }

@@ -16,6 +16,7 @@ mod memo;
 pub mod raw;
 mod runs;
 mod series;
+mod states;
 mod sums;
 
 use serde_json::{Value, json};
@@ -58,6 +59,7 @@ pub async fn answer(
         QueryType::DataQuality => data_quality::answer(source, &query, &selection, ask).await,
         QueryType::AbnormalRuns => abnormal_runs::answer(source, &query, &selection, ask).await,
         QueryType::Golden => golden::answer(source, &query, &selection, ask).await,
+        QueryType::States => states::answer(source, &query, &selection, ask).await,
         QueryType::Anomalies => anomalies::answer(source, &query, &selection, ask).await,
     }
 }

@@ -273,7 +273,7 @@ fn formats(kind: QueryType) -> Option<(&'static str, &'static [Format])> {
         QueryType::Anomalies => Some(("anomalies", &[Table, Annotations, Score, Alert])),
         QueryType::AbnormalRuns => Some(("abnormal_runs", &[Table, Annotations, Score, Alert])),
         QueryType::Golden => Some(("golden", &[Table, Curves, Deviation, Annotations, Alert])),
-        QueryType::Series | QueryType::Kpi | QueryType::Latest | QueryType::Lots => None,
+        _ => None,
     }
 }
 
@@ -306,6 +306,10 @@ fn check_group(query: &Query) -> Result<(), ModelError> {
         (QueryType::Golden, GroupBy::None | GroupBy::Sensor) => Ok(()),
         (QueryType::Golden, _) => Err(ModelError::Group { kind: "golden", group: group.as_str() }),
         (QueryType::Lots, _) => Err(ModelError::Group { kind: "lots", group: group.as_str() }),
+        (QueryType::States, GroupBy::None | GroupBy::Machine) => Ok(()),
+        (QueryType::States, group) if !group.is_context() => {
+            Err(ModelError::Group { kind: "states", group: group.as_str() })
+        }
         _ => Ok(()),
     }
 }

@@ -29,6 +29,8 @@ pub enum QueryType {
     Golden,
     /// Runs whose figures as a whole are unusual for their reference.
     AbnormalRuns,
+    /// What state each machine was in, or what was made on each line, over time.
+    States,
 }
 
 /// A figure of a KPI query.

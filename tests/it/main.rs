@@ -6,6 +6,7 @@ mod abnormal_runs;
 mod anomalies;
 mod answers;
 mod conformance;
+mod dashboards;
 mod demo;
 mod doctor;
 mod errors;
