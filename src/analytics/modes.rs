@@ -69,7 +69,7 @@ pub fn modes(power: &[f64], running: &[f64]) -> Option<Modes> {
         .collect();
     modes.sort_by(|a, b| a.level.total_cmp(&b.level));
     let idle = |mode: &&Mode| mode.level < IDLE_SHARE * producing;
-    let highest = modes.iter().filter(idle).next_back()?.level;
+    let highest = modes.iter().rfind(idle)?.level;
     let lowest = modes.iter().find(|mode| !idle(mode)).map_or(producing, |mode| mode.level);
     Some(Modes { idle_below: (highest * lowest).sqrt(), modes })
 }

@@ -19,6 +19,9 @@ pub struct Level {
     pub covered_s: f64,
 }
 
+/// A sensor and its sums by step.
+type Part<'a> = (&'a Sensor, Vec<Sums>);
+
 /// Share of a step that must be measured.
 const LEAST_COVERAGE: f64 = 0.5;
 
@@ -55,8 +58,7 @@ pub fn levels(
     steps: usize,
     cells: &[Cell],
 ) -> Vec<Vec<Level>> {
-    let mut parts: Vec<BTreeMap<Option<i32>, (&Sensor, Vec<Sums>)>> =
-        vec![BTreeMap::new(); widths.len()];
+    let mut parts: Vec<BTreeMap<Option<i32>, Part<'_>>> = vec![BTreeMap::new(); widths.len()];
     let part = |sensor: &Sensor| is_added(sensor).then_some(sensor.id);
     // Also those that sent nothing: a sum without them would be too low.
     for &(sensor, curve) in windows {
@@ -71,7 +73,7 @@ pub fn levels(
             sums[cell.bucket].add(cell);
         }
     }
-    let level = |parts: &BTreeMap<_, (&Sensor, Vec<Sums>)>, step: usize, width: f64| {
+    let level = |parts: &BTreeMap<_, Part<'_>>, step: usize, width: f64| {
         let mut level = Level { value: None, covered_s: f64::INFINITY };
         for (sensor, sums) in parts.values() {
             let sums = &sums[step];

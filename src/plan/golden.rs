@@ -97,6 +97,9 @@ pub struct GoldenCurve<'a> {
     pub sensors: Vec<&'a Sensor>,
 }
 
+/// Curves, and what to read for them: the index of a curve and a window.
+pub type GoldenCurves<'a> = (Vec<GoldenCurve<'a>>, Vec<(usize, Window<'a>)>);
+
 /// How the time of the lots is cut.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Grid {
@@ -215,7 +218,7 @@ pub fn golden<'a>(
     made: &[Made],
     wanted: &[usize],
     now: DateTime<Utc>,
-) -> Result<(Vec<GoldenCurve<'a>>, Vec<(usize, Window<'a>)>), PlanError> {
+) -> Result<GoldenCurves<'a>, PlanError> {
     let (mut curves, mut windows) = (Vec::new(), Vec::new());
     for &index in wanted {
         let Some(lot) = made.get(index) else { continue };

@@ -18,7 +18,7 @@ use crate::catalog::{Plant, Sensor};
 use crate::domain::bucket::CutError;
 use crate::domain::{Bucket, TimeRange, bucket};
 
-pub use golden::{GoldenCurve, Grid, Made, golden, golden_sensors, made};
+pub use golden::{GoldenCurve, GoldenCurves, Grid, Made, golden, golden_sensors, made};
 pub use kpi::{KpiGroup, KpiPlan, KpiWindow, Role, kpi, run_energy, run_heat};
 pub use lots::{LotSpan, LotsPlan, Steps, lots};
 pub use meters::{independent, kwh_per, meters};

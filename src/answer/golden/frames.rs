@@ -297,7 +297,7 @@ fn annotations(answer: &Answer<'_>) -> Frame {
             rows.push((from, to, judged, words::stretch(stretch, judged, answer)));
         }
     }
-    rows.sort_by(|a, b| b.0.cmp(&a.0));
+    rows.sort_by_key(|row| std::cmp::Reverse(row.0));
     let title = |j: &Judged<'_>| format!("{} · {}", j.made.lot, j.made.reference);
     let tags = |j: &Judged<'_>| {
         let (line, machine) = (j.place.line.as_str(), j.place.machine.as_str());

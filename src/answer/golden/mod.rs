@@ -345,7 +345,7 @@ async fn judge<'a>(
             currency: String::new(),
         });
     }
-    judged.sort_by(|a, b| b.made.from.cmp(&a.made.from));
+    judged.sort_by_key(|judged| std::cmp::Reverse(judged.made.from));
     Ok(judged)
 }
 
