@@ -5,8 +5,11 @@
 
 mod cli;
 mod dataset;
+mod formats;
+mod nab;
 mod report;
 mod runs;
+mod samples;
 mod score;
 mod vus;
 
@@ -14,5 +17,8 @@ mod vus;
 mod tests;
 
 pub use cli::{Args, run};
-pub use dataset::{Dataset, Label, read};
+pub use dataset::{Dataset, Label};
+pub use formats::{Format, read};
+pub use nab::Nab;
 pub use report::{Report, evaluate};
+pub use samples::{Rates, Samples};

@@ -33,6 +33,24 @@ pub enum QueryType {
     States,
 }
 
+impl QueryType {
+    /// Name in the saved form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Series => "series",
+            Self::Kpi => "kpi",
+            Self::Runs => "runs",
+            Self::Latest => "latest",
+            Self::DataQuality => "data_quality",
+            Self::Anomalies => "anomalies",
+            Self::Lots => "lots",
+            Self::States => "states",
+            Self::Golden => "golden",
+            Self::AbnormalRuns => "abnormal_runs",
+        }
+    }
+}
+
 /// A figure of a KPI query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -58,6 +76,10 @@ pub enum Kpi {
     ScrapUnits,
     /// Time-weighted mean temperature, degrees Celsius.
     MeanTemperature,
+    /// Running time of the machines over the time in which they are not switched off, 0 to 1.
+    Availability,
+    /// Time of the machines with a known state, hours.
+    MachineHours,
 }
 
 impl Kpi {
@@ -83,6 +105,8 @@ impl Kpi {
             Self::GoodUnits => "good_units",
             Self::ScrapUnits => "scrap_units",
             Self::MeanTemperature => "mean_temperature",
+            Self::Availability => "availability",
+            Self::MachineHours => "machine_hours",
         }
     }
 
@@ -96,9 +120,32 @@ impl Kpi {
         self.is_money() || matches!(self, Self::Co2 | Self::Co2PerGoodUnit | Self::Co2MarketBased)
     }
 
+    /// True for what is made of the states of machines.
+    pub fn needs_states(self) -> bool {
+        matches!(self, Self::Availability | Self::MachineHours)
+    }
+
+    /// True for what is made of the units of runs.
+    pub fn needs_units(self) -> bool {
+        match self {
+            Self::GoodUnits | Self::ScrapUnits => true,
+            Self::EnergyPerGoodUnit | Self::CostPerGoodUnit | Self::Co2PerGoodUnit => true,
+            Self::Energy | Self::Cost | Self::Co2 | Self::Co2MarketBased => false,
+            Self::MeanTemperature | Self::Availability | Self::MachineHours => false,
+        }
+    }
+
     /// True for amounts of money.
     pub fn is_money(self) -> bool {
         matches!(self, Self::Cost | Self::CostPerGoodUnit)
+    }
+
+    /// True for amounts, of which there can be none in a time.
+    pub fn is_amount(self) -> bool {
+        match self {
+            Self::GoodUnits | Self::ScrapUnits | Self::MachineHours => true,
+            other => other.is_balanced(),
+        }
     }
 
     /// True for what parts of a place add up to the place in.
@@ -129,6 +176,10 @@ pub enum GroupBy {
     Lot,
     /// By operator.
     Operator,
+    /// By shift, all days of a shift together.
+    Shift,
+    /// By state of the machine.
+    State,
 }
 
 impl GroupBy {
@@ -143,6 +194,8 @@ impl GroupBy {
             Self::Reference => "reference",
             Self::Lot => "lot",
             Self::Operator => "operator",
+            Self::Shift => "shift",
+            Self::State => "state",
         }
     }
 
@@ -174,7 +227,7 @@ pub enum Aggregate {
     Sum,
 }
 
-/// Shape of an answer about runs, data quality or anomalies.
+/// Shape of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
@@ -182,12 +235,13 @@ pub enum Format {
     /// One row a run, sensor or event, with its figures.
     #[default]
     Table,
-    /// Time, timeEnd, title, text and tags, as Grafana's annotations want them (runs, anomalies).
+    /// Time, timeEnd, title, text and tags, as Grafana's annotations want them (runs, states,
+    /// anomalies).
     Annotations,
     /// Only the silent sensors (data quality).
     Silent,
     /// One number for alert rules: 1 for a sensor that is silent, else 0 (data quality); the events of
-    /// a machine that are not over (anomalies).
+    /// a machine that are not over (anomalies); each figure of a table with its labels (KPIs, latest).
     Alert,
     /// How abnormal each machine, or each of its runs, was over time; 1 is the limit (anomalies,
     /// abnormal_runs).
@@ -239,6 +293,57 @@ pub enum LearnFrom {
     Best,
 }
 
+/// What stands in a bucket without data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum Fill {
+    /// Nothing: a gap.
+    #[default]
+    None,
+    /// The value before it.
+    Previous,
+    /// Zero; of amounts only.
+    Zero,
+}
+
+/// What figures are compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum Compare {
+    /// Nothing.
+    #[default]
+    None,
+    /// The time range before, of the same length.
+    Previous,
+    /// The same time range a day earlier on the plant's clock.
+    Day,
+    /// A week earlier.
+    Week,
+    /// A month earlier.
+    Month,
+    /// A year earlier.
+    Year,
+    /// Other lots, whenever they were made (KPI tables).
+    Lots,
+}
+
+impl Compare {
+    /// Words for what is compared with.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::None => "now",
+            Self::Previous => "previous period",
+            Self::Day => "a day earlier",
+            Self::Week => "a week earlier",
+            Self::Month => "a month earlier",
+            Self::Year => "a year earlier",
+            Self::Lots => "other lots",
+        }
+    }
+}
+
 /// Where to look. A list that is empty or holds `*` means all.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -256,7 +361,7 @@ pub struct Place {
     pub quantity: String,
 }
 
-/// What was being made. A list that is empty or holds `*` means all.
+/// What was being made, and when. A list that is empty or holds `*` means all.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(default)]
@@ -267,6 +372,82 @@ pub struct Context {
     pub lots: Vec<String>,
     /// Operator keys.
     pub operators: Vec<String>,
+    /// Shift keys (series, kpi).
+    pub shifts: Vec<String>,
+    /// States of machines: `running`, `idle`, `setup`, `stopped`, `off` (series, kpi).
+    pub states: Vec<String>,
+}
+
+/// What a rule is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum FilterKey {
+    /// Plants.
+    Plant,
+    /// Lines.
+    Line,
+    /// Machines.
+    Machine,
+    /// Sensors.
+    Sensor,
+    /// Quantities of sensors.
+    Quantity,
+    /// References.
+    Reference,
+    /// Lots.
+    Lot,
+    /// Operators.
+    Operator,
+    /// Shifts.
+    Shift,
+    /// States of machines.
+    State,
+}
+
+impl FilterKey {
+    /// Name in the saved form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plant => "plant",
+            Self::Line => "line",
+            Self::Machine => "machine",
+            Self::Sensor => "sensor",
+            Self::Quantity => "quantity",
+            Self::Reference => "reference",
+            Self::Lot => "lot",
+            Self::Operator => "operator",
+            Self::Shift => "shift",
+            Self::State => "state",
+        }
+    }
+}
+
+/// How a rule compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum FilterOp {
+    /// One of the values.
+    Is,
+    /// None of the values.
+    IsNot,
+    /// One of the values, as regular expressions, is found in it.
+    Matches,
+    /// None of them is.
+    MatchesNot,
+}
+
+/// A filter of a dashboard upon that of the query: both must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Rule {
+    /// What it is about.
+    pub key: FilterKey,
+    /// How it compares.
+    pub op: FilterOp,
+    /// What with; without any, everything passes.
+    pub values: Vec<String>,
 }
 
 /// One saved query.
@@ -292,7 +473,7 @@ pub struct SavedQuery {
     pub group_by: GroupBy,
     /// `auto`, `whole`, a width such as `5m`, or `hour`, `shift`, `day`, `week`, `month` of the plant.
     pub bucket: String,
-    /// Shape of an answer about runs, data quality or anomalies.
+    /// Shape of an answer (all but series and lots).
     pub format: Format,
     /// Days before the time range from which is learned what is usual (anomalies, golden,
     /// abnormal_runs); 0 is the default of 30.
@@ -309,6 +490,18 @@ pub struct SavedQuery {
     pub best_percent: u32,
     /// Number of lots that are the best, at least 5 (golden); 0: by share.
     pub best_lots: u32,
+    /// True: the least and the greatest reading of each bucket as a band around the mean (series).
+    pub extremes: bool,
+    /// What stands in a bucket without data (series, KPIs over time).
+    pub fill: Fill,
+    /// What figures are compared with (series, kpi).
+    pub compare: Compare,
+    /// Lots that are compared with, where `compare` is `lots`.
+    pub compare_lots: Vec<String>,
+    /// How many groups with the most of the first KPI are shown, the others as one (kpi); 0 is all.
+    pub top: u32,
+    /// Ad hoc filters of the dashboard.
+    pub filters: Vec<Rule>,
 }
 
 impl Default for SavedQuery {
@@ -330,6 +523,12 @@ impl Default for SavedQuery {
             learn_from: LearnFrom::default(),
             best_percent: 0,
             best_lots: 0,
+            extremes: false,
+            fill: Fill::default(),
+            compare: Compare::default(),
+            compare_lots: Vec::new(),
+            top: 0,
+            filters: Vec::new(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::super::memo::{Key, Memo};
-use super::super::{AnswerError, Source, raw};
+use super::super::{AnswerError, Source, machine_states, raw};
 use super::Times;
 use crate::analytics::modes::{Modes, modes};
 use crate::catalog::Sensor;
@@ -15,10 +15,8 @@ use crate::domain::{SensorKind, TimeRange};
 use crate::frame::Notice;
 use crate::plan::{Node, Run, Selection, Window, meters};
 use crate::sql::raw::Readings;
-use crate::sql::states::{self, State};
+use crate::sql::states::State;
 
-/// Most changes of state: a year of a hundred machines with five changes a day.
-const MAX_STATES: usize = 200_000;
 /// Most readings from which modes are found.
 const MOST_READINGS: usize = 6_000_000;
 /// Share of a run whose state must be known.
@@ -41,13 +39,7 @@ pub(super) async fn shares(
     let Ok(range) = TimeRange::new(times.learn.from(), times.shown.to()) else {
         return Ok(Idle { shares: vec![None; runs.len()], notices: Vec::new() });
     };
-    let machines: Vec<i32> = selection.machines.iter().map(|machine| machine.id).collect();
-    let statement = states::statement(machines, range, MAX_STATES + 1);
-    let rows = source.db.query(&statement.sql, statement.params).await?;
-    let states: Vec<State> = rows.iter().map(states::read).collect::<Result<_, _>>()?;
-    if states.len() > MAX_STATES {
-        return Err(AnswerError::TooManyStates(MAX_STATES));
-    }
+    let states = machine_states(source, selection, range).await?;
     let mut by_machine: BTreeMap<i32, Vec<&State>> = BTreeMap::new();
     for state in &states {
         by_machine.entry(state.machine).or_default().push(state);

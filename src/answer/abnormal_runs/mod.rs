@@ -21,7 +21,7 @@ use crate::analytics::abnormal::{FEWEST_RUNS, Feature, Features, Model, Refusal,
 use crate::domain::TimeRange;
 use crate::frame::{Frame, Notice};
 use crate::model::{self, Format, Query};
-use crate::plan::{Ask, Run, Selection};
+use crate::plan::{self, Ask, Run, Selection};
 use crate::sql;
 
 /// A run with its features and what is said about it.
@@ -130,6 +130,7 @@ async fn fetch_runs(
 fn is_asked(query: &Query, run: &Run, times: &Times) -> bool {
     let operator = run.operator.as_ref().map_or("", |operator| &operator.0);
     run.ended_at.is_some_and(|end| end > times.shown.from())
+        && plan::keeps(run, &query.context)
         && query.context.references.accepts(&run.reference)
         && query.context.lots.accepts(&run.lot)
         && query.context.operators.accepts(operator)

@@ -7,7 +7,7 @@ use super::stops;
 use crate::domain::TimeRange;
 use crate::figures::levels::{Level, levels};
 use crate::figures::walk;
-use crate::plan::{GoldenCurve, Grid, Made, Window};
+use crate::plan::{GoldenCurve, Grid, Made, Selection, Window};
 use crate::sql::raw::Readings;
 
 /// Most readings of one query: a sensor that sends every ten seconds during a year and a half.
@@ -26,6 +26,7 @@ pub(super) struct Read {
 /// Reads the windows of the curves in one statement.
 pub(super) async fn fetch(
     source: &Source<'_>,
+    selection: &Selection<'_>,
     all: &[Made],
     curves: &[GoldenCurve<'_>],
     windows: &[(usize, Window<'_>)],
@@ -40,7 +41,7 @@ pub(super) async fn fetch(
         return Err(AnswerError::TooMuchHistory { readings, most: MOST_READINGS });
     }
     let read = raw::fetch(source, &asked, MOST_READINGS).await?;
-    let stops = stops::fetch(source, &asked).await?;
+    let stops = stops::fetch(source, selection, &asked).await?;
     let mut cells = Vec::new();
     for (index, ((curve, window), readings)) in windows.iter().zip(&read.readings).enumerate() {
         let made = &all[curves[*curve].made];

@@ -119,7 +119,7 @@ pub(super) async fn answer(
         notices.push(Notice::Info(text.to_owned()));
         return Ok(nothing(&notices));
     }
-    let read = curves::fetch(source, &all, &curves, &windows, grid).await?;
+    let read = curves::fetch(source, selection, &all, &curves, &windows, grid).await?;
     let unit = crate::figures::levels::unit(curves[0].sensors[0]);
     let judged = judge(source, &all, &asked, &learned, curves, read.levels).await?;
     let quantity = sensors.first().map(|s| s.quantity.clone()).unwrap_or_default();
@@ -193,7 +193,9 @@ fn asked(
 ) -> Vec<usize> {
     let passes = |run: &Run| {
         let operator = run.operator.as_ref().map_or("", |operator| &operator.0);
-        query.context.lots.accepts(&run.lot) && query.context.operators.accepts(operator)
+        plan::keeps(run, &query.context)
+            && query.context.lots.accepts(&run.lot)
+            && query.context.operators.accepts(operator)
     };
     let inside = |made: &Made| {
         let own = || made.runs.iter().filter_map(|run| runs.get(*run));

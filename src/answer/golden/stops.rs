@@ -1,14 +1,10 @@
 //! Time in which machines were not running, by the states that they report.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::super::{AnswerError, Source};
+use super::super::{AnswerError, Source, machine_states};
 use crate::domain::TimeRange;
-use crate::plan::Window;
-use crate::sql::states::{self, State};
-
-/// Most changes of state: a year of a hundred machines with five changes a day.
-const MAX_STATES: usize = 200_000;
+use crate::plan::{Selection, Window};
 
 /// Stops by row id of the machine, in order of time.
 #[derive(Default)]
@@ -17,20 +13,15 @@ pub(super) struct Stops(BTreeMap<i32, Vec<TimeRange>>);
 /// The stops of the machines whose sensors are read.
 pub(super) async fn fetch(
     source: &Source<'_>,
+    selection: &Selection<'_>,
     windows: &[Window<'_>],
 ) -> Result<Stops, AnswerError> {
-    let machines: BTreeSet<i32> = windows.iter().filter_map(|w| w.sensor.machine).collect();
     let from = windows.iter().map(|w| w.range.from()).min();
     let to = windows.iter().map(|w| w.range.to()).max();
     let Some(range) = from.zip(to).and_then(|(from, to)| TimeRange::new(from, to).ok()) else {
         return Ok(Stops::default());
     };
-    let statement = states::statement(machines.into_iter().collect(), range, MAX_STATES + 1);
-    let rows = source.db.query(&statement.sql, statement.params).await?;
-    let states: Vec<State> = rows.iter().map(states::read).collect::<Result<_, _>>()?;
-    if states.len() > MAX_STATES {
-        return Err(AnswerError::TooManyStates(MAX_STATES));
-    }
+    let states = machine_states(source, selection, range).await?;
     let mut stops: BTreeMap<i32, Vec<TimeRange>> = BTreeMap::new();
     for state in states.iter().filter(|state| state.state != "running") {
         let stop = range.clip(state.started_at, state.ended_at);
