@@ -22,3 +22,4 @@ pub mod robust;
 pub mod rules;
 pub mod scale;
 pub mod settings;
+pub mod window;
