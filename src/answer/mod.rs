@@ -3,14 +3,17 @@
 //! parse -> resolve places -> resolve runs -> plan -> SQL -> figures -> frames. Knows nothing of
 //! gRPC; the same function answers panels, alert rules, Explore and resource calls.
 
+mod abnormal_runs;
 mod anomalies;
 pub mod choices;
 mod compare;
 mod data_quality;
 mod error;
+mod golden;
 mod kpi;
 mod latest;
 mod lots;
+mod memo;
 mod points;
 pub mod raw;
 mod runs;
@@ -91,6 +94,8 @@ async fn of_narrowed(
         QueryType::DataQuality => data_quality::answer(source, query, &selection, ask).await,
         QueryType::Anomalies => anomalies::answer(source, query, &selection, ask).await,
         QueryType::States => states::answer(source, query, &selection, ask).await,
+        QueryType::AbnormalRuns => abnormal_runs::answer(source, query, &selection, ask).await,
+        QueryType::Golden => golden::answer(source, query, &selection, ask).await,
     }
 }
 

@@ -26,6 +26,7 @@ import { summarize } from '../summary';
 import { aggregateWords, alignWords, bucketWords, formatWords, groupWords, kpiWords, queryTypeWords } from '../texts';
 import { LotwiseOptions, LotwiseQuery } from '../types';
 import { AnswerOptions } from './AnswerOptions';
+import { GoldenFrom } from './GoldenFrom';
 import { KeyPicker } from './KeyPicker';
 import { LimitInput } from './LimitInput';
 import { bucketOptions } from './options';
@@ -313,6 +314,9 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
             value={query.learningDays}
             onChange={(learningDays) => change({ ...query, learningDays })}
           />
+        )}
+        {uses(query.type, 'learnFrom') && (
+          <GoldenFrom id={id} query={query} onChange={(part) => change({ ...query, ...part })} />
         )}
         {uses(query.type, 'align') && (
           <>
