@@ -176,6 +176,9 @@ const COLUMNS = {
   operator: [t('Operator', 'Operario'), {}],
   energy: [t('Energy', 'Energía'), { unit: 'kwatth', decimals: 1, width: 110 }],
   energy_per_good_unit: [t('Energy/unit', 'Energía/unidad'), { unit: KWH_PER_UNIT, decimals: 4, width: 150 }],
+  'energy_per_good_unit (count)': [t('Runs', 'Fabricaciones'), { decimals: 0, width: 110 }],
+  'energy_per_good_unit (min)': [t('Least', 'Mínimo'), { unit: KWH_PER_UNIT, decimals: 4 }],
+  'energy_per_good_unit (max)': [t('Most', 'Máximo'), { unit: KWH_PER_UNIT, decimals: 4 }],
   cost: [t('Cost', 'Coste'), { decimals: 2, width: 100 }],
   cost_per_good_unit: [t('Cost/unit', 'Coste/unidad'), { decimals: 4, width: 140 }],
   co2: [t('CO₂', 'CO₂'), { unit: 'masskg', decimals: 1, width: 100 }],
@@ -288,24 +291,51 @@ function panel(type, title, description, targets, { defaults = {}, overrides = [
   };
 }
 
+/** How the change reads once it is renamed, in either language: Grafana matches the names that are shown. */
+const CHANGE = '^against the time before$|^frente al periodo anterior$';
+
 /** Only these fields, for panels that reduce what they are given. */
 const keep = (names) => [{ id: 'filterFieldsByName', options: { include: { names } } }];
 
 /** One figure: a field of a table with one row, or with `only`, a calculation over its rows. */
 export function stat(title, description, target, field, { defaults, options, only, ...rest } = {}) {
-  return panel('stat', title, description, target, {
+  // Beside the same time before, where the query compares: more is red, less is green, unless it says otherwise.
+  const compared = target.compare
+    ? [
+        override(`${field}_change`, {
+          text: t('against the time before', 'frente al periodo anterior'),
+          unit: 'percent',
+          decimals: 1,
+          color: { mode: 'thresholds' },
+          thresholds: target.compareGood === 'more' ? steps('red', [0, 'green']) : steps('green', [0, 'red']),
+        }),
+      ]
+    : [];
+  const { compareGood: _unsaved, ...query } = target;
+  const said = target.compare
+    ? t(
+        `${description.en} Below: the change against the time before, of the same length.`,
+        `${description.es} Debajo: el cambio frente al periodo anterior, de igual duración.`
+      )
+    : description;
+  return panel('stat', title, said, query, {
     defaults: { color: { mode: 'fixed', fixedColor: 'text' }, ...defaults },
+    overrides: compared,
     options: {
-      reduceOptions: { calcs: ['firstNotNull'], fields: `/^${field}$/`, values: false },
+      reduceOptions: {
+        calcs: ['firstNotNull'],
+        fields: target.compare ? `/^${field}(_change)?$|${CHANGE}/` : `/^${field}$/`,
+        values: false,
+      },
       colorMode: 'value',
       graphMode: 'none',
       textMode: 'value',
       justifyMode: 'center',
-      orientation: 'auto',
+      orientation: target.compare ? 'horizontal' : 'auto',
       wideLayout: true,
       showPercentChange: false,
       percentChangeColorMode: 'standard',
-      text: { valueSize: 36 },
+      text: { valueSize: target.compare ? 28 : 36 },
       ...options,
     },
     ...(only && { transformations: keep(only) }),
@@ -376,12 +406,12 @@ export function trend(title, description, targets, xField, { defaults, custom = 
   });
 }
 
-/** Rows; `columns(...)` says which. */
-export function table(title, description, target, shown, { defaults, options, ...rest } = {}) {
+/** Rows; `columns(...)` says which, after the transformations `before`. */
+export function table(title, description, target, shown, { defaults, options, before = [], ...rest } = {}) {
   return panel('table', title, description, target, {
     defaults: { ...defaults, custom: { align: 'auto', minWidth: 60 } },
     overrides: shown.overrides,
-    transformations: shown.transformations,
+    transformations: [...before, ...shown.transformations],
     options: { showHeader: true, cellHeight: 'sm', ...options },
     ...rest,
   });

@@ -19,3 +19,4 @@ pub mod robust;
 pub mod rules;
 pub mod scale;
 pub mod settings;
+pub mod window;

@@ -30,6 +30,7 @@ import { KeyPicker } from './KeyPicker';
 import { LimitInput } from './LimitInput';
 import { bucketOptions } from './options';
 import { QuantityPicker } from './QuantityPicker';
+import { QueryDetails } from './QueryDetails';
 import { Row } from './Row';
 import { TimeFilters } from './TimeFilters';
 
@@ -59,7 +60,7 @@ export interface Props extends QueryEditorProps<LotwiseDataSource, LotwiseQuery,
 const expand = (list: string[]) => expandList(list, getTemplateSrv());
 
 /** Edits one query by picking. Every change is saved and run at once. */
-export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, range, annotation }: Props) {
+export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, range, annotation, data }: Props) {
   const query = complete(annotation ? asAnnotation(saved) : saved);
   const { catalog } = datasource;
   const id = useId();
@@ -357,6 +358,7 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
       <Text element="p" color="secondary" variant="bodySmall">
         <span data-testid="lotwise-summary">{summarize(query)}</span>
       </Text>
+      <QueryDetails data={data} refId={query.refId} />
     </div>
   );
 }
