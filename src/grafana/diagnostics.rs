@@ -146,15 +146,17 @@ fn report(found: &Found) -> (pb::check_health_response::HealthStatus, String, se
     };
     let newest = contents.newest.map(|t| t.to_rfc3339_opts(SecondsFormat::Secs, true));
     let faulty = found.faulty.iter().map(|(host, why)| json!({"host": host, "error": why}));
-    let details = json!({
+    let mut details = json!({
         "databaseKind": found.kind.to_string(),
         "schemaVersion": found.version,
-        "readHosts": found.read_hosts,
-        "readHostsFaulty": faulty.collect::<Vec<_>>(),
         "plants": contents.plants,
         "sensors": contents.sensors,
         "newestReading": newest,
     });
+    if found.read_hosts > 0 {
+        details["readHosts"] = json!(found.read_hosts);
+        details["readHostsFaulty"] = faulty.collect();
+    }
     let mut message = format!(
         "Connected. {}, schema version {}, {} plants, {} sensors, {}.",
         found.kind,

@@ -21,8 +21,8 @@ async fn server(name: &str) -> Cluster {
     let mut conn: PgConnection = options.connect().await.expect("connect");
     sqlx::raw_sql(include_str!("../support/fixture.sql")).execute(&mut conn).await.expect("seed");
     sqlx::raw_sql(
-        "CREATE ROLE both LOGIN PASSWORD 'the same'; GRANT lotwise_reader TO both; \
-         GRANT CONNECT ON DATABASE postgres TO both",
+        "CREATE ROLE viewer LOGIN PASSWORD 'the same'; GRANT lotwise_reader TO viewer; \
+         GRANT CONNECT ON DATABASE postgres TO viewer",
     )
     .execute(&mut conn)
     .await
@@ -60,7 +60,7 @@ fn anew(source: &DataSource, points: u32) -> DataSource {
 async fn read_hosts_are_asked_first_and_others_answer_when_they_do_not() {
     let (primary, replica) = (server("primary").await, server("replica").await);
     let mut source = DataSource::of(&primary.url)
-        .set("user", json!("both"))
+        .set("user", json!("viewer"))
         .secret("password", "the same")
         .set("readHosts", json!([format!("127.0.0.1:{}", port(&replica))]));
     let plugin = Plugin::with(source.clone()).await;
