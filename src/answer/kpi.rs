@@ -52,7 +52,6 @@ pub(super) async fn answer(
     }
     let figures = figures::kpi(&plan, &runs, &sums.cells, ask.now);
     notices.extend(plan.notices.iter().cloned().map(Notice::Info));
-    notices.extend(sums.notice.clone());
     if figures.groups.iter().flatten().any(|f| f.provisional) {
         let text = "A run that is still open is part of these figures: they are provisional.";
         notices.push(Notice::Info(text.to_owned()));

@@ -40,7 +40,6 @@ pub(super) async fn answer(
     };
     let sums = sums::fetch(source, &plan.windows, &plan.edges, ends).await?;
     notices.extend(plan.notices.iter().cloned().map(Notice::Info));
-    notices.extend(sums.notice.clone());
     let begun = starts.partition_point(|start| *start < ask.now);
     let extremes = match query.extremes {
         true => figures::extremes(&plan, &sums.cells),

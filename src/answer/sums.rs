@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::{AnswerError, Source};
-use crate::frame::Notice;
+use crate::figures::walk::{self, Walk};
 use crate::plan::{self, Items, Window};
-use crate::sql::integrate::{self, Cell, Ends};
-use crate::sql::{Statement, whole_runs};
+use crate::sql::integrate::{Cell, Ends};
+use crate::sql::{Statement, items, whole_runs};
 
 /// Cells of the windows, with where they come from.
 #[derive(Debug, Default)]
@@ -23,8 +23,6 @@ pub(super) struct Sums {
     pub rows: f64,
     /// The statements for people.
     pub shown: String,
-    /// What the reader should know.
-    pub notice: Option<Notice>,
 }
 
 /// Reads them. Whole runs whose sums are kept come from there, the rest from hours or readings.
@@ -51,33 +49,15 @@ pub(super) async fn fetch(
         }
     }
     if !left.is_empty() {
-        let mut rest: Vec<Window<'_>> = left.iter().map(|&index| windows[index].clone()).collect();
-        let mut reading = plan::choose(&rest, edges);
-        let mut statement = None;
-        if let Some(from) = source.catalog.readings_from.filter(|from| reaches(&rest, *from)) {
-            let (moved, cuts) = plan::to_hours(&rest, edges, from);
-            let kept = |(index, window): (&usize, Option<Window<'_>>)| window.map(|_| *index);
-            let is_old = rest.iter().any(|w| w.range.from() < from);
-            left = left.iter().zip(moved.clone()).filter_map(kept).collect();
-            rest = moved.into_iter().flatten().collect();
-            reading.items = Items::Hours;
-            if is_old {
-                let at = from.to_rfc3339_opts(SecondsFormat::Secs, true);
-                let text = format!(
-                    "Readings before {at} are not kept: what begins or ends before it does so at the nearest full hour."
-                );
-                reading.reason = format!(
-                    "hours from rollups, because readings before {at} are not kept: edges before it are at the nearest full hour"
-                );
-                sums.notice = Some(Notice::Info(text));
-            }
-            statement = Some(integrate::statement_of_hours_since(&rest, &cuts, ends, from));
+        let rest: Vec<Window<'_>> = left.iter().map(|&index| windows[index].clone()).collect();
+        let reading = plan::choose(&rest, edges);
+        let mut cells = walked(source, &rest, edges, reading.items, ends, &mut sums.shown).await?;
+        for cell in &mut cells {
+            cell.window = left.get(cell.window).copied().unwrap_or(usize::MAX);
         }
-        let statement =
-            statement.unwrap_or_else(|| integrate::statement(&rest, edges, reading.items, ends));
-        for cell in read(source, statement, integrate::read, &mut sums.shown).await? {
-            let window = left.get(cell.window).copied().unwrap_or(usize::MAX);
-            sums.cells.push(Cell { window, ..cell });
+        match sums.cells.is_empty() {
+            true => sums.cells = cells,
+            false => sums.cells.extend(cells),
         }
         let name = match reading.items {
             Items::Readings => "readings",
@@ -91,12 +71,50 @@ pub(super) async fn fetch(
     Ok(sums)
 }
 
-/// Readings further apart than this across the time from which they are kept are not joined.
-const LONGEST_GAP: TimeDelta = TimeDelta::days(31);
+/// The cells of windows that share their edges, from readings or hours.
+async fn walked(
+    source: &Source<'_>,
+    windows: &[Window<'_>],
+    edges: &[DateTime<Utc>],
+    items: Items,
+    ends: Ends,
+    shown: &mut String,
+) -> Result<Vec<Cell>, AnswerError> {
+    let origin = edges.first().copied().unwrap_or_default();
+    let cuts = seconds(edges, origin);
+    let mut wanted = items::wanted(windows, edges, items, ends);
+    show(shown, &wanted.statement);
+    walk_each(source, &mut wanted, |_| (origin, &cuts)).await
+}
 
-/// Whether the neighbours of a window may be older than the readings that are kept.
-fn reaches(windows: &[Window<'_>], readings_from: DateTime<Utc>) -> bool {
-    windows.iter().any(|w| w.range.from() < readings_from + LONGEST_GAP)
+/// The cells of windows, each cut at the edges that `cuts` gives for it: the instant that they are
+/// counted from, and the edges in seconds since then. Rows are added up as they arrive.
+pub(super) async fn walk_each<'a>(
+    source: &Source<'_>,
+    wanted: &mut items::Wanted<'_>,
+    cuts: impl Fn(usize) -> (DateTime<Utc>, &'a Vec<f64>),
+) -> Result<Vec<Cell>, AnswerError> {
+    let params = std::mem::take(&mut wanted.statement.params);
+    let mut cells = Vec::new();
+    let each = |row: &tokio_postgres::Row| -> Result<(), AnswerError> {
+        let found = wanted.read(row, |window| cuts(window).0)?;
+        let (origin, edges) = cuts(found.window);
+        let [from, to] = [found.part.range.from(), found.part.range.to()].map(|t| since(t, origin));
+        let walk = Walk { window: found.window, sensor: found.part.sensor, from, to };
+        cells.extend(walk::cells(&walk, &found.items, edges));
+        Ok(())
+    };
+    source.db.each(&wanted.statement.sql, params, each).await?;
+    Ok(cells)
+}
+
+/// Edges in seconds since an origin.
+pub(super) fn seconds(edges: &[DateTime<Utc>], origin: DateTime<Utc>) -> Vec<f64> {
+    edges.iter().map(|edge| since(*edge, origin)).collect()
+}
+
+fn since(time: DateTime<Utc>, origin: DateTime<Utc>) -> f64 {
+    (time.timestamp_micros() - origin.timestamp_micros()) as f64 / 1e6
 }
 
 /// Adds the cells of windows that are kept; gives how many.
@@ -111,7 +129,20 @@ async fn kept(
     }
     let asked: Vec<Window<'_>> = uncut.iter().map(|(index, _)| windows[*index].clone()).collect();
     let mut shown = String::new();
-    let cells = read(source, whole_runs::statement(&asked), whole_runs::read, &mut shown).await?;
+    let many = whole_runs::are_many(&asked);
+    let cells = match many.then(|| whole_runs::by_sensor(&asked)).flatten() {
+        Some(mut by_sensor) => {
+            let Statement { sql, params, shown: text } = std::mem::take(&mut by_sensor.statement);
+            shown = text;
+            let mut cells = Vec::with_capacity(asked.len());
+            let each = |row: &tokio_postgres::Row| -> Result<(), AnswerError> {
+                Ok(by_sensor.read(row, &mut cells)?)
+            };
+            source.db.each(&sql, params, each).await?;
+            cells
+        }
+        None => read(source, whole_runs::statement(&asked), whole_runs::read, &mut shown).await?,
+    };
     let mut seen = HashSet::new();
     for cell in cells {
         // A window that is two runs comes twice.
@@ -132,10 +163,14 @@ async fn read(
     row: impl Fn(&tokio_postgres::Row) -> Result<Cell, crate::db::DbError>,
     shown: &mut String,
 ) -> Result<Vec<Cell>, AnswerError> {
+    show(shown, &statement);
+    let rows = source.db.query(&statement.sql, statement.params).await?;
+    Ok(rows.iter().map(row).collect::<Result<_, _>>()?)
+}
+
+fn show(shown: &mut String, statement: &Statement) {
     if !shown.is_empty() {
         shown.push_str(";\n\n");
     }
     shown.push_str(&statement.shown);
-    let rows = source.db.query(&statement.sql, statement.params).await?;
-    Ok(rows.iter().map(row).collect::<Result<_, _>>()?)
 }

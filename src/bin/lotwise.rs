@@ -1,4 +1,4 @@
-//! The command line: `lotwise migrate`, `ingest`, `key`, `mapping`, `rollup`, `retention`,
+//! The command line: `lotwise migrate`, `ingest`, `key`, `mapping`, `rollup`,
 //! `reader`, `columnstore`, `doctor`, `demo`, `replay`, `simulate`, `evaluate`.
 //!
 //! Reads the arguments and dispatches; each subcommand is a `run` function of its module.
@@ -25,7 +25,6 @@ enum Command {
     Key(keys::cli::Args),
     Mapping(mapping::cli::Args),
     Rollup(rollup::cli::Args),
-    Retention(rollup::retention::Args),
     Reader(reader::cli::Args),
     Columnstore(columnstore::cli::Args),
     Doctor(doctor::Args),
@@ -46,7 +45,6 @@ async fn main() -> anyhow::Result<()> {
         Command::Mapping(args) => mapping::cli::run(args).await,
         Command::Rollup(args) => rollup::cli::run(args).await,
         Command::Columnstore(args) => columnstore::cli::run(args).await,
-        Command::Retention(args) => rollup::retention::run(args).await,
         Command::Reader(args) => reader::cli::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Demo(args) => demo::run(args).await,

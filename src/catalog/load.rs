@@ -12,7 +12,6 @@ const MACHINES: &str =
     "SELECT id, plant_id, line_id, key, name FROM lotwise.machine ORDER BY key, plant_id";
 const SENSORS: &str = "SELECT id, plant_id, line_id, machine_id, key, name, quantity, unit, kind, \
      interval_s, max_gap_s, rollover, parent_sensor_id FROM lotwise.sensor ORDER BY key, plant_id";
-const READINGS_FROM: &str = "SELECT readings_from FROM lotwise.rollup_state";
 const SHIFTS: &str =
     "SELECT plant_id, key, name, starts_at FROM lotwise.shift ORDER BY plant_id, starts_at";
 
@@ -25,9 +24,6 @@ const SHIFTS: &str =
 pub async fn load(db: &Db, plants: &[String], lines: &[String]) -> Result<Catalog, DbError> {
     let in_scope = |scope: &[String], key: &str| scope.is_empty() || scope.iter().any(|s| s == key);
     let mut catalog = Catalog { lines_only: !lines.is_empty(), ..Catalog::default() };
-    for row in db.fetch(READINGS_FROM).await? {
-        catalog.readings_from = column(&row, 0)?;
-    }
     for row in db.fetch(PLANTS).await? {
         let key: String = column(&row, 1)?;
         let zone: String = column(&row, 3)?;

@@ -6,7 +6,6 @@
 
 mod load;
 
-use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::{Calendar, SensorKind};
@@ -84,8 +83,6 @@ pub struct Catalog {
     pub sensors: Vec<Sensor>,
     /// True when the scope names lines, so that there may be others which must not show.
     pub lines_only: bool,
-    /// Before this time there are rollups, but no readings any more.
-    pub readings_from: Option<DateTime<Utc>>,
 }
 
 impl Catalog {

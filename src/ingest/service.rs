@@ -69,10 +69,6 @@ pub struct Args {
     /// How often rollups are brought up to date, in seconds; 0: not by this process
     #[arg(long, env = "LOTWISE_ROLLUP_SECONDS", default_value_t = 10)]
     pub rollup_seconds: u64,
-    /// Drop raw readings older than this, once their rollups are final: 400d, or none; older ones
-    /// that arrive go to quarantine
-    #[arg(long, env = "LOTWISE_KEEP_READINGS", value_name = "TIME", default_value = "none", value_parser = parse_keep)]
-    pub keep_readings: Window,
     /// Form of the log on standard error
     #[arg(long, env = "LOTWISE_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
@@ -117,17 +113,7 @@ impl LimitArgs {
             requests: request_rate,
             burst_s: burst,
             registration: None,
-            ..Limits::default()
         }
-    }
-}
-
-/// Readings of the last week are never dropped.
-fn parse_keep(text: &str) -> Result<Window, String> {
-    let window = Window::parse(text)?;
-    match window.seconds() < 8.0 * 86_400.0 {
-        true => Err("shorter than 8d: readings of the last week are never dropped".to_owned()),
-        false => Ok(window),
     }
 }
 
@@ -169,8 +155,7 @@ pub async fn serve(
     let draining = spool.clone().map(|spool| Draining::start(spool, direct));
     let rollups = (args.rollup_seconds > 0).then(|| {
         let every = Duration::from_secs(args.rollup_seconds);
-        let keep = Duration::try_from_secs_f64(args.keep_readings.seconds()).ok();
-        tokio::spawn(rollup::worker::keep(args.database_url.clone(), every, keep))
+        tokio::spawn(rollup::worker::keep(args.database_url.clone(), every))
     });
     let freshness =
         tokio::spawn(app.freshness.clone().follow(pool.clone(), args.metrics_sensors.into()));
@@ -299,11 +284,7 @@ fn parts(args: &Args) -> anyhow::Result<Parts> {
     let direct = Direct::new(pool.clone(), directory, writer.clone(), freshness.clone());
     let spool = args.spool.dir.clone().map(|dir| Spool::open(dir, &args.spool)).transpose()?;
     let believed = Duration::from_secs(args.key_cache_seconds);
-    let mut keys = Keys::new(
-        pool.clone(),
-        believed,
-        Limits { kept: args.keep_readings, ..args.limits.limits() },
-    );
+    let mut keys = Keys::new(pool.clone(), believed, args.limits.limits());
     let mut mappings = Mappings::new(pool.clone());
     let mut grace = None;
     if let Some(spool) = &spool {

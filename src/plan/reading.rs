@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::Window;
 use crate::domain::TimeRange;
@@ -69,27 +69,6 @@ pub fn uncut(windows: &[Window<'_>], edges: &[DateTime<Utc>]) -> Vec<(usize, usi
     windows.iter().enumerate().filter_map(of).collect()
 }
 
-/// Windows and edges for the time before `from`, where only hours are left: what lies before it is
-/// moved to the nearest full hour, windows and edges alike, so that parts still add up. A window
-/// that is left with nothing is none.
-pub fn to_hours<'a>(
-    windows: &[Window<'a>],
-    edges: &[DateTime<Utc>],
-    from: DateTime<Utc>,
-) -> (Vec<Option<Window<'a>>>, Vec<DateTime<Utc>>) {
-    let moved = |t: DateTime<Utc>| match t < from {
-        true => (t + HALF).duration_trunc(HALF * 2).unwrap_or(t),
-        false => t,
-    };
-    let window = |w: &Window<'a>| {
-        let range = TimeRange::new(moved(w.range.from()), moved(w.range.to())).ok()?;
-        Some(Window { sensor: w.sensor, range })
-    };
-    (windows.iter().map(window).collect(), edges.iter().map(|e| moved(*e)).collect())
-}
-
-const HALF: TimeDelta = TimeDelta::minutes(30);
-
 fn whole_hours(range: TimeRange) -> f64 {
     let up = (epoch_seconds(range.from()) / 3_600.0).ceil();
     let down = (epoch_seconds(range.to()) / 3_600.0).floor();
@@ -144,24 +123,6 @@ mod tests {
         assert_eq!((narrow.items, narrow.rows), (Items::Readings, 43_182.0));
         assert_eq!(choose(&window(&minutely, 30, 200), 60).items, Items::Readings);
         assert_eq!(choose(&window(&hourly, 30, 43_210), 60).items, Items::Readings);
-    }
-
-    #[test]
-    fn before_the_readings_everything_is_at_a_full_hour() {
-        let sensor = sensor(60.0);
-        let windows = [(10, 130), (100, 110), (80, 100), (170, 250), (185, 200)]
-            .map(|(a, b)| window(&sensor, a, b));
-        let (moved, edges) = to_hours(&windows, &[at(20), at(95), at(180), at(200)], at(180));
-        let minutes = |t: DateTime<Utc>| t.timestamp() / 60;
-        let ranges: Vec<_> = moved
-            .iter()
-            .map(|w| w.as_ref().map(|w| (minutes(w.range.from()), minutes(w.range.to()))))
-            .collect();
-        assert_eq!(
-            ranges,
-            [Some((0, 120)), None, Some((60, 120)), Some((180, 250)), Some((185, 200))]
-        );
-        assert_eq!(edges, [at(0), at(120), at(180), at(200)]);
     }
 
     #[test]

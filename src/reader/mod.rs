@@ -1,5 +1,5 @@
 //! Which plants and lines a login of the database may read: the second wall behind a data source's
-//! own scope, kept by PostgreSQL (row-level security, `migrations/0008_reader_scopes.sql`).
+//! own scope, kept by PostgreSQL (row-level security, `migrations/0009_reader_scopes.sql`).
 //!
 //! Run by the owner role. Must not know the plugin: a login that is held to some plants is so for
 //! whatever statement it sends.

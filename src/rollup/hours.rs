@@ -164,9 +164,8 @@ fn hours_in(lo: DateTime<Utc>, hi: DateTime<Utc>) -> u64 {
 
 /// Marks in an order in which neighbouring hours of a sensor follow each other.
 const MARKS: &str =
-    "SELECT d.ctid::text AS id, d.plant_id, d.sensor_id, d.hour, x.interval_s, x.built_until,
-        coalesce(d.hour < m.readings_from, false) AS is_dropped
-    FROM rollup_dirty d CROSS JOIN rollup_state m LEFT JOIN rollup_sensor x USING (plant_id, sensor_id)
+    "SELECT d.ctid::text AS id, d.plant_id, d.sensor_id, d.hour, x.interval_s, x.built_until
+    FROM rollup_dirty d LEFT JOIN rollup_sensor x USING (plant_id, sensor_id)
     ORDER BY d.plant_id, d.sensor_id, d.hour LIMIT 5000";
 
 /// By their place in the table, which no other process changes: marks are only added and, here,
@@ -201,8 +200,6 @@ struct Mark {
     /// None for a sensor that is not known any more.
     interval_s: Option<f64>,
     built_until: Option<DateTime<Utc>>,
-    /// Its readings are not there any more.
-    is_dropped: bool,
 }
 
 fn first_affordable(marks: &[Mark]) -> &[Mark] {
@@ -215,12 +212,10 @@ fn first_affordable(marks: &[Mark]) -> &[Mark] {
     &marks[..end.unwrap_or(marks.len()).max(1).min(marks.len())]
 }
 
-/// The marked hours that are made already and can be made again, neighbours joined. The others are made when it is time.
+/// The marked hours that are made already, neighbours joined. The others are made when it is time.
 fn spans(marks: &[Mark]) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
-    for mark in
-        marks.iter().filter(|m| !m.is_dropped && m.built_until.is_some_and(|until| m.hour < until))
-    {
+    for mark in marks.iter().filter(|m| m.built_until.is_some_and(|until| m.hour < until)) {
         let (plant, sensor, lo) = (mark.plant_id, mark.sensor_id, mark.hour);
         let hi = lo + TimeDelta::hours(1);
         match spans.last_mut() {
@@ -248,8 +243,7 @@ mod tests {
 
     fn mark(sensor_id: i32, n: i64, interval_s: f64) -> Mark {
         let (interval_s, built_until) = (Some(interval_s), Some(hour(100)));
-        let (id, hour, is_dropped) = (String::new(), hour(n), false);
-        Mark { id, plant_id: 1, sensor_id, hour, interval_s, built_until, is_dropped }
+        Mark { id: String::new(), plant_id: 1, sensor_id, hour: hour(n), interval_s, built_until }
     }
 
     #[test]

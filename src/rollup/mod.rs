@@ -46,7 +46,6 @@ mod hours;
 mod lock;
 mod mark;
 pub mod rebuild;
-pub mod retention;
 mod runs;
 mod sensors;
 pub mod worker;

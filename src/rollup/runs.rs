@@ -157,7 +157,7 @@ static STORE: LazyLock<String> = LazyLock::new(|| {
             coalesce(c.covered_s, 0), coalesce(c.n, 0), coalesce(c.total, 0), c.low, c.high,
             tstzrange(date_bin('1 hour', d.since, 'epoch'), date_bin('1 hour', d.until, 'epoch') + interval '1 hour')
         FROM dep d LEFT JOIN cell c ON c.win = d.nr - 1
-        WHERE d.until < d.built_until AND (d.since >= (SELECT readings_from FROM rollup_state)) IS NOT FALSE
+        WHERE d.until < d.built_until
         ON CONFLICT DO NOTHING
         RETURNING run_id",
         integrate::text(Items::Readings, Ends::Omit)
@@ -233,7 +233,6 @@ const KEPT: &str =
         w.started_at, w.ended_at
     FROM rollup_run w JOIN rollup_sensor x USING (plant_id, sensor_id)
     WHERE w.plant_id = $1 AND w.sensor_id = $2 AND w.started_at >= $3 AND w.ended_at <= $4
-        AND (lower(w.depends_on) >= (SELECT readings_from FROM rollup_state)) IS NOT FALSE
     ORDER BY w.started_at, w.run_id";
 
 /// The sums of a sensor that are kept, within hours.

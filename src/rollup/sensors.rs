@@ -30,13 +30,10 @@ const CHANGE: &str = "
         RETURNING x.plant_id, x.sensor_id),
     marked AS (
         INSERT INTO rollup_dirty (plant_id, sensor_id, hour)
-        SELECT plant_id, sensor_id, hour FROM rollup_hour JOIN changed USING (plant_id, sensor_id)
-        WHERE (hour >= (SELECT readings_from FROM rollup_state)) IS NOT FALSE),
+        SELECT plant_id, sensor_id, hour FROM rollup_hour JOIN changed USING (plant_id, sensor_id)),
     gone AS (
         DELETE FROM rollup_run w USING changed c
-        WHERE w.plant_id = c.plant_id AND w.sensor_id = c.sensor_id
-            AND (lower(w.depends_on) >= (SELECT readings_from FROM rollup_state)) IS NOT FALSE
-        RETURNING w.run_id)
+        WHERE w.plant_id = c.plant_id AND w.sensor_id = c.sensor_id RETURNING w.run_id)
     UPDATE rollup_run_done d SET again = true FROM (SELECT DISTINCT run_id FROM gone) g WHERE d.run_id = g.run_id";
 
 /// Takes over new sensors and new rules from the table of sensors.

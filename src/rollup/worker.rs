@@ -1,10 +1,10 @@
 //! Keeps the rollups up to date while `lotwise ingest` runs.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sqlx::postgres::PgConnection;
 
-use super::{Refreshed, connect, retention, step, try_lock};
+use super::{Refreshed, connect, step, try_lock};
 
 /// Hours of sensors that are marked and not recomputed yet, at most 100,000.
 pub const DIRTY: &str = "lotwise_rollup_dirty_hours";
@@ -45,13 +45,12 @@ pub async fn status(conn: &mut PgConnection) -> sqlx::Result<Status> {
 }
 
 /// Refreshes at every interval, in this process or, while that has the lock, in another one. Never
-/// returns; a database that does not answer is tried again. Readings older than `readings` are
-/// dropped once an hour, as far as their rollups are final.
-pub async fn keep(url: String, every: Duration, readings: Option<Duration>) {
+/// returns; a database that does not answer is tried again.
+pub async fn keep(url: String, every: Duration) {
     describe_metrics();
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut worker = Worker { url, conn: None, failing: false, readings, dropped: None };
+    let mut worker = Worker { url, conn: None, failing: false };
     loop {
         ticks.tick().await;
         match worker.tick().await {
@@ -73,13 +72,7 @@ struct Worker {
     /// There while this process has the lock.
     conn: Option<PgConnection>,
     failing: bool,
-    /// How long readings are kept.
-    readings: Option<Duration>,
-    /// When it was last tried to drop some.
-    dropped: Option<Instant>,
 }
-
-const RETENTION_EVERY: Duration = Duration::from_secs(3_600);
 
 impl Worker {
     async fn tick(&mut self) -> sqlx::Result<()> {
@@ -104,11 +97,6 @@ impl Worker {
             );
             metrics::counter!(HOURS).increment(built + settled);
             measure(conn).await?;
-        }
-        let is_due = self.dropped.is_none_or(|at| at.elapsed() >= RETENTION_EVERY);
-        if let Some(readings) = self.readings.filter(|_| is_due) {
-            self.dropped = Some(Instant::now());
-            retention::keep_to(conn, readings).await?;
         }
         Ok(())
     }

@@ -126,21 +126,6 @@ pub fn statement(
     Statement::new(text(items, ends), params, &note)
 }
 
-/// As [`statement`] of hours, where readings before `since` are not there any more: the neighbours
-/// of windows are then the last reading of the hour before and the first one of the hour after, as
-/// rollups have them. Edges before `since` must be full hours.
-pub fn statement_of_hours_since(
-    windows: &[Window<'_>],
-    edges: &[DateTime<Utc>],
-    ends: Ends,
-    since: DateTime<Utc>,
-) -> Statement {
-    let mut statement = statement(windows, edges, Items::Hours, ends);
-    statement.params.push(Box::new(since) as Param);
-    let note = format!("{} windows, {} buckets", windows.len(), edges.len().saturating_sub(1));
-    Statement::new(text::text_of_hours_since(ends), statement.params, &note)
-}
-
 /// The hours that an edge cuts.
 pub(crate) fn cut_hours(edges: &[DateTime<Utc>]) -> Vec<DateTime<Utc>> {
     let hour = TimeDelta::hours(1);

@@ -2,6 +2,7 @@
 //!
 //! They fail, and do not skip, without the two servers: `scripts/test` starts them.
 
+mod abnormal_runs;
 mod anomalies;
 mod answers;
 mod columnstore;
@@ -12,17 +13,15 @@ mod demo;
 mod doctor;
 mod errors;
 mod gateways;
+mod golden;
 mod ingest;
-mod injection;
 mod options;
 mod oracle;
 mod plans;
 mod raw;
 mod reader;
 mod replay;
-mod retention;
 mod rollup;
-mod saved;
 mod schema;
 #[allow(dead_code, reason = "the modules that use the rest follow")]
 mod support;

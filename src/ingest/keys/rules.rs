@@ -24,12 +24,6 @@ impl Window {
     /// No limit.
     pub const UNLIMITED: Self = Self(f64::INFINITY);
 
-    /// The shorter of two.
-    #[must_use]
-    pub fn shorter(self, other: Self) -> Self {
-        Self(self.0.min(other.0))
-    }
-
     /// A window of whole seconds.
     pub const fn of_seconds(seconds: u32) -> Self {
         Self(seconds as f64)
@@ -162,8 +156,6 @@ pub struct Limits {
     pub future_window: Window,
     /// How far back it may be.
     pub past_window: Window,
-    /// How long readings are kept: older ones are too old, whatever the key says.
-    pub kept: Window,
     /// Most readings a second.
     pub readings: Rate,
     /// Most requests a second.
@@ -181,7 +173,6 @@ impl Default for Limits {
         Self {
             future_window: Window::of_seconds(15 * 60),
             past_window: Window::UNLIMITED,
-            kept: Window::UNLIMITED,
             readings: Rate::UNLIMITED,
             requests: Rate::UNLIMITED,
             burst_s: 10.0,
@@ -195,8 +186,7 @@ impl Rules {
     pub fn over(&self, service: &Limits) -> Limits {
         Limits {
             future_window: self.future_window.unwrap_or(service.future_window),
-            past_window: self.past_window.unwrap_or(service.past_window).shorter(service.kept),
-            kept: service.kept,
+            past_window: self.past_window.unwrap_or(service.past_window),
             readings: self.readings.unwrap_or(service.readings),
             requests: self.requests.unwrap_or(service.requests),
             burst_s: self.burst_s.unwrap_or(service.burst_s),

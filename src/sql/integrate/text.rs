@@ -82,7 +82,7 @@ const HOURS: &str = concat!(
   CROSS JOIN LATERAL (
     SELECT coalesce(range_agg(tstzrange(x.hour, x.hour + interval '1 hour')), '{}') AS marked FROM (
       SELECT d.hour FROM lotwise.rollup_dirty d
-      WHERE d.plant_id = w.plant_id AND d.sensor_id = w.sensor_id AND d.hour >= e.h0 AND d.hour < e.h1$MARKS
+      WHERE d.plant_id = w.plant_id AND d.sensor_id = w.sensor_id AND d.hour >= e.h0 AND d.hour < e.h1
       UNION ALL SELECT c.hour FROM unnest($12::timestamptz[]) AS c(hour) WHERE c.hour >= e.h0 AND c.hour < e.h1
     ) x
   ) m
@@ -97,7 +97,12 @@ const HOURS: &str = concat!(
     counted!("y.last_v"),
     " AS lv, y.n, y.rest_sum, y.rest_min, y.rest_max, y.covered_s, y.total
       FROM (
-$BEFORE
+        (SELECT r.time AS first_t, r.value AS first_v, r.time AS last_t, r.value AS last_v, 1 AS n,
+           0::float8 AS rest_sum, NULL::float8 AS rest_min, NULL::float8 AS rest_max,
+           0::float8 AS covered_s, NULL::float8 AS total
+         FROM reading r
+         WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time < w.ta AND r.time >= w.lo
+         ORDER BY r.time DESC LIMIT 1)
         UNION ALL
         (SELECT r.time, r.value, r.time, r.value, 1, 0, NULL, NULL, 0, NULL
          FROM (
@@ -115,51 +120,15 @@ $BEFORE
            AND NOT w.marked @> h.hour
          OFFSET 0)
         UNION ALL
-$AFTER
+        (SELECT r.time, r.value, r.time, r.value, 1, 0, NULL, NULL, 0, NULL FROM reading r
+         WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time >= w.tb AND r.time <= w.hi
+         ORDER BY r.time LIMIT 1)
       ) y
     ) p
     WINDOW o AS (ORDER BY p.t)
   ) x
 )"
 );
-
-/// The reading before a window, and the one after it.
-const BEFORE: &str = "        (SELECT r.time AS first_t, r.value AS first_v, r.time AS last_t, r.value AS last_v, 1 AS n,
-           0::float8 AS rest_sum, NULL::float8 AS rest_min, NULL::float8 AS rest_max,
-           0::float8 AS covered_s, NULL::float8 AS total
-         FROM reading r
-         WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time < w.ta AND r.time >= w.lo
-         ORDER BY r.time DESC LIMIT 1)";
-
-const AFTER: &str = "        (SELECT r.time, r.value, r.time, r.value, 1, 0, NULL, NULL, 0, NULL FROM reading r
-         WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time >= w.tb AND r.time <= w.hi
-         ORDER BY r.time LIMIT 1)";
-
-/// The same where there are hours only before $13: the nearer one of a reading and of an hour's.
-const BEFORE_SINCE: &str = "        (SELECT z.t AS first_t, z.v AS first_v, z.t AS last_t, z.v AS last_v, 1 AS n,
-           0::float8 AS rest_sum, NULL::float8 AS rest_min, NULL::float8 AS rest_max,
-           0::float8 AS covered_s, NULL::float8 AS total
-         FROM (
-           (SELECT r.time AS t, r.value AS v FROM reading r
-            WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time < w.ta AND r.time >= w.lo AND r.time >= $13
-            ORDER BY r.time DESC LIMIT 1)
-           UNION ALL
-           (SELECT h.last_t, h.last_v FROM lotwise.rollup_hour h
-            WHERE h.plant_id = w.plant_id AND h.sensor_id = w.sensor_id AND h.hour < w.ta AND h.hour < $13
-              AND h.hour >= date_bin('1 hour', w.lo, 'epoch') AND h.last_t < w.ta AND h.last_t >= w.lo
-            ORDER BY h.hour DESC LIMIT 1)
-         ) z ORDER BY z.t DESC LIMIT 1)";
-
-const AFTER_SINCE: &str = "        (SELECT z.t, z.v, z.t, z.v, 1, 0, NULL, NULL, 0, NULL FROM (
-           (SELECT r.time AS t, r.value AS v FROM reading r
-            WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time >= w.tb AND r.time <= w.hi AND r.time >= $13
-            ORDER BY r.time LIMIT 1)
-           UNION ALL
-           (SELECT h.first_t, h.first_v FROM lotwise.rollup_hour h
-            WHERE h.plant_id = w.plant_id AND h.sensor_id = w.sensor_id AND h.hour >= w.tb AND h.hour < $13
-              AND h.first_t <= w.hi
-            ORDER BY h.hour LIMIT 1)
-         ) z ORDER BY z.t LIMIT 1)";
 
 /// Segments between items, clipped to window and buckets. `$LT` and `$LV` are an item's last reading.
 const PARTS: &str = "\
@@ -240,18 +209,6 @@ const BOTH_ENDS: &str = "min(ARRAY[t, v]) FILTER (WHERE counted) AS earliest, \
 
 /// The text for a source of items.
 pub(super) fn text(items: Items, ends: Ends) -> String {
-    template(items, ends).replace("$BEFORE", BEFORE).replace("$AFTER", AFTER).replace("$MARKS", "")
-}
-
-/// The text for hours, of which those before $13 have no readings any more.
-pub(super) fn text_of_hours_since(ends: Ends) -> String {
-    template(Items::Hours, ends)
-        .replace("$BEFORE", BEFORE_SINCE)
-        .replace("$AFTER", AFTER_SINCE)
-        .replace("$MARKS", " AND d.hour >= $13")
-}
-
-fn template(items: Items, ends: Ends) -> String {
     let (read, sum, last, lt, lv) = match items {
         Items::Readings => (READINGS, SUM_OF_READINGS, "", "t", "v"),
         Items::Hours => (HOURS, SUM_OF_HOURS, "lv,", "lt", "lv"),

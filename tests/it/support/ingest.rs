@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lotwise::ingest::keys::rules::{Rules, Window};
+use lotwise::ingest::keys::rules::Rules;
 use lotwise::ingest::keys::store::{self, NewKey};
 use lotwise::ingest::keys::{Scope, Secret};
 use lotwise::ingest::service::{self, Args, LimitArgs};
@@ -235,7 +235,6 @@ async fn serve(db: &TestDb, change: impl FnOnce(&mut Args)) -> Running {
         metrics_listen: None,
         metrics_sensors: 5_000,
         rollup_seconds: 0,
-        keep_readings: Window::UNLIMITED,
         spool: lotwise::ingest::spool::Settings::default(),
         log_format: LogFormat::Text,
     };
