@@ -328,7 +328,9 @@ mod tests {
             };
             let sums = |from: f64, to: f64, edges: &[f64]| {
                 let walk = Walk { window: 0, sensor: &sensor, from, to };
-                cells(&walk, &readings, edges).iter().fold([0.0; 5], |all, c| {
+                let items: Vec<Item> =
+                    readings.iter().map(|(t, v)| Item::reading(*t, *v)).collect();
+                cells(&walk, &items, edges).iter().fold([0.0; 5], |all, c| {
                     let part = [c.integral, c.amount.unwrap_or(0.0), c.covered_s, c.sum, c.count as f64];
                     std::array::from_fn(|i| all[i] + part[i])
                 })
