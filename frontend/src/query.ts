@@ -21,6 +21,8 @@ export const MODEL_DEFAULTS: LotwiseModel = {
   limit: 0,
   align: 'elapsed',
   lastLots: 0,
+  baseline: { from: '', to: '', drivers: [], alertOn: 'drift' },
+  spc: { subject: 'run', chart: 'individuals', rules: 'nelson' },
 };
 
 /** What a new panel asks: something that every plant with a meter can answer. */
@@ -30,7 +32,7 @@ export const NEW_QUERY: LotwiseModel = { ...MODEL_DEFAULTS, kpis: ['energy'], gr
 export const NEW_ANNOTATION: LotwiseModel = { ...MODEL_DEFAULTS, type: 'runs', format: 'annotations' };
 
 /** The query types that can be shown as marked regions; others become runs. */
-export const ANNOTATION_TYPES: readonly QueryType[] = ['runs', 'anomalies'];
+export const ANNOTATION_TYPES: readonly QueryType[] = ['runs', 'anomalies', 'spc'];
 
 /** The query of an annotation: one of those types, as regions. */
 export function asAnnotation(query: LotwiseQuery): LotwiseQuery {
@@ -39,7 +41,17 @@ export function asAnnotation(query: LotwiseQuery): LotwiseQuery {
 }
 
 /** The query types, in the order in which they are offered. */
-export const QUERY_TYPES: readonly QueryType[] = ['series', 'kpi', 'lots', 'runs', 'latest', 'data_quality', 'anomalies'];
+export const QUERY_TYPES: readonly QueryType[] = [
+  'series',
+  'kpi',
+  'lots',
+  'runs',
+  'latest',
+  'data_quality',
+  'anomalies',
+  'baseline',
+  'spc',
+];
 
 /** Parts of a query that only some query types use. */
 export type QueryPart =
@@ -53,6 +65,8 @@ export type QueryPart =
   | 'format'
   | 'limit'
   | 'align'
+  | 'baseline'
+  | 'spc'
   | 'learningDays';
 
 const PARTS: Record<QueryType, readonly QueryPart[]> = {
@@ -63,6 +77,20 @@ const PARTS: Record<QueryType, readonly QueryPart[]> = {
   latest: ['sensors', 'quantity', 'limit'],
   data_quality: ['sensors', 'quantity', 'format', 'limit'],
   anomalies: ['sensors', 'quantity', 'context', 'format', 'learningDays', 'limit'],
+  baseline: ['groupBy', 'bucket', 'format', 'baseline', 'learningDays', 'limit'],
+  spc: [
+    'sensors',
+    'quantity',
+    'context',
+    'kpis',
+    'bucket',
+    'aggregate',
+    'format',
+    'spc',
+    'baseline',
+    'learningDays',
+    'limit',
+  ],
 };
 
 const GROUPS: readonly GroupBy[] = ['none', 'plant', 'line', 'machine', 'sensor', 'reference', 'lot', 'operator'];
@@ -79,6 +107,10 @@ export function groupings(type: QueryType): readonly GroupBy[] {
       return GROUPS.filter((group) => group !== 'sensor');
     case 'lots':
       return ['none', 'line', 'machine', 'sensor'];
+    case 'spc':
+      return ['none'];
+    case 'baseline':
+      return ['none', 'plant', 'line', 'machine'];
     default:
       return GROUPS;
   }
@@ -91,6 +123,10 @@ export function formats(type: QueryType): readonly Format[] {
       return ['table', 'silent', 'alert'];
     case 'anomalies':
       return ['table', 'annotations', 'score', 'alert'];
+    case 'baseline':
+      return ['table', 'series', 'model', 'alert'];
+    case 'spc':
+      return ['table', 'series', 'annotations', 'alert'];
     default:
       return ['table', 'annotations'];
   }
@@ -98,12 +134,14 @@ export function formats(type: QueryType): readonly Format[] {
 
 /** Fills what a saved query leaves out. Saved values always win; nothing is migrated here. */
 export function complete(query: LotwiseQuery): CompleteQuery {
-  const { place, context, ...rest } = query;
+  const { place, context, baseline, spc, ...rest } = query;
   return {
     ...MODEL_DEFAULTS,
     ...rest,
     place: { ...MODEL_DEFAULTS.place, ...place },
     context: { ...MODEL_DEFAULTS.context, ...context },
+    baseline: { ...MODEL_DEFAULTS.baseline, ...baseline },
+    spc: { ...MODEL_DEFAULTS.spc, ...spc },
   };
 }
 

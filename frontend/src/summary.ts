@@ -108,6 +108,10 @@ export function summarize(query: CompleteQuery): string {
       return query.format === 'score'
         ? t('summary.anomaly-score', 'How abnormal {{quantity}} of each machine was, {{where}}.', values)
         : t('summary.anomalies', 'What was abnormal in {{quantity}}, what it cost, and why, {{where}}.', values);
+    case 'spc':
+      return t('summary.spc', 'Control charts against the limits of the baseline period, {{where}}.', values);
+    case 'baseline':
+      return t('summary.baseline', 'Energy against what production should have used, {{steps}}, {{where}}.', values);
     default:
       return t('summary.unknown', 'This query was made by a newer Lotwise.');
   }

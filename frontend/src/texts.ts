@@ -1,4 +1,15 @@
-import { Aggregate, Align, Format, GroupBy, Kpi, QueryType } from './generated/model';
+import {
+  Aggregate,
+  AlertOn,
+  Align,
+  Format,
+  GroupBy,
+  Kpi,
+  QueryType,
+  SpcChart,
+  SpcRules,
+  SpcSubject,
+} from './generated/model';
 import { t } from './i18n';
 import { TlsMode, VariableKind } from './types';
 
@@ -48,6 +59,19 @@ export function queryTypeWords(type: QueryType): Words {
       return {
         label: t('query-type.anomalies', 'Anomalies'),
         description: t('query-type.anomalies-description', 'What was abnormal, what it cost, and why'),
+      };
+    case 'spc':
+      return {
+        label: t('query-type.spc', 'Control chart'),
+        description: t('query-type.spc-description', 'Runs, lots or sensors against control limits (SPC)'),
+      };
+    case 'baseline':
+      return {
+        label: t('query-type.baseline', 'Energy baseline'),
+        description: t(
+          'query-type.baseline-description',
+          'What production should have used, and how far the meters are from it'
+        ),
       };
   }
 }
@@ -206,14 +230,94 @@ export function formatWords(format: Format, type?: QueryType): Words {
       return {
         label: t('format.alert', 'For alert rules'),
         description:
-          type === 'anomalies'
+          type === 'spc'
+            ? t('format.alert-spc-description', 'One number a chart: points that break a rule')
+            : type === 'baseline'
+            ? t('format.alert-baseline-description', 'One number a place')
+            : type === 'anomalies'
             ? t('format.alert-anomalies-description', 'One number a machine: how many events are not over')
             : t('format.alert-description', 'One number a sensor: 1 when it is silent, else 0'),
+      };
+    case 'series':
+      return {
+        label: t('format.series', 'Time series'),
+        description:
+          type === 'spc'
+            ? t('format.series-spc-description', 'Values with limits, zones and violations')
+            : t('format.series-description', 'Actual, expected, deviation and CUSUM'),
+      };
+    case 'model':
+      return {
+        label: t('format.model', 'Model'),
+        description: t('format.model-description', 'Coefficients, and how good the model is'),
       };
     case 'score':
       return {
         label: t('format.score', 'Score over time'),
         description: t('format.score-description', 'How abnormal each machine was; 1 is the limit'),
+      };
+  }
+}
+
+export function spcSubjectWords(subject: SpcSubject): Words {
+  switch (subject) {
+    case 'run':
+      return { label: t('spc.run', 'Runs'), description: t('spc.run-description', 'KPIs of runs that are over') };
+    case 'lot':
+      return { label: t('spc.lot', 'Lots'), description: t('spc.lot-description', 'KPIs of lots that are over') };
+    case 'sensor':
+      return {
+        label: t('spc.sensor', 'Sensor values'),
+        description: t('spc.sensor-description', 'One point a time step'),
+      };
+  }
+}
+
+export function spcChartWords(chart: SpcChart): Words {
+  switch (chart) {
+    case 'individuals':
+      return {
+        label: t('spc.individuals', 'Individuals'),
+        description: t('spc.individuals-description', 'Limits from the moving range'),
+      };
+    case 'ewma':
+      return { label: t('spc.ewma', 'EWMA'), description: t('spc.ewma-description', 'Small shifts that last') };
+  }
+}
+
+export function spcRulesWords(rules: SpcRules): Words {
+  switch (rules) {
+    case 'nelson':
+      return { label: t('spc.nelson', 'Nelson'), description: t('spc.nelson-description', 'Eight rules') };
+    case 'western_electric':
+      return {
+        label: t('spc.western-electric', 'Western Electric'),
+        description: t('spc.western-electric-description', 'Four rules'),
+      };
+    case 'limits':
+      return {
+        label: t('spc.limits', 'Limits only'),
+        description: t('spc.limits-description', 'Points beyond the control limits'),
+      };
+  }
+}
+
+export function alertOnWords(on: AlertOn): Words {
+  switch (on) {
+    case 'drift':
+      return {
+        label: t('alert-on.drift', 'Drift'),
+        description: t('alert-on.drift-description', 'CUSUM as a share of its limit: above 1 consumption has risen'),
+      };
+    case 'deviation_percent':
+      return {
+        label: t('alert-on.deviation-percent', 'Deviation (%)'),
+        description: t('alert-on.deviation-percent-description', 'Of the time range, in percent of the expected'),
+      };
+    case 'deviation':
+      return {
+        label: t('alert-on.deviation', 'Deviation (kWh)'),
+        description: t('alert-on.deviation-description', 'Of the time range'),
       };
   }
 }

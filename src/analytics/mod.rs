@@ -4,6 +4,7 @@
 //! what is usual in each context, [`charts`] watch the deviations, [`episode`] makes one event of one
 //! cause, and [`monitor`] walks through a machine's history without ever looking ahead.
 
+pub mod baseline;
 pub mod charts;
 pub mod context;
 pub mod envelope;
@@ -16,3 +17,4 @@ pub mod robust;
 pub mod rules;
 pub mod scale;
 pub mod settings;
+pub mod spc;

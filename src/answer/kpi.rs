@@ -57,7 +57,7 @@ pub(super) async fn answer(
 }
 
 /// Prices and factors of the selection's plants, where a KPI needs them.
-async fn rates(
+pub(super) async fn rates(
     source: &Source<'_>,
     query: &Query,
     selection: &Selection<'_>,
@@ -106,7 +106,7 @@ fn without_rates(query: &Query, selection: &Selection<'_>, figures: &KpiFigures)
 }
 
 /// Value, unit and definition of one KPI.
-fn value(kpi: Kpi, figures: &Figures) -> Option<f64> {
+pub(super) fn value(kpi: Kpi, figures: &Figures) -> Option<f64> {
     match kpi {
         Kpi::Energy => figures.energy,
         Kpi::EnergyPerGoodUnit => figures.energy_per_good_unit(),
@@ -118,6 +118,20 @@ fn value(kpi: Kpi, figures: &Figures) -> Option<f64> {
         Kpi::GoodUnits => Some(figures.good_units),
         Kpi::ScrapUnits => Some(figures.scrap_units),
         Kpi::MeanTemperature => figures.mean_temperature,
+    }
+}
+
+/// Unit of one KPI; empty for a bare number.
+pub(super) fn unit(kpi: Kpi, currency: &str) -> String {
+    match kpi {
+        Kpi::Energy => "kWh".to_owned(),
+        Kpi::EnergyPerGoodUnit => "kWh/unit".to_owned(),
+        Kpi::Cost => currency.to_owned(),
+        Kpi::CostPerGoodUnit => format!("{currency}/unit"),
+        Kpi::Co2 | Kpi::Co2MarketBased => "kg".to_owned(),
+        Kpi::Co2PerGoodUnit => "kg/unit".to_owned(),
+        Kpi::GoodUnits | Kpi::ScrapUnits => String::new(),
+        Kpi::MeanTemperature => "°C".to_owned(),
     }
 }
 

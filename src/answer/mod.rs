@@ -4,6 +4,7 @@
 //! gRPC; the same function answers panels, alert rules, Explore and resource calls.
 
 mod anomalies;
+mod baseline;
 pub mod choices;
 mod data_quality;
 mod error;
@@ -13,6 +14,7 @@ mod lots;
 pub mod raw;
 mod runs;
 mod series;
+mod spc;
 mod sums;
 
 use serde_json::{Value, json};
@@ -54,6 +56,8 @@ pub async fn answer(
         QueryType::Lots => lots::answer(source, &query, &selection, ask).await,
         QueryType::DataQuality => data_quality::answer(source, &query, &selection, ask).await,
         QueryType::Anomalies => anomalies::answer(source, &query, &selection, ask).await,
+        QueryType::Baseline => baseline::answer(source, &query, &selection, ask).await,
+        QueryType::Spc => spc::answer(source, &query, &selection, ask).await,
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) async fn answer(
     let mut frame = match query.format {
         Format::Annotations => annotations(source, &runs),
         // The model has no other format for runs.
-        Format::Table | Format::Silent | Format::Alert | Format::Score => {
+        _ => {
             let (energy, sums) = energy(source, selection, &runs, ask).await?;
             if !sums.source.is_empty() {
                 from = sums.source;

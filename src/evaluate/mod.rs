@@ -5,6 +5,7 @@
 
 mod cli;
 mod dataset;
+mod energy;
 mod report;
 mod score;
 mod vus;
@@ -14,4 +15,5 @@ mod tests;
 
 pub use cli::{Args, run};
 pub use dataset::{Dataset, Label, read};
+pub use energy::EnergyReport;
 pub use report::{Report, evaluate};

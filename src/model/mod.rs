@@ -5,10 +5,14 @@
 
 pub mod saved;
 
+use chrono::{Datelike, NaiveDate};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Bucket;
-pub use saved::{Aggregate, Align, Format, GroupBy, Kpi, QueryType, SavedQuery};
+pub use saved::{
+    Aggregate, AlertOn, Align, Format, GroupBy, Kpi, QueryType, SavedQuery, SpcChart, SpcRules,
+    SpcSubject,
+};
 
 /// Values of one filter: all, or the keys named.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -106,6 +110,33 @@ pub struct Query {
     pub align: Align,
     /// How many of the newest lots, where none is named.
     pub last_lots: usize,
+    /// What is compared with what (baseline, spc).
+    pub baseline: Baseline,
+    /// What a control chart shows (spc).
+    pub spc: Spc,
+}
+
+/// The validated form of [`saved::Spc`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Spc {
+    /// What its points are.
+    pub subject: SpcSubject,
+    /// Kind of chart.
+    pub chart: SpcChart,
+    /// Rules of a chart of individuals.
+    pub rules: SpcRules,
+}
+
+/// The validated form of [`saved::Baseline`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Baseline {
+    /// First and last day of the baseline period on the plant's clock; `None` for the days before the
+    /// time range.
+    pub period: Option<(NaiveDate, NaiveDate)>,
+    /// Keys of the drivers.
+    pub drivers: Vec<String>,
+    /// The number of the format `alert`.
+    pub alert_on: AlertOn,
 }
 
 /// A saved query that cannot be understood; says what to change.
@@ -152,6 +183,19 @@ pub enum ModelError {
         least = LEARNING_DAYS.start(), most = LEARNING_DAYS.end()
     )]
     LearningDays(u32),
+    /// A baseline period that is none.
+    #[error(
+        "the baseline period from {from:?} to {to:?} is not understood: give a first and a last day such as 2026-01-31, or leave both empty"
+    )]
+    Period {
+        /// First day as given.
+        from: String,
+        /// Last day as given.
+        to: String,
+    },
+    /// More drivers than a model can be fitted with.
+    #[error("{0} drivers are too many for a baseline: choose at most {MAX_DRIVERS}")]
+    Drivers(usize),
     /// A format that this type of query does not have.
     #[error("{kind} queries have no format {format}: choose another format")]
     Format {
@@ -173,6 +217,8 @@ const DEFAULT_LEARNING_DAYS: u32 = 30;
 /// Lots that are compared when the query names neither lots nor a number, and at most.
 const DEFAULT_LOTS: usize = 10;
 const MAX_LOTS: usize = 200;
+/// Drivers of a baseline: each wants about ten days of its own.
+const MAX_DRIVERS: usize = 5;
 
 /// Parses the JSON of one Grafana target.
 ///
@@ -229,6 +275,8 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
             0 => DEFAULT_LOTS,
             n => (n as usize).min(MAX_LOTS),
         },
+        baseline: baseline(saved.baseline)?,
+        spc: Spc { subject: saved.spc.subject, chart: saved.spc.chart, rules: saved.spc.rules },
     };
     check_group(&query)?;
     if query.kind == QueryType::Lots
@@ -241,9 +289,42 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
         (QueryType::Runs, Format::Silent | Format::Alert | Format::Score) => refuse("runs"),
         (QueryType::DataQuality, Format::Annotations | Format::Score) => refuse("data_quality"),
         (QueryType::Anomalies, Format::Silent) => refuse("anomalies"),
+        (QueryType::Baseline, Format::Annotations | Format::Silent | Format::Score) => {
+            refuse("baseline")
+        }
+        (QueryType::Spc, Format::Silent | Format::Score | Format::Model) => refuse("spc"),
+        (
+            QueryType::Runs | QueryType::DataQuality | QueryType::Anomalies,
+            Format::Series | Format::Model,
+        ) => refuse(query.kind.as_str()),
         _ => Ok(query),
     }
 }
+
+fn baseline(saved: saved::Baseline) -> Result<Baseline, ModelError> {
+    let saved::Baseline { from, to, drivers, alert_on } = saved;
+    let drivers: Vec<String> = drivers.into_iter().filter(|key| !key.is_empty()).collect();
+    if drivers.len() > MAX_DRIVERS {
+        return Err(ModelError::Drivers(drivers.len()));
+    }
+    let period = match (from.trim(), to.trim()) {
+        ("", "") => None,
+        (first, last) => match (first.parse::<NaiveDate>(), last.parse::<NaiveDate>()) {
+            (Ok(first), Ok(last))
+                if first <= last
+                    && YEARS.contains(&first.year())
+                    && YEARS.contains(&last.year()) =>
+            {
+                Some((first, last))
+            }
+            _ => return Err(ModelError::Period { from, to }),
+        },
+    };
+    Ok(Baseline { period, drivers, alert_on })
+}
+
+/// Years of a baseline period: those of time ranges.
+const YEARS: std::ops::Range<i32> = 1900..2200;
 
 fn check_group(query: &Query) -> Result<(), ModelError> {
     let group = query.group_by;
@@ -253,6 +334,15 @@ fn check_group(query: &Query) -> Result<(), ModelError> {
         }
         (QueryType::Lots, GroupBy::None | GroupBy::Line | GroupBy::Machine | GroupBy::Sensor) => {
             Ok(())
+        }
+        (
+            QueryType::Baseline,
+            GroupBy::None | GroupBy::Plant | GroupBy::Line | GroupBy::Machine,
+        ) => Ok(()),
+        (QueryType::Spc, GroupBy::None) => Ok(()),
+        (QueryType::Spc, _) => Err(ModelError::Group { kind: "spc", group: group.as_str() }),
+        (QueryType::Baseline, _) => {
+            Err(ModelError::Group { kind: "baseline", group: group.as_str() })
         }
         (QueryType::Lots, _) => Err(ModelError::Group { kind: "lots", group: group.as_str() }),
         _ => Ok(()),

@@ -25,6 +25,27 @@ pub enum QueryType {
     Anomalies,
     /// Curves of lots, one upon the other.
     Lots,
+    /// What production should have used, and how far the meters are from it.
+    Baseline,
+    /// Control charts of runs, lots or sensors.
+    Spc,
+}
+
+impl QueryType {
+    /// Name in the saved form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Series => "series",
+            Self::Kpi => "kpi",
+            Self::Runs => "runs",
+            Self::Latest => "latest",
+            Self::DataQuality => "data_quality",
+            Self::Anomalies => "anomalies",
+            Self::Lots => "lots",
+            Self::Baseline => "baseline",
+            Self::Spc => "spc",
+        }
+    }
 }
 
 /// A figure of a KPI query.
@@ -176,7 +197,7 @@ pub enum Format {
     /// One row a run, sensor or event, with its figures.
     #[default]
     Table,
-    /// Time, timeEnd, title, text and tags, as Grafana's annotations want them (runs, anomalies).
+    /// Time, timeEnd, title, text and tags, as Grafana's annotations want them (runs, anomalies, spc).
     Annotations,
     /// Only the silent sensors (data quality).
     Silent,
@@ -185,6 +206,10 @@ pub enum Format {
     Alert,
     /// How abnormal each machine was over time; 1 is the limit (anomalies).
     Score,
+    /// Time series (baseline, spc).
+    Series,
+    /// The coefficients of the model, and how good it is (baseline).
+    Model,
 }
 
 impl Format {
@@ -196,6 +221,8 @@ impl Format {
             Self::Silent => "silent",
             Self::Alert => "alert",
             Self::Score => "score",
+            Self::Series => "series",
+            Self::Model => "model",
         }
     }
 }
@@ -212,6 +239,90 @@ pub enum Align {
     Progress,
     /// Elapsed time, shown as time series that begin where the time range does.
     Time,
+}
+
+/// The number of a baseline that alert rules compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum AlertOn {
+    /// The CUSUM as a share of its limit: 1 is a lasting change.
+    #[default]
+    Drift,
+    /// Energy beyond the expected, in percent of the expected, over the time range.
+    DeviationPercent,
+    /// Energy beyond the expected, kWh, over the time range.
+    Deviation,
+}
+
+/// What is compared with what (baseline).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(default, rename_all = "camelCase")]
+pub struct Baseline {
+    /// First day of the baseline period, `YYYY-MM-DD` on the plant's clock; empty for `learningDays`
+    /// days before the time range.
+    pub from: String,
+    /// Last day of it.
+    pub to: String,
+    /// Keys of sensors, beside production, on which the energy depends, such as an outdoor
+    /// thermometer.
+    pub drivers: Vec<String>,
+    /// The number of the format `alert`.
+    pub alert_on: AlertOn,
+}
+
+/// What the points of a control chart are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum SpcSubject {
+    /// KPIs of runs that are over.
+    #[default]
+    Run,
+    /// KPIs of lots that are over.
+    Lot,
+    /// Values of sensors by bucket.
+    Sensor,
+}
+
+/// Kind of control chart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum SpcChart {
+    /// Each value against limits from the moving range.
+    #[default]
+    Individuals,
+    /// Exponentially weighted moving average: small, lasting shifts.
+    Ewma,
+}
+
+/// The rules of a chart of individuals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum SpcRules {
+    /// Nelson's eight.
+    #[default]
+    Nelson,
+    /// The four of Western Electric.
+    WesternElectric,
+    /// Only points beyond the control limits.
+    Limits,
+}
+
+/// What a control chart shows (spc).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(default)]
+pub struct Spc {
+    /// What its points are.
+    pub subject: SpcSubject,
+    /// Kind of chart.
+    pub chart: SpcChart,
+    /// Rules of a chart of individuals.
+    pub rules: SpcRules,
 }
 
 /// Where to look. A list that is empty or holds `*` means all.
@@ -269,7 +380,7 @@ pub struct SavedQuery {
     pub bucket: String,
     /// Shape of an answer about runs, data quality or anomalies.
     pub format: Format,
-    /// Days before the time range from which is learned what is usual (anomalies); 0 is the default of
+    /// Days before the time range from which is learned what is usual (anomalies, baseline, spc); 0 is the default of
     /// 30.
     pub learning_days: u32,
     /// Most rows or series; 0 is the default of 1,000.
@@ -278,6 +389,10 @@ pub struct SavedQuery {
     pub align: Align,
     /// How many of the newest lots, where none is named (lots); 0 is 10.
     pub last_lots: u32,
+    /// What is compared with what (baseline, spc).
+    pub baseline: Baseline,
+    /// What a control chart shows (spc).
+    pub spc: Spc,
 }
 
 impl Default for SavedQuery {
@@ -296,6 +411,8 @@ impl Default for SavedQuery {
             limit: 0,
             align: Align::default(),
             last_lots: 0,
+            baseline: Baseline::default(),
+            spc: Spc::default(),
         }
     }
 }

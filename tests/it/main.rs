@@ -4,6 +4,7 @@
 
 mod anomalies;
 mod answers;
+mod baseline;
 mod conformance;
 mod demo;
 mod doctor;

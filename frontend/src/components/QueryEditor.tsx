@@ -24,11 +24,13 @@ import {
 import { summarize } from '../summary';
 import { aggregateWords, alignWords, bucketWords, formatWords, groupWords, kpiWords, queryTypeWords } from '../texts';
 import { LotwiseOptions, LotwiseQuery } from '../types';
+import { BaselineRow } from './BaselineRow';
 import { KeyPicker } from './KeyPicker';
 import { LimitInput } from './LimitInput';
 import { bucketOptions } from './options';
 import { QuantityPicker } from './QuantityPicker';
 import { Row } from './Row';
+import { SpcRow } from './SpcRow';
 
 const KPIS: Kpi[] = [
   'energy',
@@ -329,6 +331,20 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
           />
         )}
       </Row>
+
+      {uses(query.type, 'spc') && (
+        <SpcRow id={id} value={query.spc} onChange={(spc) => change({ ...query, spc })} />
+      )}
+
+      {uses(query.type, 'baseline') && (
+        <BaselineRow
+          id={id}
+          query={query}
+          catalog={catalog}
+          filter={{ plant: above.plant }}
+          onChange={(baseline) => change({ ...query, baseline })}
+        />
+      )}
 
       <Text element="p" color="secondary" variant="bodySmall">
         <span data-testid="lotwise-summary">{summarize(query)}</span>
