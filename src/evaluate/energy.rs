@@ -269,8 +269,12 @@ fn steps(data: &Observations, model: &Model, hours: &[i64], shifts: &[i64]) -> V
     for (interval, hour) in data.intervals.iter().zip(hours) {
         let Some(index) = shifts.partition_point(|s| s <= hour).checked_sub(1) else { continue };
         if let Some(step) = steps.get_mut(index) {
-            step.expected += model.expected(data, interval).energy;
-            step.actual += interval.energy;
+            // As queries do, references that the baseline period has not seen are left out.
+            let expected = model.expected(data, interval);
+            if expected.is_known {
+                step.expected += expected.energy;
+                step.actual += interval.energy;
+            }
         }
     }
     steps

@@ -53,15 +53,18 @@ impl Chart {
         if known.len() < LEAST_STEPS || expected <= 0.0 {
             return None;
         }
-        let deviations: Vec<f64> = known.iter().map(|(e, y)| y - e).collect();
-        let working: Vec<f64> =
-            known.iter().filter(|(e, _)| *e > expected / 2.0).map(|(e, y)| y - e).collect();
+        // Steps at rest neither drift nor vary.
+        let working: Vec<(f64, f64)> =
+            known.iter().copied().filter(|(e, _)| *e > expected / 2.0).collect();
+        let expected = working.iter().map(|(e, _)| e).sum::<f64>() / working.len() as f64;
+        let deviations: Vec<f64> = working.iter().map(|(e, y)| y - e).collect();
         // Exact data would have no limit at all.
-        let sigma = robust::sigma_about(&working, 0.0)?.max(1e-3 * expected);
+        let sigma = robust::sigma_about(&deviations, 0.0)?.max(1e-3 * expected);
         let sigma = sigma * dependence(&deviations, 4.0 * sigma).sqrt();
         let slack = CHANGE / 2.0;
-        let drift = slack * expected / sigma;
-        Some(Self { slack, limit: sigma * interval(drift, run_length), sigma, run_length })
+        let run_length = run_length * working.len() as f64 / known.len() as f64;
+        let limit = sigma * interval(slack * expected / sigma, run_length);
+        Some(Self { slack, limit: limit.max(LEAST_LIMIT * expected), sigma, run_length })
     }
 
     /// Takes a step; what is not known changes nothing.
@@ -83,6 +86,9 @@ impl Chart {
 }
 
 const LEAST_STEPS: usize = 10;
+/// Least limit, as a share of the energy of a working step. Wear, crews and weather move a machine
+/// slowly by a few percent, which the deviations of one baseline period may not show.
+const LEAST_LIMIT: f64 = 0.05;
 /// Lags of the dependence.
 const LAGS: usize = 6;
 
@@ -150,7 +156,7 @@ mod tests {
             (0..count).map(|_| (100.0, 100.0 * factor + 3.0 * stream.normal())).collect()
         };
         let chart = Chart::new(&steps(90, 1.0), 1000.0).unwrap();
-        assert!((chart.sigma - 3.0).abs() < 1.5, "{chart:?}");
+        assert!((chart.sigma - 3.0).abs() < 1.5 && chart.limit >= 5.0, "{chart:?}");
         let alarms = |steps: &[(f64, f64)]| {
             let mut state = State::default();
             steps.iter().position(|&(e, y)| {

@@ -48,8 +48,10 @@ pub struct Reference {
 pub struct Driver {
     /// Name.
     pub name: String,
-    /// kW for each unit of the driver above `centre`.
+    /// kW for each unit of the driver above `centre`, whatever is made.
     pub slope: Coefficient,
+    /// Relative change of the energy of production for each unit of the driver above `centre`.
+    pub share: Coefficient,
     /// Mean over the baseline period; there the driver adds nothing.
     pub centre: f64,
     /// Least and largest value of the baseline period: the valid range.
@@ -70,6 +72,9 @@ pub struct Model {
     /// kW above the base while anything is made: the machine's own model, for references that were
     /// never seen.
     pub production_kw: f64,
+    /// Share of the energy of production that goes with the units, 0 to 1; the rest goes with the time
+    /// in which they are made.
+    pub by_units: f64,
     /// Coefficients in all.
     pub coefficients: usize,
     /// Largest production in an interval, kWh an hour: the valid range goes up to it.
@@ -128,6 +133,10 @@ const MOST_CV: f64 = 0.5;
 const LEAST_STATE_HOURS: f64 = 4.0;
 /// Tukey's constant: 95 % efficiency for normal deviations (Beaton and Tukey 1974).
 const TUKEY: f64 = 4.685;
+/// Shares of the energy that may go with the units, and by how much another one must be better than
+/// those before it to be believed.
+const BY_UNITS: [f64; 5] = [1.0, 0.75, 0.5, 0.25, 0.0];
+const WORTH_IT: f64 = 0.98;
 /// Rounds of reweighting at most.
 const ROUNDS: usize = 40;
 /// Believed relative scatter of the references about the machine's model, at least and at most.
@@ -148,6 +157,8 @@ pub struct Expected {
     pub drivers: f64,
     /// Whether it is within what the baseline period has seen: references, drivers, and power.
     pub is_valid: bool,
+    /// Whether the baseline period has seen its references.
+    pub is_known: bool,
 }
 
 impl Model {
@@ -155,7 +166,7 @@ impl Model {
     /// uses for anything it makes; a run without units what its reference uses in the time; a driver
     /// that is not known counts as average.
     pub fn expected(&self, names: &Observations, interval: &Interval) -> Expected {
-        let mut out = Expected { is_valid: true, ..Expected::default() };
+        let mut out = Expected { is_valid: true, is_known: true, ..Expected::default() };
         out.base = self.base.value * interval.hours;
         for &(state, hours) in &interval.resting {
             let name = names.states.get(state);
@@ -165,20 +176,23 @@ impl Model {
         for made in &interval.made {
             let name = names.references.get(made.reference);
             let known = name.and_then(|name| self.index.get(name)).map(|&i| &self.references[i]);
-            out.is_valid &= known.is_some();
+            out.is_known &= known.is_some();
             out.production += match known {
                 None => self.production_kw * made.hours,
-                Some(known) => known.energy(made.units, made.hours),
+                Some(known) => known.energy(made.units, made.hours, self.by_units),
             };
         }
         for (driver, &value) in self.drivers.iter().zip(&interval.drivers) {
             if value.is_finite() {
-                out.drivers += driver.slope.value * (value - driver.centre) * interval.hours;
+                let production = self.production_kw * interval.production_hours();
+                let kwh = driver.slope.value * interval.hours + driver.share.value * production;
+                out.drivers += kwh * (value - driver.centre);
                 let margin = 0.05 * (driver.range.1 - driver.range.0);
                 out.is_valid &=
                     value >= driver.range.0 - margin && value <= driver.range.1 + margin;
             }
         }
+        out.is_valid &= out.is_known;
         out.is_valid &= out.production <= 1.1 * self.largest_kw * interval.hours;
         out.energy = out.base + out.resting + out.production + out.drivers;
         out
@@ -186,18 +200,21 @@ impl Model {
 }
 
 impl Reference {
-    fn energy(&self, units: f64, hours: f64) -> f64 {
+    fn energy(&self, units: f64, hours: f64, by_units: f64) -> f64 {
         match self.measure {
-            Measure::Units if units > 0.0 => self.k.value * units,
-            Measure::Units => self.k.value * self.units / self.hours.max(1e-9) * hours,
+            Measure::Units => {
+                self.k.value * effective(units, hours, (self.units, self.hours), by_units)
+            }
             Measure::Hours => self.k.value * hours,
         }
     }
+}
 
-    /// kW above the base while it is made.
-    pub fn kw(&self) -> f64 {
-        self.energy(0.0, 1.0)
-    }
+/// Units that energy goes with: what was made, and what is usually made in the time, by share. What
+/// nobody has counted yet is what is usual. On average both are the units made.
+fn effective(units: f64, hours: f64, (total, in_hours): (f64, f64), by_units: f64) -> f64 {
+    let usual = if in_hours > 0.0 { total / in_hours * hours } else { 0.0 };
+    if units > 0.0 { by_units * units + (1.0 - by_units) * usual } else { usual }
 }
 
 /// A row of the regression, in mean power.
@@ -245,7 +262,12 @@ impl Columns {
     }
 
     fn count(&self) -> usize {
-        self.driver(self.drivers)
+        self.driver(2 * self.drivers)
+    }
+
+    /// Of the drivers' effect on production.
+    fn share(&self, index: usize) -> usize {
+        self.driver(self.drivers + index)
     }
 }
 
@@ -290,7 +312,7 @@ pub fn fit(data: &Observations) -> Result<Model, Refusal> {
 
     let pooled = pooled(&usable, &columns, &drivers).ok_or(Refusal::Numbers)?;
     let production_kw = pooled.values[columns.reference(0)];
-    let lines = lines(&usable, &columns, &drivers, &totals);
+
     // The machine's model for each reference, kWh a unit or an hour.
     let machine: Vec<f64> = totals
         .iter()
@@ -300,7 +322,15 @@ pub fn fit(data: &Observations) -> Result<Model, Refusal> {
             },
         )
         .collect();
-    let rough = robust_fit(&lines, &columns, &machine, SCATTER.1).ok_or(Refusal::Numbers)?;
+    let mut best: Option<(f64, f64, Fit, Vec<Line>)> = None;
+    for by_units in BY_UNITS {
+        let lines = lines(&usable, &columns, &drivers, &totals, production_kw, by_units);
+        let rough = robust_fit(&lines, &columns, &machine, SCATTER.1).ok_or(Refusal::Numbers)?;
+        if best.as_ref().is_none_or(|best| rough.scale < WORTH_IT * best.0) {
+            best = Some((rough.scale, by_units, rough, lines));
+        }
+    }
+    let (_, by_units, rough, lines) = best.ok_or(Refusal::Numbers)?;
     let scatter = scatter(&rough, &columns, &machine);
     let fine = robust_fit(&lines, &columns, &machine, scatter).ok_or(Refusal::Numbers)?;
 
@@ -338,10 +368,15 @@ pub fn fit(data: &Observations) -> Result<Model, Refusal> {
         drivers: drivers
             .into_iter()
             .enumerate()
-            .map(|(i, d)| Driver { slope: coefficient(columns.driver(i)), ..d })
+            .map(|(i, d)| Driver {
+                slope: coefficient(columns.driver(i)),
+                share: coefficient(columns.share(i)),
+                ..d
+            })
             .collect(),
         production_kw,
-        coefficients: 1 + columns.states.len() + references.len() + columns.drivers,
+        by_units,
+        coefficients: 1 + columns.states.len() + references.len() + 2 * columns.drivers,
         largest_kw: f64::INFINITY,
         quality: Quality::default(),
         references,
@@ -412,6 +447,7 @@ fn drivers(data: &Observations, usable: &[&Interval]) -> Vec<Driver> {
         Driver {
             name: name.clone(),
             slope: Coefficient::default(),
+            share: Coefficient::default(),
             centre: robust::mean(&values).unwrap_or(0.0),
             range: if values.is_empty() { (0.0, 0.0) } else { (low, high) },
         }
@@ -442,16 +478,38 @@ fn lines(
     columns: &Columns,
     drivers: &[Driver],
     totals: &[(f64, f64)],
+    production_kw: f64,
+    by_units: f64,
 ) -> Vec<Line> {
     let of = |interval: &&Interval| {
         let mut line = line(interval, columns, drivers);
         for made in &interval.made {
-            let amount = if totals[made.reference].0 > 0.0 { made.units } else { made.hours };
+            let total = totals[made.reference];
+            let amount = match total.0 > 0.0 {
+                true => effective(made.units, made.hours, total, by_units),
+                false => made.hours,
+            };
             line.row.push((columns.reference(made.reference), amount / interval.hours));
+        }
+        let kw = production_kw * interval.production_hours() / interval.hours;
+        for (index, above) in above(interval, drivers).filter(|_| kw > 0.0) {
+            line.row.push((columns.share(index), above * kw));
         }
         line
     };
     usable.iter().map(of).collect()
+}
+
+/// The drivers of an interval that are known and off their centre, by how much.
+fn above<'a>(
+    interval: &'a Interval,
+    drivers: &'a [Driver],
+) -> impl Iterator<Item = (usize, f64)> + 'a {
+    let of = |(index, driver): (usize, &Driver)| {
+        let value = interval.drivers.get(index).copied().filter(|v| v.is_finite())?;
+        Some((index, value - driver.centre)).filter(|(_, above)| *above != 0.0)
+    };
+    drivers.iter().enumerate().filter_map(of)
 }
 
 /// Everything but the production.
@@ -462,13 +520,7 @@ fn line(interval: &Interval, columns: &Columns, drivers: &[Driver]) -> Line {
             row.push((1 + position, hours / interval.hours));
         }
     }
-    for (index, driver) in drivers.iter().enumerate() {
-        let value = interval.drivers.get(index).copied().filter(|v| v.is_finite());
-        let above = value.map_or(0.0, |value| value - driver.centre);
-        if above != 0.0 {
-            row.push((columns.driver(index), above));
-        }
-    }
+    row.extend(above(interval, drivers).map(|(index, above)| (columns.driver(index), above)));
     Line {
         row,
         kw: interval.energy / interval.hours,
@@ -480,6 +532,8 @@ fn line(interval: &Interval, columns: &Columns, drivers: &[Driver]) -> Line {
 struct Fit {
     solution: Solution,
     weights: Vec<f64>,
+    /// Robust scale of the deviations with production, kW.
+    scale: f64,
     /// By how much dependence of neighbours widens a variance.
     dependence: f64,
 }
@@ -540,7 +594,8 @@ fn robust_fit(lines: &[Line], columns: &Columns, machine: &[f64], scatter: f64) 
             break;
         }
     }
-    Some(Fit { solution: solution?, weights, dependence })
+    let scale = scales(&residuals(&values))[Kind::Producing as usize];
+    Some(Fit { solution: solution?, weights, scale, dependence })
 }
 
 /// Where the reweighting starts from: medians, which half of the intervals of a state or reference

@@ -119,7 +119,7 @@ fn add(bucket: &mut Compare, piece: &Piece, expected: Option<Expected>) {
     plus(&mut bucket.actual, actual);
     let Some(expected) = expected else { return };
     let is_first = bucket.deviation.is_none();
-    let sum = bucket.expected.get_or_insert(Expected { is_valid: true, ..Expected::default() });
+    let sum = bucket.expected.get_or_insert(Expected::default());
     sum.energy += expected.energy;
     sum.base += expected.base;
     sum.resting += expected.resting;
@@ -183,7 +183,8 @@ fn drift(
         // Buckets that end before this step ends show what was known then.
         let (mut sum, mut known) = ((0.0, 0.0), false);
         while let Some((piece, expected)) = pieces.next_if(|(p, _)| p.range.from() < pair[1]) {
-            if let Some(actual) = piece.metered.kwh {
+            // The machine's model of a reference that was never seen is too rough to raise alarms.
+            if let Some(actual) = piece.metered.kwh.filter(|_| expected.is_known) {
                 sum = (sum.0 + expected.energy, sum.1 + actual);
                 known = true;
             }

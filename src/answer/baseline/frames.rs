@@ -201,6 +201,17 @@ fn terms(one: &Compared<'_>) -> Vec<Term> {
         high: Some(d.range.1),
         ..term("driver", &d.name, d.slope, "kW per unit of the driver")
     }));
+    terms.extend(model.drivers.iter().map(|d| Term {
+        low: Some(d.range.0),
+        high: Some(d.range.1),
+        ..term("driver of production", &d.name, d.share, "share per unit of the driver")
+    }));
+    terms.push(Term {
+        kind: "by units",
+        value: Some(model.by_units),
+        unit: "share".to_owned(),
+        ..Term::default()
+    });
     terms
 }
 
