@@ -46,6 +46,7 @@ export const QUERY_TYPES: readonly QueryType[] = [
   'kpi',
   'lots',
   'runs',
+  'states',
   'latest',
   'data_quality',
   'anomalies',
@@ -74,6 +75,7 @@ const PARTS: Record<QueryType, readonly QueryPart[]> = {
   kpi: ['context', 'kpis', 'groupBy', 'bucket', 'limit'],
   lots: ['sensors', 'quantity', 'context', 'aggregate', 'groupBy', 'bucket', 'limit', 'align'],
   runs: ['context', 'format', 'limit'],
+  states: ['context', 'groupBy', 'limit'],
   latest: ['sensors', 'quantity', 'limit'],
   data_quality: ['sensors', 'quantity', 'format', 'limit'],
   anomalies: ['sensors', 'quantity', 'context', 'format', 'learningDays', 'limit'],
@@ -111,6 +113,8 @@ export function groupings(type: QueryType): readonly GroupBy[] {
       return ['none'];
     case 'baseline':
       return ['none', 'plant', 'line', 'machine'];
+    case 'states':
+      return ['machine', 'reference', 'lot', 'operator'];
     default:
       return GROUPS;
   }

@@ -98,6 +98,13 @@ export function summarize(query: CompleteQuery): string {
       return query.format === 'annotations'
         ? t('summary.annotations', 'The runs of the time range as marked regions, {{where}}.', values)
         : t('summary.runs', 'One row for each run of the time range, {{where}}.', values);
+    case 'states':
+      return query.groupBy === 'machine' || query.groupBy === 'none'
+        ? t('summary.states', 'What each machine was doing over time, {{where}}.', values)
+        : t('summary.states-by', 'Which {{group}} was on each line over time, {{where}}.', {
+            ...values,
+            group: groupWords(query.groupBy).label.toLowerCase(),
+          });
     case 'latest':
       return t('summary.latest', 'The newest reading of {{quantity}} of each sensor, {{where}}.', values);
     case 'data_quality':

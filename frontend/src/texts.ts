@@ -42,6 +42,11 @@ export function queryTypeWords(type: QueryType): Words {
         label: t('query-type.runs', 'Runs'),
         description: t('query-type.runs-description', 'What was made, where, when and by whom'),
       };
+    case 'states':
+      return {
+        label: t('query-type.states', 'States over time'),
+        description: t('query-type.states-description', 'What each machine was doing, or what was made on each line'),
+      };
     case 'latest':
       return {
         label: t('query-type.latest', 'Latest values'),

@@ -15,6 +15,7 @@ pub mod raw;
 mod runs;
 mod series;
 mod spc;
+mod states;
 mod sums;
 
 use serde_json::{Value, json};
@@ -55,6 +56,7 @@ pub async fn answer(
         QueryType::Latest => latest::answer(source, &query, &selection, ask).await,
         QueryType::Lots => lots::answer(source, &query, &selection, ask).await,
         QueryType::DataQuality => data_quality::answer(source, &query, &selection, ask).await,
+        QueryType::States => states::answer(source, &query, &selection, ask).await,
         QueryType::Anomalies => anomalies::answer(source, &query, &selection, ask).await,
         QueryType::Baseline => baseline::answer(source, &query, &selection, ask).await,
         QueryType::Spc => spc::answer(source, &query, &selection, ask).await,

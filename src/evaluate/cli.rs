@@ -4,17 +4,20 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
-use super::dataset;
 use super::energy::{self, EnergyReport};
+use super::formats::{self, Format};
 use super::report::{Report, evaluate};
 use crate::analytics::settings::Settings;
 
 /// Measure the detectors on labelled data.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Directory with readings.csv, and runs.csv, states.csv and labels.csv.
+    /// Directory with readings.csv, and runs.csv, states.csv, labels.csv and normal.csv.
     #[arg(long)]
     pub data: PathBuf,
+    /// What the files look like.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
     /// File for the figures, as JSON.
     #[arg(long)]
     pub json: Option<PathBuf>,
@@ -37,7 +40,7 @@ pub struct Args {
 
 /// Runs the command.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let mut dataset = dataset::read(&args.data)?;
+    let mut dataset = formats::read(&args.data, args.format)?;
     if let Some(seed) = args.shuffle_references {
         dataset.shuffle_references(seed);
     }
@@ -115,6 +118,9 @@ fn print(report: &Report) {
         report.false_alarms,
         show(report.false_alarms_per_machine_week)
     );
+    println!("by cell: detection rate  {}", show(report.samples.fault_detection_rate));
+    println!("by cell: false alarms    {}", show(report.samples.false_alarm_rate));
+    println!("NAB standard score       {}", show(report.nab.as_ref().map(|nab| nab.score)));
     println!("VUS-PR                   {}", show(report.vus_pr));
     println!("median delay, minutes    {}", show(report.median_delay_min));
     println!(

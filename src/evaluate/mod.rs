@@ -6,7 +6,10 @@
 mod cli;
 mod dataset;
 mod energy;
+mod formats;
+mod nab;
 mod report;
+mod samples;
 mod score;
 mod vus;
 
@@ -14,6 +17,9 @@ mod vus;
 mod tests;
 
 pub use cli::{Args, run};
-pub use dataset::{Dataset, Label, read};
+pub use dataset::{Dataset, Label};
 pub use energy::EnergyReport;
+pub use formats::{Format, read};
+pub use nab::Nab;
 pub use report::{Report, evaluate};
+pub use samples::{Rates, Samples};

@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use super::dataset::{Dataset, Label};
 use super::energy::EnergyReport;
+use super::nab::{Nab, Series, nab};
+use super::samples::Samples;
 use super::score::{PAPERWORK, Verdict, judge};
 use super::vus::vus_pr;
 use crate::analytics::finding::Finding;
@@ -46,6 +48,10 @@ pub struct Report {
     pub vus_pr: Option<f64>,
     /// Median minutes from the start of a fault until it was raised.
     pub median_delay_min: Option<f64>,
+    /// Rates by cell.
+    pub samples: Samples,
+    /// Standard score of the Numenta Anomaly Benchmark, with labels as windows; `None` without labels.
+    pub nab: Option<Nab>,
     /// Errors of the paperwork: neither faults nor false alarms.
     pub paperwork: Paperwork,
     /// By kind of fault.
@@ -102,7 +108,9 @@ pub fn evaluate(dataset: &Dataset, settings: &Settings) -> (Report, Vec<Judged>)
         let own: Vec<Label> =
             dataset.labels.iter().filter(|label| label.machine == machine.key).cloned().collect();
         counts.machine(&own, outcome, from);
+        counts.samples.count(&machine.key, &own, outcome, from);
     }
+    counts.nab = standard_score(dataset, &outcomes);
     counts.report(vus(dataset, &outcomes))
 }
 
@@ -115,6 +123,8 @@ struct Counts {
     paperwork: Paperwork,
     duplicates: usize,
     judged: Vec<Judged>,
+    samples: Samples,
+    nab: Option<Nab>,
 }
 
 impl Counts {
@@ -206,6 +216,8 @@ impl Counts {
             duplicates: self.duplicates,
             vus_pr,
             median_delay_min: minutes(&all),
+            samples: self.samples.finish(),
+            nab: self.nab,
             paperwork: self.paperwork,
             kinds,
             false_alarms_by_kind: false_by_kind,
@@ -213,6 +225,34 @@ impl Counts {
         };
         (report, self.judged)
     }
+}
+
+/// The rows of a machine are the instants of its readings; an alarm belongs to the last one that it
+/// knew.
+fn standard_score(dataset: &Dataset, outcomes: &[Outcome]) -> Option<Nab> {
+    let series: Vec<Series<'_>> = (dataset.machines.iter().zip(outcomes))
+        .map(|(machine, outcome)| {
+            let mut times: Vec<i64> =
+                machine.sensors.iter().flat_map(|sensor| &sensor.times).copied().collect();
+            times.sort_unstable();
+            times.dedup();
+            let before = |second: i64| times.partition_point(|&time| time < second);
+            let mut windows: Vec<(usize, usize)> = (dataset.labels.iter())
+                .filter(|label| label.machine == machine.key && label.kind != PAPERWORK)
+                .map(|label| (before(label.start), before(label.end).saturating_sub(1)))
+                .filter(|(from, to)| from <= to)
+                .collect();
+            windows.sort_unstable();
+            windows.dedup_by(|next, last| {
+                let overlaps = next.0 <= last.1;
+                last.1 = if overlaps { last.1.max(next.1) } else { last.1 };
+                overlaps
+            });
+            let raised = outcome.findings.iter().map(|f| before(f.raised).saturating_sub(1));
+            Series { key: &machine.key, rows: times.len(), raised: raised.collect(), windows }
+        })
+        .collect();
+    nab(&series)
 }
 
 /// VUS-PR over all machines, one after another.

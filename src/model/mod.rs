@@ -345,6 +345,10 @@ fn check_group(query: &Query) -> Result<(), ModelError> {
             Err(ModelError::Group { kind: "baseline", group: group.as_str() })
         }
         (QueryType::Lots, _) => Err(ModelError::Group { kind: "lots", group: group.as_str() }),
+        (QueryType::States, GroupBy::None | GroupBy::Machine) => Ok(()),
+        (QueryType::States, group) if !group.is_context() => {
+            Err(ModelError::Group { kind: "states", group: group.as_str() })
+        }
         _ => Ok(()),
     }
 }

@@ -25,6 +25,8 @@ pub enum QueryType {
     Anomalies,
     /// Curves of lots, one upon the other.
     Lots,
+    /// What state each machine was in, or what was made on each line, over time.
+    States,
     /// What production should have used, and how far the meters are from it.
     Baseline,
     /// Control charts of runs, lots or sensors.
@@ -44,6 +46,7 @@ impl QueryType {
             Self::Lots => "lots",
             Self::Baseline => "baseline",
             Self::Spc => "spc",
+            Self::States => "states",
         }
     }
 }

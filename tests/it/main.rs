@@ -6,6 +6,7 @@ mod anomalies;
 mod answers;
 mod baseline;
 mod conformance;
+mod dashboards;
 mod demo;
 mod doctor;
 mod errors;

@@ -156,7 +156,7 @@ async fn are_cancelled_in_the_database_when_nobody_waits() {
         }
     }
     let mut left = waiting(&loaded).await;
-    for _ in 0..1_000 {
+    for _ in 0..5_000 {
         if left == 0 {
             break;
         }

@@ -127,6 +127,7 @@ pub(super) async fn machine(
             .filter(|state| unit.machine.is_some_and(|machine| machine.id == state.machine))
             .map(span)
             .collect(),
+        normal: None,
     };
     Ok((machine, read.shown))
 }

@@ -92,24 +92,28 @@ async fn a_database_without_schema() {
 async fn a_schema_of_another_version() {
     let db = fixture::factory(Server::Plain).await;
     let pool = db.pool().await;
-    // One row is enough to say which version there is.
-    let sql = "DELETE FROM lotwise._sqlx_migrations WHERE version > 1";
-    sqlx::query(sql).execute(&pool).await.expect("keep one row");
-    for (version, says) in [(0, "run `lotwise migrate`"), (99, "update the plugin")] {
-        let sql = "UPDATE lotwise._sqlx_migrations SET version = $1";
-        sqlx::query(sql).bind(version).execute(&pool).await.expect("set the version");
+    let newer = lotwise::schema::LATEST + 1;
+    let statements = [
+        "INSERT INTO lotwise._sqlx_migrations (version, description, success, checksum, execution_time)
+         SELECT max(version) + 1, 'of a later Lotwise', true, '', 0 FROM lotwise._sqlx_migrations",
+        "DELETE FROM lotwise._sqlx_migrations WHERE version > 1",
+        "DELETE FROM lotwise._sqlx_migrations",
+    ];
+    for (sql, version, says) in [
+        (statements[0], newer, "update the plugin"),
+        (statements[1], 1, "run `lotwise migrate`"),
+        (statements[2], 0, "run `lotwise migrate`"),
+    ] {
+        sqlx::query(sql).execute(&pool).await.expect("set the version");
         let (fine, message, _) = Plugin::start(&db).await.health().await;
         assert!(!fine && message.contains(&format!("has version {version}")), "{message}");
         assert!(message.contains(says), "{message}");
     }
     // An older schema lacks what the statements read; the version still explains it.
-    sqlx::raw_sql(
-        "ALTER TABLE lotwise.sensor DROP COLUMN parent_sensor_id;
-         UPDATE lotwise._sqlx_migrations SET version = 0",
-    )
-    .execute(&pool)
-    .await
-    .expect("an older schema");
+    sqlx::query("ALTER TABLE lotwise.sensor DROP COLUMN parent_sensor_id")
+        .execute(&pool)
+        .await
+        .expect("an older schema");
     let plugin = Plugin::start(&db).await;
     let (fine, message, _) = plugin.health().await;
     assert!(!fine && message.contains("has version 0"), "{message}");

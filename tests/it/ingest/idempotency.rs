@@ -194,7 +194,13 @@ async fn answers_are_kept_for_a_day(server: Server) {
     .await
     .expect("age them");
     assert!(replayed(&send(&ingest, Method::POST, "/v1/lines", &line("one"), "young").await));
-    assert_eq!(forget_old(&ingest.pool).await.expect("tidy"), 1);
+    // The service tidies at its start, too: it may have been faster.
+    forget_old(&ingest.pool).await.expect("tidy");
+    let left: Vec<String> = sqlx::query_scalar("SELECT key FROM idempotency")
+        .fetch_all(&ingest.pool)
+        .await
+        .expect("keys");
+    assert_eq!(left, ["young"]);
     let answer = send(&ingest, Method::POST, "/v1/lines", &line("two"), "old").await;
     assert_eq!((answer.status, replayed(&answer)), (200, false));
     // Without tidying an old answer is not given either.

@@ -92,7 +92,9 @@ async fn what_is_old_is_forgotten(server: Server) {
     .execute(pool)
     .await
     .expect("age a reading");
-    assert_eq!(lotwise::ingest::quarantine::forget_old(pool).await.expect("tidy"), 1);
+    // The service tidies at its start, too: it may have been faster.
+    lotwise::ingest::quarantine::forget_old(pool).await.expect("tidy");
     let left = ingest.get("/v1/quarantine").await;
-    assert_eq!(left.body["items"].as_array().map(Vec::len), Some(1));
+    assert_eq!(left.body["items"].as_array().map(Vec::len), Some(1), "{}", left.text);
+    assert_eq!(left.body["items"][0]["sensor"], json!("T9"));
 }

@@ -57,7 +57,7 @@ impl Authority {
         let root = Certificate::from_pem(self.pem().as_bytes()).expect("root");
         // A connection for each request, so that each shakes hands.
         Client::builder()
-            .timeout(Duration::from_secs(20))
+            .timeout(Duration::from_secs(120))
             .pool_max_idle_per_host(0)
             .tls_certs_only([root])
     }
@@ -136,7 +136,7 @@ async fn a_new_certificate_is_taken_and_a_broken_one_is_not() {
     new.install(folder.path());
     let started = Instant::now();
     while !works(&new).await {
-        assert!(started.elapsed() < Duration::from_secs(30), "the new certificate is not taken");
+        assert!(started.elapsed() < Duration::from_secs(120), "the new certificate is not taken");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(!works(&old).await);
@@ -151,7 +151,7 @@ async fn a_new_certificate_is_taken_and_a_broken_one_is_not() {
     };
     let started = Instant::now();
     while !failed().await {
-        assert!(started.elapsed() < Duration::from_secs(30), "the broken pair is not noticed");
+        assert!(started.elapsed() < Duration::from_secs(120), "the broken pair is not noticed");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(works(&new).await, "the certificate from before stays");
@@ -256,9 +256,11 @@ async fn a_request_that_is_under_way_is_finished(server: Server) {
     assert!(begun.starts_with(b"HTTP/1.1 100"), "{}", String::from_utf8_lossy(&begun));
     let pool = ingest.pool.clone();
     let finish = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        let new = TcpStream::connect(("127.0.0.1", port)).await;
-        assert!(new.is_err(), "no new connections");
+        let started = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+            assert!(started.elapsed() < Duration::from_secs(120), "new connections are taken");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         stream.write_all(second.as_bytes()).await.expect("send the rest");
         let mut said = Vec::new();
         // The connection ends without TLS's farewell where the service is gone at once.

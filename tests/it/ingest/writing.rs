@@ -61,6 +61,13 @@ impl Table {
         rows.fetch_all(&self.pool).await.expect("the readings")
     }
 
+    /// Whether somebody waits for a lock.
+    async fn is_waited_for(&self) -> bool {
+        let sql = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
+        sqlx::query_scalar(sql).fetch_one(&self.pool).await.expect("locks")
+    }
+
     async fn run(&self, sql: &'static str) {
         sqlx::raw_sql(sql).execute(&self.pool).await.expect(sql);
     }
@@ -239,13 +246,15 @@ async fn a_caller_that_leaves_breaks_nothing(server: Server) {
     let mut blocker = table.pool.begin().await.expect("begin");
     sqlx::query("LOCK TABLE reading IN EXCLUSIVE MODE").execute(&mut *blocker).await.expect("lock");
     // The first is in its transaction when its caller leaves, the second waits behind it.
-    let leave = Duration::from_millis(300);
-    let (first, second) = ([(1, 1, 1.0)], [(1, 2, 2.0)]);
-    let left = tokio::join!(tokio::time::timeout(leave, writer.store(batch(&first))), async {
-        tokio::time::sleep(leave / 2).await;
-        tokio::time::timeout(leave, writer.store(batch(&second))).await
-    });
-    assert!(left.0.is_err() && left.1.is_err(), "nothing is stored while the table is locked");
+    let mut first = Box::pin(writer.store(batch(&[(1, 1, 1.0)])));
+    let mut second = Box::pin(writer.store(batch(&[(1, 2, 2.0)])));
+    let turn = Duration::from_millis(50);
+    let locked = "nothing is stored while the table is locked";
+    while !table.is_waited_for().await {
+        assert!(tokio::time::timeout(turn, &mut first).await.is_err(), "{locked}");
+    }
+    assert!(tokio::time::timeout(turn, &mut second).await.is_err(), "{locked}");
+    drop((first, second));
     blocker.commit().await.expect("unlock");
     writer.store(batch(&[(1, 3, 3.0)])).await.expect("the connection is sound");
     writer.drained().await;

@@ -53,7 +53,7 @@ impl IngestProcess {
             .expect("start lotwise ingest");
         let started = Instant::now();
         while TcpStream::connect(&listen).is_err() {
-            assert!(started.elapsed() < Duration::from_secs(20), "lotwise ingest does not listen");
+            assert!(started.elapsed() < Duration::from_secs(120), "lotwise ingest does not listen");
             std::thread::sleep(Duration::from_millis(20));
         }
         Self { child, folder, url: format!("http://{listen}") }

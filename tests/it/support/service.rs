@@ -31,7 +31,7 @@ pub struct Service {
 }
 
 /// Longest time that anything here may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 impl Service {
     /// A database with plants `madrid` (sensors `T1`, `T2`) and `porto` (sensor `T1`), and no
@@ -56,7 +56,7 @@ impl Service {
         .expect("plants and sensors");
         // reqwest's TLS is never used here, but it wants a provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().timeout(Duration::from_secs(30)).build().expect("client");
+        let client = Client::builder().timeout(PATIENCE).build().expect("client");
         let folder = tempfile::tempdir().expect("folder");
         let (key, port) = (String::new(), 0);
         let mut service = Self { db, pool, key, folder, client, port, child: None };
@@ -120,8 +120,11 @@ impl Service {
         let listen = format!("127.0.0.1:{}", self.port);
         let mut command = lotwise(&["ingest", "--database-url", &self.db.url, "--listen", &listen]);
         command.arg("--spool").arg(self.spool());
-        // Short times, so that tests need not wait.
-        command.args(["--spool-after-seconds", "1", "--key-cache-seconds", "0"]).args(args);
+        if !args.contains(&"--spool-after-seconds") {
+            // A database that is down is found out at once; a loaded machine is not one.
+            command.args(["--spool-after-seconds", "30"]);
+        }
+        command.args(["--key-cache-seconds", "0"]).args(args);
         command
     }
 

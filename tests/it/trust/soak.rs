@@ -3,7 +3,8 @@
 //! acknowledged reading exactly once, with the last acknowledged value, and nothing else.
 //!
 //! `LOTWISE_SOAK_SECONDS` is how long (a minute without it), `LOTWISE_SOAK_SEED` chooses the faults
-//! (their times stay those of the machine). `scripts/soak` sets both.
+//! (their times stay those of the machine), `LOTWISE_SOAK_WAYS` names some of [`WAYS`], which run side
+//! by side. `scripts/soak` sets them.
 
 mod disk;
 mod faults;
@@ -35,24 +36,36 @@ use crate::support::command::lotwise;
 use crate::support::db::Server;
 use crate::trust::telegraf::client::{Metric, Telegraf};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_acknowledged_is_lost_on_timescale() {
-    soak(Server::Timescale, Spooling::Off).await;
-}
+/// The service on both databases, without and with a spool.
+const WAYS: [(&str, Server, Spooling); 4] = [
+    ("timescale", Server::Timescale, Spooling::Off),
+    ("plain", Server::Plain, Spooling::Off),
+    ("timescale_with_spool", Server::Timescale, Spooling::On),
+    ("plain_with_spool", Server::Plain, Spooling::On),
+];
 
+/// Each way has a database, a service and senders of its own; they mostly wait, so one after the
+/// other would only take longer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_acknowledged_is_lost_on_plain() {
-    soak(Server::Plain, Spooling::Off).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_acknowledged_is_lost_on_timescale_with_spool() {
-    soak(Server::Timescale, Spooling::On).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_acknowledged_is_lost_on_plain_with_spool() {
-    soak(Server::Plain, Spooling::On).await;
+async fn nothing_acknowledged_is_lost() {
+    let wanted = std::env::var("LOTWISE_SOAK_WAYS").unwrap_or_default();
+    let wanted: Vec<&str> = wanted.split_whitespace().collect();
+    for name in &wanted {
+        assert!(WAYS.iter().any(|way| way.0 == *name), "there is no way {name:?}");
+    }
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.contains(&name);
+    let runs: Vec<_> = WAYS
+        .into_iter()
+        .filter(|(name, ..)| is_wanted(name))
+        .map(|(name, server, spooling)| (name, tokio::spawn(soak(name, server, spooling))))
+        .collect();
+    let mut lost = Vec::new();
+    for (name, run) in runs {
+        if run.await.is_err() {
+            lost.push(name);
+        }
+    }
+    assert!(lost.is_empty(), "failed: {lost:?}; see above");
 }
 
 /// Whether the service keeps readings on disk while the database is away.
@@ -62,17 +75,19 @@ enum Spooling {
     On,
 }
 
-/// Room for database and log, some of it for the readings of ten minutes.
-const DISK_MEGABYTES: u32 = 1_024;
+/// Room for database and log, some of it for the readings of so many seconds.
+fn disk_megabytes(seconds: u64) -> u32 {
+    if seconds > 120 { 1_024 } else { 512 }
+}
 
 /// Room for the spool.
 const SPOOL_MEGABYTES: u32 = 128;
 
-async fn soak(server: Server, spooling: Spooling) {
+async fn soak(name: &str, server: Server, spooling: Spooling) {
     let seconds = setting("LOTWISE_SOAK_SECONDS").unwrap_or(60);
     let seed = setting("LOTWISE_SOAK_SEED").unwrap_or_else(rand::random);
-    println!("{seconds} s on {server:?}, spool {spooling:?}, LOTWISE_SOAK_SEED={seed}");
-    let (victims, field) = set_up(server, spooling).await;
+    println!("{name}: {seconds} s, LOTWISE_SOAK_SEED={seed}");
+    let (victims, field) = set_up(server, spooling, disk_megabytes(seconds)).await;
 
     let victims = Arc::new(victims);
     let hurting = tokio::spawn(victims.clone().hurt(seed));
@@ -109,7 +124,7 @@ async fn soak(server: Server, spooling: Spooling) {
         victims.process.end_of_log()
     );
     let findings = compare(&victims.cluster, &field).await;
-    report(&victims, &field, &findings);
+    println!("{name}: {}", report(&victims, &field, &findings));
     assert_eq!(missing(&victims, &field, spooling), None);
     let tally = field.tally();
     assert!(findings.are_none(), "{findings}");
@@ -142,11 +157,11 @@ fn setting(name: &str) -> Option<u64> {
 }
 
 /// Durable database on a small disk, proxy, service, proxy; a plant with sensors, and a key.
-async fn set_up(server: Server, spooling: Spooling) -> (Victims, Arc<Field>) {
+async fn set_up(server: Server, spooling: Spooling, disk_mb: u32) -> (Victims, Arc<Field>) {
     // reqwest wants a provider, although no TLS is used here.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (disk, cluster, spool) = tokio::task::spawn_blocking(move || {
-        let disk = Disk::new(DISK_MEGABYTES);
+        let disk = Disk::new(disk_mb);
         let cluster = Cluster::durable(server, disk.path());
         let spool = (spooling == Spooling::On).then(|| Disk::new(SPOOL_MEGABYTES));
         (disk, cluster, spool)
@@ -222,8 +237,9 @@ fn command(arguments: &[&str], database_url: &str) {
 /// A Telegraf that flushes each second, as long as the others send and then until its buffer is
 /// empty: nothing of its metrics may be dropped.
 async fn telegraf(field: Arc<Field>) {
-    let mut telegraf =
-        Telegraf::new(&field.url, &field.key, PLANT, 1_000).with_ledger(&field.ledger);
+    let mut telegraf = Telegraf::new(&field.url, &field.key, PLANT, 1_000)
+        .with_default_timeout()
+        .with_ledger(&field.ledger);
     let start = chrono::Utc::now().timestamp_millis();
     let (mut second, mut value) = (0, TELEGRAF_VALUES);
     let mut after = 0;
@@ -328,19 +344,21 @@ async fn stored(conn: &mut PgConnection, without: &[&str]) -> Vec<(Place, f64)> 
     rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect()
 }
 
-fn report(victims: &Victims, field: &Field, findings: &Findings) {
+fn report(victims: &Victims, field: &Field, findings: &Findings) -> String {
     let (places, acknowledged) = field.ledger.size();
-    println!("places: {places}, acknowledged writes: {acknowledged}");
-    for (name, count) in &field.tally().answers {
-        println!("    {name}: {count}");
-    }
-    println!("faults: {:?}", victims.counts());
-    println!(
-        "connections that broke by themselves: {} of senders, {} to the database",
+    let answers: String = field
+        .tally()
+        .answers
+        .iter()
+        .map(|(name, count)| format!("    {name}: {count}\n"))
+        .collect();
+    format!(
+        "places: {places}, acknowledged writes: {acknowledged}\n{answers}faults: {:?}\n\
+         connections that broke by themselves: {} of senders, {} to the database\n{findings}",
+        victims.counts(),
         victims.front.broken(),
         victims.back.broken()
-    );
-    print!("{findings}");
+    )
 }
 
 /// What has not happened yet: a soak in which nothing went wrong, or nothing got through, would

@@ -57,6 +57,8 @@ pub struct Log {
     pub overflowed: usize,
 }
 
+const AGENT: &str = "Telegraf/1.37";
+
 /// What became of a batch, or of a part of it.
 enum Fate {
     Done,
@@ -77,9 +79,10 @@ impl Metric {
 }
 
 impl<'a> Telegraf<'a> {
-    /// With Telegraf's timeout and a buffer for all that these tests feed.
+    /// With a buffer for all that these tests feed, and more patience than a machine may need that
+    /// is loaded.
     pub fn new(url: &str, token: &str, bucket: &str, batch_size: usize) -> Self {
-        let client = Client::builder().timeout(Duration::from_secs(5)).user_agent("Telegraf/1.37");
+        let client = Client::builder().timeout(Duration::from_secs(120)).user_agent(AGENT);
         Self {
             client: client.build().expect("client"),
             url: url.to_owned(),
@@ -95,6 +98,13 @@ impl<'a> Telegraf<'a> {
         }
     }
 
+    /// With the timeout that Telegraf has unless told otherwise.
+    pub fn with_default_timeout(mut self) -> Self {
+        let client = Client::builder().timeout(Duration::from_secs(5)).user_agent(AGENT);
+        self.client = client.build().expect("client");
+        self
+    }
+
     /// Keeps a book of what is sent.
     pub fn with_ledger(mut self, ledger: &'a Ledger) -> Self {
         self.ledger = Some(ledger);
@@ -105,6 +115,11 @@ impl<'a> Telegraf<'a> {
     pub fn with_buffer_limit(mut self, limit: usize) -> Self {
         self.buffer_limit = limit;
         self
+    }
+
+    /// Whether it still waits because the service asked for it.
+    pub fn is_throttled(&self) -> bool {
+        self.not_before.is_some_and(|time| time > Instant::now())
     }
 
     /// A new token in the configuration file.
@@ -130,7 +145,7 @@ impl<'a> Telegraf<'a> {
     pub async fn flush(&mut self) {
         let batches = self.buffer.len().div_ceil(self.batch_size);
         for _ in 0..batches {
-            if self.not_before.is_some_and(|time| time > Instant::now()) {
+            if self.is_throttled() {
                 return;
             }
             let size = self.batch_size.min(self.buffer.len());
