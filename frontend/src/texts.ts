@@ -238,10 +238,10 @@ export function formatWords(format: Format, type?: QueryType): Words {
           type === 'spc'
             ? t('format.alert-spc-description', 'One number a chart: points that break a rule')
             : type === 'baseline'
-            ? t('format.alert-baseline-description', 'One number a place')
-            : type === 'anomalies'
-            ? t('format.alert-anomalies-description', 'One number a machine: how many events are not over')
-            : t('format.alert-description', 'One number a sensor: 1 when it is silent, else 0'),
+              ? t('format.alert-baseline-description', 'One number a place')
+              : type === 'anomalies'
+                ? t('format.alert-anomalies-description', 'One number a machine: how many events are not over')
+                : t('format.alert-description', 'One number a sensor: 1 when it is silent, else 0'),
       };
     case 'series':
       return {

@@ -332,9 +332,7 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
         )}
       </Row>
 
-      {uses(query.type, 'spc') && (
-        <SpcRow id={id} value={query.spc} onChange={(spc) => change({ ...query, spc })} />
-      )}
+      {uses(query.type, 'spc') && <SpcRow id={id} value={query.spc} onChange={(spc) => change({ ...query, spc })} />}
 
       {uses(query.type, 'baseline') && (
         <BaselineRow

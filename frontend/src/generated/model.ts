@@ -2,7 +2,7 @@
 
 export const MODEL_VERSION = 1;
 
-export type QueryType = "series" | "kpi" | "runs" | "latest" | "data_quality" | "anomalies" | "lots" | "states";
+export type QueryType = "series" | "kpi" | "runs" | "latest" | "data_quality" | "anomalies" | "lots" | "states" | "baseline" | "spc";
 
 export type Kpi = "energy" | "energy_per_good_unit" | "cost" | "cost_per_good_unit" | "co2" | "co2_per_good_unit" | "co2_market_based" | "good_units" | "scrap_units" | "mean_temperature";
 
@@ -10,9 +10,51 @@ export type GroupBy = "none" | "plant" | "line" | "machine" | "sensor" | "refere
 
 export type Aggregate = "mean" | "min" | "max" | "first" | "last" | "count" | "sum";
 
-export type Format = "table" | "annotations" | "silent" | "alert" | "score";
+export type Format = "table" | "annotations" | "silent" | "alert" | "score" | "series" | "model";
 
 export type Align = "elapsed" | "progress" | "time";
+
+export type AlertOn = "drift" | "deviation_percent" | "deviation";
+
+export type Baseline = { 
+/**
+ * First day of the baseline period, `YYYY-MM-DD` on the plant's clock; empty for `learningDays`
+ * days before the time range.
+ */
+from: string, 
+/**
+ * Last day of it.
+ */
+to: string, 
+/**
+ * Keys of sensors, beside production, on which the energy depends, such as an outdoor
+ * thermometer.
+ */
+drivers: Array<string>, 
+/**
+ * The number of the format `alert`.
+ */
+alertOn: AlertOn, };
+
+export type SpcSubject = "run" | "lot" | "sensor";
+
+export type SpcChart = "individuals" | "ewma";
+
+export type SpcRules = "nelson" | "western_electric" | "limits";
+
+export type Spc = { 
+/**
+ * What its points are.
+ */
+subject: SpcSubject, 
+/**
+ * Kind of chart.
+ */
+chart: SpcChart, 
+/**
+ * Rules of a chart of individuals.
+ */
+rules: SpcRules, };
 
 export type Place = { 
 /**
@@ -88,7 +130,7 @@ bucket: string,
  */
 format: Format, 
 /**
- * Days before the time range from which is learned what is usual (anomalies); 0 is the default of
+ * Days before the time range from which is learned what is usual (anomalies, baseline, spc); 0 is the default of
  * 30.
  */
 learningDays: number, 
@@ -103,4 +145,12 @@ align: Align,
 /**
  * How many of the newest lots, where none is named (lots); 0 is 10.
  */
-lastLots: number, };
+lastLots: number, 
+/**
+ * What is compared with what (baseline, spc).
+ */
+baseline: Baseline, 
+/**
+ * What a control chart shows (spc).
+ */
+spc: Spc, };
