@@ -147,7 +147,7 @@ export const director = {
     [
       9,
       [
-        10,
+        8,
         bars(
           t('Energy per good unit by reference', 'Energía por unidad buena por referencia'),
           t(
@@ -163,7 +163,57 @@ export const director = {
         ),
       ],
       [
-        14,
+        8,
+        table(
+          t('Spread between runs', 'Dispersión entre fabricaciones'),
+          t(
+            'Of the whole runs of each reference that touch the time range: how many, and the least and the most energy of a good unit among them. A wide spread is money: some runs show that it can be done with less.',
+            'De las fabricaciones enteras de cada referencia que tocan el intervalo: cuántas, y la menor y la mayor energía por unidad buena entre ellas. Una dispersión amplia es dinero: algunas muestran que se puede con menos.'
+          ),
+          ask('runs', { context: CONTEXT, limit: 5000 }),
+          columns(
+            'reference',
+            'energy_per_good_unit (count)',
+            'energy_per_good_unit (min)',
+            'energy_per_good_unit (max)'
+          ),
+          {
+            before: [
+              {
+                id: 'groupBy',
+                options: {
+                  fields: {
+                    reference: { operation: 'groupby', aggregations: [] },
+                    energy_per_good_unit: { operation: 'aggregate', aggregations: ['count', 'min', 'max'] },
+                  },
+                },
+              },
+            ],
+          }
+        ),
+      ],
+      [
+        8,
+        series(
+          t('Cost while nothing was made', 'Coste mientras no se fabricaba'),
+          t(
+            'Cost of the energy that belongs to no run, of each day of the plant: base load, idle time, set-up, nights and weekends. The meters of the place less those of its runs.',
+            'Coste de la energía que no es de ninguna fabricación, de cada día de la planta: carga base, esperas, preparación, noches y fines de semana. Los contadores del lugar menos los de sus fabricaciones.'
+          ),
+          kpi(['cost'], { groupBy: 'reference', bucket: 'day' }),
+          {
+            custom: STACKED,
+            showLegend: false,
+            defaults: { min: 0, color: { mode: 'fixed', fixedColor: 'orange' } },
+            transformations: [{ id: 'filterFieldsByName', options: { include: { names: ['time', 'Unallocated'] } } }],
+          }
+        ),
+      ],
+    ],
+    [
+      10,
+      [
+        8,
         series(
           t('Good units per day', 'Unidades buenas por día'),
           t(
@@ -174,11 +224,8 @@ export const director = {
           { custom: STACKED, defaults: { min: 0, decimals: 0, unit: 'locale' } }
         ),
       ],
-    ],
-    [
-      10,
       [
-        24,
+        16,
         table(
           t('Open anomalies', 'Anomalías abiertas'),
           t(

@@ -176,6 +176,9 @@ const COLUMNS = {
   operator: [t('Operator', 'Operario'), {}],
   energy: [t('Energy', 'Energía'), { unit: 'kwatth', decimals: 1, width: 110 }],
   energy_per_good_unit: [t('Energy/unit', 'Energía/unidad'), { unit: KWH_PER_UNIT, decimals: 4, width: 150 }],
+  'energy_per_good_unit (count)': [t('Runs', 'Fabricaciones'), { decimals: 0, width: 110 }],
+  'energy_per_good_unit (min)': [t('Least', 'Mínimo'), { unit: KWH_PER_UNIT, decimals: 4 }],
+  'energy_per_good_unit (max)': [t('Most', 'Máximo'), { unit: KWH_PER_UNIT, decimals: 4 }],
   cost: [t('Cost', 'Coste'), { decimals: 2, width: 100 }],
   cost_per_good_unit: [t('Cost/unit', 'Coste/unidad'), { decimals: 4, width: 140 }],
   co2: [t('CO₂', 'CO₂'), { unit: 'masskg', decimals: 1, width: 100 }],
@@ -376,12 +379,12 @@ export function trend(title, description, targets, xField, { defaults, custom = 
   });
 }
 
-/** Rows; `columns(...)` says which. */
-export function table(title, description, target, shown, { defaults, options, ...rest } = {}) {
+/** Rows; `columns(...)` says which, after the transformations `before`. */
+export function table(title, description, target, shown, { defaults, options, before = [], ...rest } = {}) {
   return panel('table', title, description, target, {
     defaults: { ...defaults, custom: { align: 'auto', minWidth: 60 } },
     overrides: shown.overrides,
-    transformations: shown.transformations,
+    transformations: [...before, ...shown.transformations],
     options: { showHeader: true, cellHeight: 'sm', ...options },
     ...rest,
   });

@@ -21,3 +21,4 @@ pub mod rules;
 pub mod scale;
 pub mod settings;
 pub mod spc;
+pub mod window;

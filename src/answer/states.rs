@@ -4,15 +4,12 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{AnswerError, Provenance, Source, resolve_runs};
-use crate::domain::TimeRange;
+use super::{AnswerError, MAX_STATES, Provenance, Source, resolve_runs};
+use crate::domain::{MachineState, TimeRange, span};
 use crate::frame::{Field, Frame, Notice};
-use crate::model::{GroupBy, Query};
+use crate::model::{Format, GroupBy, Query};
 use crate::plan::{Ask, Run, Selection};
 use crate::sql::states;
-
-/// Most changes of state: what a panel can show of a hundred machines.
-const MAX_STATES: usize = 50_000;
 
 /// What holds from a start up to an end.
 type Spell = (TimeRange, String);
@@ -31,7 +28,9 @@ pub(super) async fn answer(
     };
     // Nothing is known of the time after now.
     let known = ask.range.clip(ask.range.from(), Some(ask.now.max(ask.range.from())));
-    let (mut frames, shown, reason) = match (known, query.group_by.is_context()) {
+    // Marked regions are always of machines: those of what was made are a query for runs.
+    let by_run = query.group_by.is_context() && query.format != Format::Annotations;
+    let (mut frames, shown, reason) = match (known, by_run) {
         (None, _) => (Vec::new(), String::new(), "the time range has not begun".to_owned()),
         (Some(known), true) => {
             let frames = made(source, query, selection, &runs, known);
@@ -44,10 +43,14 @@ pub(super) async fn answer(
             if rows.len() > MAX_STATES {
                 return Err(AnswerError::TooManyStates(MAX_STATES));
             }
-            let found: Vec<states::State> =
+            let mut found: Vec<states::State> =
                 rows.iter().map(states::read).collect::<Result<_, crate::db::DbError>>()?;
+            found.retain(|state| query.context.states.accepts(&state.state));
             let within = restricted.then_some(runs.as_slice());
-            let frames = done(source, selection, &found, within, known);
+            let frames = match query.format {
+                Format::Annotations => vec![annotations(source, query, found, within, ask)],
+                _ => done(source, selection, &found, within, known),
+            };
             (frames, statement.shown.clone(), "states that overlap the time range".to_owned())
         }
     };
@@ -61,7 +64,7 @@ pub(super) async fn answer(
     for frame in &mut frames {
         Provenance {
             shown: &shown,
-            source: if query.group_by.is_context() { "runs" } else { "states" },
+            source: if by_run { "runs" } else { "states" },
             reason: reason.clone(),
             rows: None,
             bucket: "none".to_owned(),
@@ -110,6 +113,56 @@ fn done(
         series("state", &machine.name, labels, spells, known)
     };
     selection.machines.iter().filter_map(of_machine).collect()
+}
+
+/// The newest states as marked regions; with runs, only those during one of them.
+fn annotations(
+    source: &Source<'_>,
+    query: &Query,
+    mut found: Vec<states::State>,
+    within: Option<&[Run]>,
+    ask: &Ask,
+) -> Frame {
+    let catalog = source.catalog;
+    let machine = |s: &states::State| catalog.machine(s.machine);
+    let during = |s: &states::State, run: &Run| {
+        machine(s).is_some_and(|m| m.line == run.line)
+            && run.machine.is_none_or(|only| only == s.machine)
+            && s.started_at < run.ended_at.unwrap_or(ask.now)
+            && run.started_at < s.ended_at.unwrap_or(ask.now)
+    };
+    found.retain(|s| within.is_none_or(|runs| runs.iter().any(|run| during(s, run))));
+    found.sort_by_key(|state| std::cmp::Reverse(state.started_at));
+    found.truncate(query.limit);
+    let name = |s: &states::State| machine(s).map(|m| m.name.clone()).unwrap_or_default();
+    let line = |s: &states::State| {
+        let line = machine(s).and_then(|m| catalog.line(m.line));
+        line.map(|l| l.name.clone()).unwrap_or_default()
+    };
+    let state = |s: &states::State| match s.state.parse::<MachineState>() {
+        Ok(state) => state.name().to_owned(),
+        Err(_) => s.state.clone(),
+    };
+    let text = |s: &states::State| {
+        let lasted = (s.ended_at.unwrap_or(ask.now) - s.started_at).num_seconds().max(0);
+        let open = if s.ended_at.is_none() { " so far" } else { "" };
+        Some(format!("{} · {}{open}", line(s), span::words(lasted as u64)))
+    };
+    let fields = vec![
+        Field::time("time", found.iter().map(|s| Some(s.started_at))),
+        Field::time("timeEnd", found.iter().map(|s| s.ended_at)),
+        Field::text("title", found.iter().map(|s| Some(format!("{} · {}", name(s), state(s))))),
+        Field::text("text", found.iter().map(text)),
+        Field::text(
+            "tags",
+            found.iter().map(|s| Some(format!("{},{},{}", line(s), name(s), s.state))),
+        ),
+        Field::text(
+            "id",
+            found.iter().map(|s| Some(format!("{} {}", s.machine, s.started_at.timestamp()))),
+        ),
+    ];
+    Frame::new("states", "", fields)
 }
 
 /// What was made on each line, and on each machine that has runs of its own.
@@ -179,7 +232,8 @@ fn series(
     let (times, texts): (Vec<_>, Vec<_>) =
         points.into_iter().map(|(time, text)| (Some(time), text)).unzip();
     let value = Field::text(name, texts).labels(labels).display_name(shown);
-    Some(Frame::new(shown, "timeseries-multi", vec![Field::time("time", times), value]))
+    // No kind: expressions and alert rules read numbers only.
+    Some(Frame::new(shown, "", vec![Field::time("time", times), value]))
 }
 
 #[cfg(test)]

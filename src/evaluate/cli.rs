@@ -6,7 +6,8 @@ use anyhow::Context;
 
 use super::energy::{self, EnergyReport};
 use super::formats::{self, Format};
-use super::report::{Report, evaluate};
+use super::report::{Report, judge_all, report};
+use super::{all, picture::picture};
 use crate::analytics::settings::Settings;
 
 /// Measure the detectors on labelled data.
@@ -21,6 +22,18 @@ pub struct Args {
     /// File for the figures, as JSON.
     #[arg(long)]
     pub json: Option<PathBuf>,
+    /// Directory for a picture of each machine: values, labels, score and findings, as SVG.
+    #[arg(long)]
+    pub pictures: Option<PathBuf>,
+    /// Print the whole table of figures: simulated factories, and the data sets in DATA/tep and DATA/nab.
+    #[arg(long, conflicts_with_all = ["format", "findings", "pictures", "shuffle_references"])]
+    pub all: bool,
+    /// First of the seeds of the simulated factories of the table.
+    #[arg(long, default_value_t = 201, requires = "all")]
+    pub first_seed: u64,
+    /// How many seeds, one after another.
+    #[arg(long, default_value_t = 5, requires = "all")]
+    pub seeds: u64,
     /// File for the findings with their verdicts, as JSON lines.
     #[arg(long)]
     pub findings: Option<PathBuf>,
@@ -40,15 +53,25 @@ pub struct Args {
 
 /// Runs the command.
 pub async fn run(args: Args) -> anyhow::Result<()> {
+    let write = |path: &PathBuf, text: String| {
+        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    };
+    if args.all {
+        let seeds: Vec<u64> =
+            (0..args.seeds).map(|seed| args.first_seed.saturating_add(seed)).collect();
+        let lines = all::measure(&args.data, &seeds)?;
+        print!("{}", all::table(&lines));
+        if let Some(path) = &args.json {
+            write(path, serde_json::to_string_pretty(&lines)? + "\n")?;
+        }
+        return Ok(());
+    }
     let mut dataset = formats::read(&args.data, args.format)?;
     if let Some(seed) = args.shuffle_references {
         dataset.shuffle_references(seed);
     }
     let settings = energy::Settings { baseline_days: args.baseline_days, zone: args.time_zone };
     let energy = energy::evaluate(&dataset, &energy::truth(&args.data)?, &settings);
-    let write = |path: &PathBuf, text: String| {
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
-    };
     if args.only_energy {
         if let Some(path) = &args.json {
             write(path, serde_json::to_string_pretty(&energy)? + "\n")?;
@@ -56,8 +79,20 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         print_energy(energy.as_ref());
         return Ok(());
     }
-    let (mut report, judged) = evaluate(&dataset, &Settings::default());
+    let outcomes = judge_all(&dataset, &Settings::default());
+    let (mut report, judged) = report(&dataset, &outcomes);
     report.energy = energy;
+    if let Some(directory) = &args.pictures {
+        for (machine, outcome) in dataset.machines.iter().zip(&outcomes) {
+            if let Some(svg) = picture(&dataset, machine, outcome) {
+                // A key is a name of people's choice, a file's name is not.
+                let name: String = (machine.key.chars())
+                    .map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' })
+                    .collect();
+                write(&directory.join(format!("{name}.svg")), svg)?;
+            }
+        }
+    }
     if let Some(path) = &args.json {
         write(path, serde_json::to_string_pretty(&report)? + "\n")?;
     }

@@ -100,18 +100,26 @@ pub struct Judged {
 
 /// Runs the detectors with `settings` and counts. Machines are taken one after another.
 pub fn evaluate(dataset: &Dataset, settings: &Settings) -> (Report, Vec<Judged>) {
-    let outcomes: Vec<Outcome> =
-        dataset.machines.iter().map(|machine| monitor(machine, settings)).collect();
+    report(dataset, &judge_all(dataset, settings))
+}
+
+/// What the detectors say of each machine.
+pub fn judge_all(dataset: &Dataset, settings: &Settings) -> Vec<Outcome> {
+    dataset.machines.iter().map(|machine| monitor(machine, settings)).collect()
+}
+
+/// Counts what they said.
+pub fn report(dataset: &Dataset, outcomes: &[Outcome]) -> (Report, Vec<Judged>) {
     let mut counts = Counts::default();
-    for (machine, outcome) in dataset.machines.iter().zip(&outcomes) {
+    for (machine, outcome) in dataset.machines.iter().zip(outcomes) {
         let Some(from) = outcome.judged_from else { continue };
         let own: Vec<Label> =
             dataset.labels.iter().filter(|label| label.machine == machine.key).cloned().collect();
         counts.machine(&own, outcome, from);
         counts.samples.count(&machine.key, &own, outcome, from);
     }
-    counts.nab = standard_score(dataset, &outcomes);
-    counts.report(vus(dataset, &outcomes))
+    counts.nab = standard_score(dataset, outcomes);
+    counts.report(vus(dataset, outcomes))
 }
 
 #[derive(Default)]

@@ -104,6 +104,19 @@ fn a_named_normal_stretch_is_read() {
     assert!(format!("{error:#}").contains("line 2: the end is not after the start"), "{error:#}");
 }
 
+#[test]
+fn a_picture_shows_labels_and_findings() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/nab");
+    let dataset = read(&path, Format::Nab).unwrap();
+    let index = dataset.machines.iter().position(|machine| machine.key == "nyc_taxi").unwrap();
+    let outcomes = judge_all(&dataset, &Settings::default());
+    let svg = picture(&dataset, &dataset.machines[index], &outcomes[index]).unwrap();
+    assert_eq!(svg.matches("fill=\"#dddddd\"").count(), 5, "five windows");
+    assert_eq!(svg.matches("fill=\"#d62728\"").count(), outcomes[index].findings.len());
+    assert!(svg.contains(">nyc_taxi, value<") && !svg.contains("NaN"), "{svg}");
+    assert!(picture(&dataset, &Default::default(), &Default::default()).is_none());
+}
+
 fn simulated(seed: u64) -> Dataset {
     let options = Options {
         seed,

@@ -93,11 +93,16 @@ fn filled(value: &Value, variables: &BTreeMap<String, String>) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_query_of_every_dashboard_gives_data() {
+async fn what_is_provisioned_has_data() {
     let (_db, plugin) = factory().await;
+    every_query_of_every_dashboard_gives_data(&plugin).await;
+    every_alert_rule_gives_labelled_numbers(&plugin).await;
+}
+
+async fn every_query_of_every_dashboard_gives_data(plugin: &Plugin) {
     // The newest lot of one line, with its reference.
     let runs = json!({"type": "runs", "place": {"lines": ["M1"]}, "limit": 1});
-    let run = ask(&plugin, "runs", asked(&runs, now() - TimeDelta::days(1), 100)).await.remove(0);
+    let run = ask(plugin, "runs", asked(&runs, now() - TimeDelta::days(1), 100)).await.remove(0);
     let one: BTreeMap<&str, &str> = BTreeMap::from([
         ("plant", "madrid"),
         ("line", "M1"),
@@ -106,6 +111,8 @@ async fn every_query_of_every_dashboard_gives_data() {
     ]);
     let found = dashboards();
     assert!(found.len() >= 2 && found.len().is_multiple_of(2), "{}", found.len());
+    // The Spanish ones ask the same, and many panels do.
+    let mut asked_before = BTreeSet::new();
     for (name, dashboard) in found {
         let mut variables = BTreeMap::new();
         for variable in dashboard["templating"]["list"].as_array().expect("variables") {
@@ -121,23 +128,24 @@ async fn every_query_of_every_dashboard_gives_data() {
         for panel in dashboard["panels"].as_array().expect("panels") {
             for target in panel["targets"].as_array().into_iter().flatten() {
                 let what = format!("{name}: {}", panel["title"]);
-                let query = asked(&filled(target, &variables), from, 1_000);
-                let frames = ask(&plugin, &what, query).await;
+                let model = filled(target, &variables);
+                if !asked_before.insert((from, model.to_string())) {
+                    continue;
+                }
+                let frames = ask(plugin, &what, asked(&model, from, 1_000)).await;
                 let rows: usize = frames.iter().map(|frame| frame.rows).sum();
                 assert!(rows > 0, "{what} has no data: {frames:?}");
             }
         }
         for annotation in dashboard["annotations"]["list"].as_array().into_iter().flatten() {
             let what = format!("{name}: {}", annotation["name"]);
-            ask(&plugin, &what, asked(&filled(&annotation["target"], &variables), from, 1_000))
+            ask(plugin, &what, asked(&filled(&annotation["target"], &variables), from, 1_000))
                 .await;
         }
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_alert_rule_gives_labelled_numbers() {
-    let (_db, plugin) = factory().await;
+async fn every_alert_rule_gives_labelled_numbers(plugin: &Plugin) {
     let text = std::fs::read_to_string(provisioning("alerting/lotwise.yaml")).unwrap();
     let file: Value = serde_yaml_ng::from_str(&text).expect("YAML");
     assert_eq!(file["apiVersion"], 1);
@@ -173,7 +181,7 @@ async fn every_alert_rule_gives_labelled_numbers() {
                 // What Grafana's alerting asks with.
                 let mut query = asked(model, now() - TimeDelta::seconds(seconds), 43_200);
                 query.interval_ms = 1_000;
-                labelled_numbers(title, &ask(&plugin, title, query).await);
+                labelled_numbers(title, &ask(plugin, title, query).await);
             }
             known.insert(ref_id);
         }

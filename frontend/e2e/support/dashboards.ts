@@ -87,7 +87,8 @@ export class World {
     return sum(parts.map((part) => costOf(readings, part, price)));
   }
 
-  private around(): Range {
+  /** A week before and after the run: all of its lot, and whole runs at the edges of the range. */
+  around(): Range {
     const day = 24 * 3_600_000;
     return { from: this.run.from - 7 * day, to: this.run.to + 7 * day };
   }
@@ -274,6 +275,27 @@ export const CHECKS: Record<string, Check[]> = {
     async (shown) => {
       const { key, energy, good } = await busiest(shown);
       same(cell(shown.frames, ['reference', key], 'energy_per_good_unit'), energy / good);
+    },
+    async (shown) => {
+      const { key, runs } = await busiest(shown);
+      const whole = await shown.world.readings(METER, shown.world.around());
+      const ratios = runs.map((run) => increase(whole, run) / run.good).sort((a, b) => a - b);
+      const references = column(shown.frames, 'reference');
+      const sent = column(shown.frames, 'energy_per_good_unit').filter((_, row) => references[row] === key);
+      expect(sent).toHaveLength(ratios.length);
+      same(Math.min(...sent.map(Number)), ratios[0]);
+      const row = shown.panel.getByRole('row').filter({ hasText: key });
+      await expect(row).toContainText(ratios[0].toFixed(4));
+      await expect(row).toContainText(ratios[ratios.length - 1].toFixed(4));
+    },
+    async ({ frames, world, range }) => {
+      const rest = frames.filter(({ schema }) => schema.name === 'Unallocated');
+      const [day, value] = wholeDay(seriesOf(rest, {}));
+      const runs = await world.runs(range);
+      const ofRuns = runs
+        .filter(({ from, to }) => from < day.to && to > day.from)
+        .map((run) => world.cost(`${run.line}-energy`, range, inside([run], day)));
+      same(value, (await world.cost(MAIN, range, [day])) - sum(await Promise.all(ofRuns)), 1e-8);
     },
     async ({ frames, world, range }) => {
       const [day, value] = wholeDay(seriesOf(frames, { line: World.line }));

@@ -35,7 +35,7 @@ export const test = base.extend<Fixtures>({
 });
 
 export interface Frame {
-  schema: { fields: Array<{ name: string; labels?: Record<string, string> }> };
+  schema: { name?: string; fields: Array<{ name: string; labels?: Record<string, string> }> };
   data: { values: unknown[][] };
 }
 

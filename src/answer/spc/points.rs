@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
-use super::super::{AnswerError, MAX_RUNS, Source, kpi, resolve_runs, sums};
+use super::super::{AnswerError, MAX_RUNS, Source, kpi, needed_states, resolve_runs, sums};
 use super::{Chart, Point, Times};
 use crate::domain::{Bucket, TimeRange};
 use crate::figures;
@@ -89,7 +89,8 @@ pub(super) async fn runs(
         ..query.clone()
     };
     let ask = Ask { range, max_points: usize::MAX, ..*ask };
-    let mut plan = plan::kpi(&asked, selection, source.catalog, &done, &ask)?;
+    let states = needed_states(source, &asked, selection, range).await?;
+    let mut plan = plan::kpi(&asked, selection, source.catalog, &done, &states, &ask)?;
     let rates = kpi::rates(source, &asked, selection, &ask).await?;
     let money = kpis.iter().any(|k| k.is_money());
     let currency =
@@ -109,7 +110,9 @@ pub(super) async fn runs(
         let Some(last) = own.max_by_key(|run| run.ended_at) else { continue };
         let Some(ended) = last.ended_at else { continue };
         for (index, kpi) in kpis.iter().enumerate() {
-            let Some(value) = buckets.first().and_then(|f| kpi::value(*kpi, f)) else { continue };
+            let Some(value) = buckets.first().and_then(|f| kpi::value(*kpi, &plan, f)) else {
+                continue;
+            };
             let key = (last.line, last.machine, last.reference.clone(), index);
             all.push((Point { time: ended, key: last.lot.clone(), value }, key, last));
         }
@@ -207,7 +210,7 @@ pub(super) async fn sensors(
             runs = Some(resolve_runs(source, query, selection, range).await?.0);
         }
         let ask = Ask { range, ..*ask };
-        let plan = plan::series(&asked, selection, source.catalog, runs.as_deref(), &ask)?;
+        let plan = plan::series(&asked, selection, source.catalog, runs.as_deref(), &[], &ask)?;
         if plan.windows.is_empty() {
             continue;
         }
