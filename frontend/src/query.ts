@@ -21,6 +21,9 @@ export const MODEL_DEFAULTS: LotwiseModel = {
   limit: 0,
   align: 'elapsed',
   lastLots: 0,
+  learnFrom: 'good',
+  bestPercent: 0,
+  bestLots: 0,
   extremes: false,
   fill: 'none',
   compare: 'none',
@@ -41,7 +44,7 @@ export const NEW_QUERY: LotwiseModel = { ...MODEL_DEFAULTS, kpis: ['energy'], gr
 export const NEW_ANNOTATION: LotwiseModel = { ...MODEL_DEFAULTS, type: 'runs', format: 'annotations' };
 
 /** The query types that can be shown as marked regions; others become runs. */
-export const ANNOTATION_TYPES: readonly QueryType[] = ['runs', 'states', 'anomalies', 'spc'];
+export const ANNOTATION_TYPES: readonly QueryType[] = ['runs', 'states', 'anomalies', 'abnormal_runs', 'golden', 'spc'];
 
 /** The query of an annotation: one of those types, as regions. */
 export function asAnnotation(query: LotwiseQuery): LotwiseQuery {
@@ -54,7 +57,9 @@ export const QUERY_TYPES: readonly QueryType[] = [
   'series',
   'kpi',
   'lots',
+  'golden',
   'runs',
+  'abnormal_runs',
   'states',
   'latest',
   'data_quality',
@@ -83,7 +88,8 @@ export type QueryPart =
   | 'top'
   | 'baseline'
   | 'spc'
-  | 'learningDays';
+  | 'learningDays'
+  | 'learnFrom';
 
 const PARTS: Record<QueryType, readonly QueryPart[]> = {
   series: [
@@ -106,6 +112,19 @@ const PARTS: Record<QueryType, readonly QueryPart[]> = {
   states: ['context', 'time', 'groupBy', 'limit'],
   latest: ['sensors', 'quantity', 'format', 'limit'],
   data_quality: ['sensors', 'quantity', 'format', 'limit'],
+  golden: [
+    'sensors',
+    'quantity',
+    'context',
+    'groupBy',
+    'bucket',
+    'format',
+    'limit',
+    'align',
+    'learningDays',
+    'learnFrom',
+  ],
+  abnormal_runs: ['context', 'format', 'learningDays', 'limit'],
   anomalies: ['sensors', 'quantity', 'context', 'format', 'learningDays', 'limit'],
   baseline: ['groupBy', 'bucket', 'format', 'baseline', 'learningDays', 'limit'],
   spc: [
@@ -152,6 +171,8 @@ export function groupings(type: QueryType): readonly GroupBy[] {
       return ['none'];
     case 'baseline':
       return ['none', 'plant', 'line', 'machine'];
+    case 'golden':
+      return ['none', 'sensor'];
     case 'states':
       return ['machine', 'reference', 'lot', 'operator'];
     default:
@@ -168,11 +189,14 @@ export function formats(type: QueryType): readonly Format[] {
     case 'data_quality':
       return ['table', 'silent', 'alert'];
     case 'anomalies':
+    case 'abnormal_runs':
       return ['table', 'annotations', 'score', 'alert'];
     case 'baseline':
       return ['table', 'series', 'model', 'alert'];
     case 'spc':
       return ['table', 'series', 'annotations', 'alert'];
+    case 'golden':
+      return ['table', 'curves', 'deviation', 'annotations', 'alert'];
     default:
       return ['table', 'annotations'];
   }
@@ -195,7 +219,7 @@ export function complete(query: LotwiseQuery): CompleteQuery {
 export function withType(query: CompleteQuery, type: QueryType): CompleteQuery {
   const groupBy = groupings(type).includes(query.groupBy) ? query.groupBy : 'none';
   const format = formats(type).includes(query.format) ? query.format : 'table';
-  const bucket = type === 'lots' && !isElapsed(query.bucket) ? 'auto' : query.bucket;
+  const bucket = uses(type, 'align') && !isElapsed(query.bucket) ? 'auto' : query.bucket;
   // The back end refuses filters that would not be applied.
   const context = {
     ...query.context,

@@ -7,6 +7,7 @@ import {
   Format,
   GroupBy,
   Kpi,
+  LearnFrom,
   QueryType,
   SpcChart,
   SpcRules,
@@ -79,6 +80,16 @@ export function queryTypeWords(type: QueryType): Words {
           'query-type.baseline-description',
           'What production should have used, and how far the meters are from it'
         ),
+      };
+    case 'abnormal_runs':
+      return {
+        label: t('query-type.abnormal-runs', 'Abnormal runs'),
+        description: t('query-type.abnormal-runs-description', 'Runs whose figures are unusual for their reference'),
+      };
+    case 'golden':
+      return {
+        label: t('query-type.golden', 'Golden lot'),
+        description: t('query-type.golden-description', 'How far each lot is from the usual curve of its reference'),
       };
   }
 }
@@ -271,19 +282,7 @@ export function formatWords(format: Format, type?: QueryType): Words {
     case 'alert':
       return {
         label: t('format.alert', 'For alert rules'),
-        description:
-          type === 'spc'
-            ? t('format.alert-spc-description', 'One number a chart: points that break a rule')
-            : type === 'baseline'
-              ? t('format.alert-baseline-description', 'One number a place')
-              : type === 'anomalies'
-                ? t('format.alert-anomalies-description', 'One number a machine: how many events are not over')
-                : type === 'kpi' || type === 'latest'
-                  ? t(
-                      'format.alert-figures-description',
-                      'Each figure as a number with labels; alert rules get this anyway'
-                    )
-                  : t('format.alert-description', 'One number a sensor: 1 when it is silent, else 0'),
+        description: alertWords(type),
       };
     case 'series':
       return {
@@ -298,10 +297,58 @@ export function formatWords(format: Format, type?: QueryType): Words {
         label: t('format.model', 'Model'),
         description: t('format.model-description', 'Coefficients, and how good the model is'),
       };
+    case 'curves':
+      return {
+        label: t('format.curves', 'Curves'),
+        description: t('format.curves-description', 'The golden band and each lot in it'),
+      };
+    case 'deviation':
+      return {
+        label: t('format.deviation', 'Deviation over time'),
+        description: t('format.deviation-description', 'From the golden curve, in robust sigmas and in the unit'),
+      };
     case 'score':
       return {
         label: t('format.score', 'Score over time'),
-        description: t('format.score-description', 'How abnormal each machine was; 1 is the limit'),
+        description:
+          type === 'abnormal_runs'
+            ? t('format.score-abnormal-runs-description', 'How abnormal each run was, at its end; 1 is the limit')
+            : t('format.score-description', 'How abnormal each machine was; 1 is the limit'),
+      };
+  }
+}
+
+function alertWords(type?: QueryType): string {
+  switch (type) {
+    case 'anomalies':
+      return t('format.alert-anomalies-description', 'One number a machine: how many events are not over');
+    case 'abnormal_runs':
+      return t('format.alert-abnormal-runs-description', 'One number a place: the score of its newest run');
+    case 'golden':
+      return t('format.alert-golden-description', 'One number a place: the score of its newest lot');
+    case 'baseline':
+      return t('format.alert-baseline-description', 'One number a place');
+    case 'spc':
+      return t('format.alert-spc-description', 'One number a chart: points that break a rule');
+    case 'kpi':
+    case 'latest':
+      return t('format.alert-figures-description', 'Each figure as a number with labels; alert rules get this anyway');
+    default:
+      return t('format.alert-description', 'One number a sensor: 1 when it is silent, else 0');
+  }
+}
+
+export function learnFromWords(from: LearnFrom): Words {
+  switch (from) {
+    case 'good':
+      return {
+        label: t('learn-from.good', 'All good lots'),
+        description: t('learn-from.good-description', 'Usual duration, energy per unit and scrap'),
+      };
+    case 'best':
+      return {
+        label: t('learn-from.best', 'The best lots'),
+        description: t('learn-from.best-description', 'The good ones with least energy per good unit'),
       };
   }
 }

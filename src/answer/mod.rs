@@ -3,15 +3,18 @@
 //! parse -> resolve places -> resolve runs -> plan -> SQL -> figures -> frames. Knows nothing of
 //! gRPC; the same function answers panels, alert rules, Explore and resource calls.
 
+mod abnormal_runs;
 mod anomalies;
 mod baseline;
 pub mod choices;
 mod compare;
 mod data_quality;
 mod error;
+mod golden;
 mod kpi;
 mod latest;
 mod lots;
+mod memo;
 pub mod raw;
 mod runs;
 mod series;
@@ -91,6 +94,8 @@ async fn of_narrowed(
         QueryType::States => states::answer(source, query, &selection, ask).await,
         QueryType::Baseline => baseline::answer(source, query, &selection, ask).await,
         QueryType::Spc => spc::answer(source, query, &selection, ask).await,
+        QueryType::AbnormalRuns => abnormal_runs::answer(source, query, &selection, ask).await,
+        QueryType::Golden => golden::answer(source, query, &selection, ask).await,
     }
 }
 

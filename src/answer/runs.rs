@@ -38,7 +38,6 @@ pub(super) async fn answer(
     let mut from = "runs".to_owned();
     let mut frame = match query.format {
         Format::Annotations => annotations(source, &runs),
-        // The model has no other format for runs.
         _ => {
             let (energy, sums) = energy(source, selection, &runs, ask).await?;
             if !sums.source.is_empty() {
@@ -62,7 +61,7 @@ pub(super) async fn answer(
 }
 
 /// kWh of each whole run, `None` where nothing meters it.
-async fn energy(
+pub(super) async fn energy(
     source: &Source<'_>,
     selection: &Selection<'_>,
     runs: &[Run],

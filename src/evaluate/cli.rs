@@ -7,7 +7,7 @@ use anyhow::Context;
 use super::energy::{self, EnergyReport};
 use super::formats::{self, Format};
 use super::report::{Report, judge_all, report};
-use super::{all, picture::picture};
+use super::{all, picture::picture, runs};
 use crate::analytics::settings::Settings;
 
 /// Measure the detectors on labelled data.
@@ -49,6 +49,9 @@ pub struct Args {
     /// Only the energy baseline, without the detectors.
     #[arg(long)]
     pub only_energy: bool,
+    /// Measure abnormal runs and golden curves, run by run, instead of the detectors over time.
+    #[arg(long)]
+    pub runs: bool,
 }
 
 /// Runs the command.
@@ -77,6 +80,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             write(path, serde_json::to_string_pretty(&energy)? + "\n")?;
         }
         print_energy(energy.as_ref());
+        return Ok(());
+    }
+    if args.runs {
+        let report = runs::evaluate(&dataset);
+        if let Some(path) = &args.json {
+            write(path, serde_json::to_string_pretty(&report)? + "\n")?;
+        }
+        runs::print(&report);
         return Ok(());
     }
     let outcomes = judge_all(&dataset, &Settings::default());

@@ -4,6 +4,8 @@
 //! docs/definitions.md: ratios are ratios of sums, and what is not known is `None`, never 0.
 
 mod fill;
+pub mod levels;
+pub mod runs;
 pub mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{Bucket, MachineState};
 pub use rule::Rules;
 pub use saved::{
-    Aggregate, AlertOn, Align, Compare, Fill, FilterKey, FilterOp, Format, GroupBy, Kpi, QueryType,
-    Rule, SavedQuery, SpcChart, SpcRules, SpcSubject,
+    Aggregate, AlertOn, Align, Compare, Fill, FilterKey, FilterOp, Format, GroupBy, Kpi, LearnFrom,
+    QueryType, Rule, SavedQuery, SpcChart, SpcRules, SpcSubject,
 };
 
 /// Values of one filter: all, or the keys named.
@@ -128,6 +128,8 @@ pub struct Query {
     pub baseline: Baseline,
     /// What a control chart shows (spc).
     pub spc: Spc,
+    /// Which lots a golden one is learned from.
+    pub golden: GoldenFrom,
     /// True when the extremes of each bucket are wanted beside the mean.
     pub extremes: bool,
     /// What stands in a bucket without data.
@@ -171,7 +173,10 @@ impl Query {
     pub fn for_alert(mut self) -> Self {
         self.format = match (self.kind, self.format) {
             (QueryType::Kpi | QueryType::Latest | QueryType::DataQuality, _) => Format::Alert,
-            (QueryType::Anomalies, Format::Table | Format::Annotations) => Format::Alert,
+            (
+                QueryType::Anomalies | QueryType::AbnormalRuns | QueryType::Golden,
+                Format::Table | Format::Annotations,
+            ) => Format::Alert,
             (QueryType::Baseline, Format::Table | Format::Model) => Format::Alert,
             (QueryType::Spc, Format::Table | Format::Annotations) => Format::Alert,
             (_, format) => format,
@@ -180,6 +185,17 @@ impl Query {
         (self.compare, self.extremes) = (Compare::None, false);
         self
     }
+}
+
+/// Which lots a golden one is learned from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GoldenFrom {
+    /// All good ones.
+    Good,
+    /// So many per cent of the good ones, those with least energy per good unit.
+    BestPercent(u32),
+    /// So many of the good ones, those with least energy per good unit.
+    BestLots(u32),
 }
 
 /// A saved query that cannot be understood; says what to change.
@@ -199,7 +215,7 @@ pub enum ModelError {
     Bucket(#[from] crate::domain::bucket::UnknownBucket),
     /// Steps that elapsed time does not have.
     #[error(
-        "lots queries count from the start of each lot, which has no {0} of the calendar: choose auto or a width such as 5m"
+        "curves of lots count from the start of each lot, which has no {0} of the calendar: choose auto or a width such as 5m"
     )]
     Steps(Bucket),
     /// A filter that is too long.
@@ -264,6 +280,12 @@ pub enum ModelError {
     /// More drivers than a model can be fitted with.
     #[error("{0} drivers are too many for a baseline: choose at most {MAX_DRIVERS}")]
     Drivers(usize),
+    /// A share or number of best lots that says nothing.
+    #[error(
+        "{0} best lots are not possible: choose {least} to {MAX_LOTS} lots, or 1 to 100 per cent",
+        least = crate::analytics::golden::FEWEST_RUNS
+    )]
+    BestLots(String),
     /// A format that this type of query does not have.
     #[error("{kind} queries have no format {format}: choose another format")]
     Format {
@@ -348,6 +370,7 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
         },
         baseline: baseline(saved.baseline)?,
         spc: Spc { subject: saved.spc.subject, chart: saved.spc.chart, rules: saved.spc.rules },
+        golden: golden_from(saved.learn_from, saved.best_percent, saved.best_lots)?,
         extremes: saved.extremes,
         fill: saved.fill,
         compare: saved.compare,
@@ -359,26 +382,15 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
     check_time(&query)?;
     check_comparison(&query)?;
     Rules::new(&query.filters)?;
-    if query.kind == QueryType::Lots
+    if matches!(query.kind, QueryType::Lots | QueryType::Golden)
         && !matches!(query.bucket, Bucket::Auto | Bucket::Hour | Bucket::Width(_))
     {
         return Err(ModelError::Steps(query.bucket));
     }
-    let refuse = |kind| Err(ModelError::Format { kind, format: query.format.as_str() });
-    match (query.kind, query.format) {
-        (QueryType::Runs | QueryType::States, Format::Silent | Format::Alert | Format::Score) => {
-            refuse(query.kind.as_str())
+    match formats(query.kind) {
+        Some((kind, formats)) if !formats.contains(&query.format) => {
+            Err(ModelError::Format { kind, format: query.format.as_str() })
         }
-        (QueryType::DataQuality, Format::Annotations | Format::Score) => refuse("data_quality"),
-        (QueryType::Anomalies, Format::Silent) => refuse("anomalies"),
-        (QueryType::Baseline, Format::Annotations | Format::Silent | Format::Score) => {
-            refuse("baseline")
-        }
-        (QueryType::Spc, Format::Silent | Format::Score | Format::Model) => refuse("spc"),
-        (
-            QueryType::Runs | QueryType::DataQuality | QueryType::Anomalies,
-            Format::Series | Format::Model,
-        ) => refuse(query.kind.as_str()),
         _ => Ok(query),
     }
 }
@@ -407,6 +419,38 @@ fn baseline(saved: saved::Baseline) -> Result<Baseline, ModelError> {
 
 /// Years of a baseline period: those of time ranges.
 const YEARS: std::ops::Range<i32> = 1900..2200;
+/// The formats that a type of query has, with its name; `None` where the format says nothing.
+fn formats(kind: QueryType) -> Option<(&'static str, &'static [Format])> {
+    use Format::{Alert, Annotations, Curves, Deviation, Model, Score, Series, Silent, Table};
+    match kind {
+        QueryType::Runs => Some(("runs", &[Table, Annotations])),
+        QueryType::States => Some(("states", &[Table, Annotations])),
+        QueryType::DataQuality => Some(("data_quality", &[Table, Silent, Alert])),
+        QueryType::Anomalies => Some(("anomalies", &[Table, Annotations, Score, Alert])),
+        QueryType::AbnormalRuns => Some(("abnormal_runs", &[Table, Annotations, Score, Alert])),
+        QueryType::Golden => Some(("golden", &[Table, Curves, Deviation, Annotations, Alert])),
+        QueryType::Baseline => Some(("baseline", &[Table, Series, Model, Alert])),
+        QueryType::Spc => Some(("spc", &[Table, Series, Annotations, Alert])),
+        _ => None,
+    }
+}
+
+/// Best lots when the query names neither share nor number, in per cent.
+const DEFAULT_BEST_PERCENT: u32 = 25;
+
+fn golden_from(from: LearnFrom, percent: u32, lots: u32) -> Result<GoldenFrom, ModelError> {
+    let least = crate::analytics::golden::FEWEST_RUNS as u32;
+    match (from, percent, lots) {
+        (LearnFrom::Good, ..) => Ok(GoldenFrom::Good),
+        (_, 0, 0) => Ok(GoldenFrom::BestPercent(DEFAULT_BEST_PERCENT)),
+        (_, 1..=100, 0) => Ok(GoldenFrom::BestPercent(percent)),
+        (_, _, 0) => Err(ModelError::BestLots(format!("{percent} % of the lots as"))),
+        (_, _, lots) if lots >= least && lots as usize <= MAX_LOTS => {
+            Ok(GoldenFrom::BestLots(lots))
+        }
+        (_, _, lots) => Err(ModelError::BestLots(lots.to_string())),
+    }
+}
 
 fn check_group(query: &Query) -> Result<(), ModelError> {
     let group = query.group_by;
@@ -426,6 +470,8 @@ fn check_group(query: &Query) -> Result<(), ModelError> {
         (QueryType::Baseline, _) => {
             Err(ModelError::Group { kind: "baseline", group: group.as_str() })
         }
+        (QueryType::Golden, GroupBy::None | GroupBy::Sensor) => Ok(()),
+        (QueryType::Golden, _) => Err(ModelError::Group { kind: "golden", group: group.as_str() }),
         (QueryType::Lots, _) => Err(ModelError::Group { kind: "lots", group: group.as_str() }),
         (QueryType::States, GroupBy::None | GroupBy::Machine) => Ok(()),
         (QueryType::States, group) if !group.is_context() => {

@@ -168,13 +168,32 @@ pub fn run_energy<'a>(
     catalog: &'a Catalog,
     now: DateTime<Utc>,
 ) -> Vec<(usize, Window<'a>)> {
+    run_windows(runs, selection, now, |node| meters(catalog, node))
+}
+
+/// The windows of each run's process thermometers: `(run index, window)`.
+pub fn run_heat<'a>(
+    runs: &[Run],
+    selection: &Selection<'a>,
+    catalog: &'a Catalog,
+    now: DateTime<Utc>,
+) -> Vec<(usize, Window<'a>)> {
+    run_windows(runs, selection, now, |node| thermometers(catalog, node))
+}
+
+fn run_windows<'a>(
+    runs: &[Run],
+    selection: &Selection<'_>,
+    now: DateTime<Utc>,
+    sensors_of: impl Fn(Node) -> Vec<&'a Sensor>,
+) -> Vec<(usize, Window<'a>)> {
     let mut windows = Vec::new();
     for (index, run) in runs.iter().enumerate() {
         let Ok(range) = TimeRange::new(run.started_at, run.ended_at.unwrap_or(now)) else {
             continue;
         };
         for node in nodes_of(run, selection) {
-            let sensors = meters(catalog, node);
+            let sensors = sensors_of(node);
             windows.extend(sensors.into_iter().map(|sensor| (index, Window { sensor, range })));
         }
     }

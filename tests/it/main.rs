@@ -2,6 +2,7 @@
 //!
 //! They fail, and do not skip, without the two servers: `scripts/test` starts them.
 
+mod abnormal_runs;
 mod anomalies;
 mod answers;
 mod baseline;
@@ -11,6 +12,7 @@ mod demo;
 mod doctor;
 mod errors;
 mod gateways;
+mod golden;
 mod ingest;
 mod options;
 mod oracle;
@@ -19,6 +21,7 @@ mod raw;
 mod replay;
 mod rollup;
 mod schema;
+mod spc;
 #[allow(dead_code, reason = "the modules that use the rest follow")]
 mod support;
 mod trust;

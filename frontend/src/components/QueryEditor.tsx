@@ -27,6 +27,7 @@ import { aggregateWords, alignWords, bucketWords, formatWords, groupWords, kpiWo
 import { LotwiseOptions, LotwiseQuery } from '../types';
 import { AnswerOptions } from './AnswerOptions';
 import { BaselineRow } from './BaselineRow';
+import { GoldenFrom } from './GoldenFrom';
 import { KeyPicker } from './KeyPicker';
 import { LimitInput } from './LimitInput';
 import { bucketOptions } from './options';
@@ -312,6 +313,9 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
             value={query.learningDays}
             onChange={(learningDays) => change({ ...query, learningDays })}
           />
+        )}
+        {uses(query.type, 'learnFrom') && (
+          <GoldenFrom id={id} query={query} onChange={(part) => change({ ...query, ...part })} />
         )}
         {uses(query.type, 'align') && (
           <>

@@ -2,7 +2,7 @@
 
 export const MODEL_VERSION = 1;
 
-export type QueryType = "series" | "kpi" | "runs" | "latest" | "data_quality" | "anomalies" | "lots" | "states" | "baseline" | "spc";
+export type QueryType = "series" | "kpi" | "runs" | "latest" | "data_quality" | "anomalies" | "lots" | "golden" | "abnormal_runs" | "states" | "baseline" | "spc";
 
 export type Kpi = "energy" | "energy_per_good_unit" | "cost" | "cost_per_good_unit" | "co2" | "co2_per_good_unit" | "co2_market_based" | "good_units" | "scrap_units" | "mean_temperature" | "availability" | "machine_hours";
 
@@ -10,7 +10,7 @@ export type GroupBy = "none" | "plant" | "line" | "machine" | "sensor" | "refere
 
 export type Aggregate = "mean" | "min" | "max" | "first" | "last" | "count" | "sum";
 
-export type Format = "table" | "annotations" | "silent" | "alert" | "score" | "series" | "model";
+export type Format = "table" | "annotations" | "silent" | "alert" | "score" | "series" | "model" | "curves" | "deviation";
 
 export type Align = "elapsed" | "progress" | "time";
 
@@ -55,6 +55,8 @@ chart: SpcChart,
  * Rules of a chart of individuals.
  */
 rules: SpcRules, };
+
+export type LearnFrom = "good" | "best";
 
 export type Fill = "none" | "previous" | "zero";
 
@@ -160,8 +162,8 @@ bucket: string,
  */
 format: Format, 
 /**
- * Days before the time range from which is learned what is usual (anomalies, baseline, spc); 0 is
- * the default of 30.
+ * Days before the time range from which is learned what is usual (anomalies, golden,
+ * abnormal_runs, baseline, spc); 0 is the default of 30.
  */
 learningDays: number, 
 /**
@@ -169,11 +171,11 @@ learningDays: number,
  */
 limit: number, 
 /**
- * What the curves of lots have in common (lots).
+ * What the curves of lots have in common (lots, golden).
  */
 align: Align, 
 /**
- * How many of the newest lots, where none is named (lots); 0 is 10.
+ * How many of the newest lots, where none is named (lots), or how many curves (golden); 0 is 10.
  */
 lastLots: number, 
 /**
@@ -184,6 +186,18 @@ baseline: Baseline,
  * What a control chart shows (spc).
  */
 spc: Spc, 
+/**
+ * Which lots a golden one is learned from (golden).
+ */
+learnFrom: LearnFrom, 
+/**
+ * Share of the lots that are the best, in per cent (golden); 0 is 25.
+ */
+bestPercent: number, 
+/**
+ * Number of lots that are the best, at least 5 (golden); 0: by share.
+ */
+bestLots: number, 
 /**
  * True: the least and the greatest reading of each bucket as a band around the mean (series).
  */

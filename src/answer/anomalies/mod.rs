@@ -77,7 +77,6 @@ pub(super) async fn answer(
     let mut frames = match query.format {
         Format::Score => frames::score(&watched, times, ask),
         Format::Alert => vec![frames::numbers(&watched, &events, times)],
-        // The model has no other format for anomalies.
         _ => {
             notices.extend(limit(&mut events, query.limit));
             vec![match query.format {
