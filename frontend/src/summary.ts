@@ -168,10 +168,18 @@ function asked(query: CompleteQuery): string {
     case 'baseline':
       return t('summary.baseline', 'Energy against what production should have used, {{steps}}, {{where}}.', values);
     case 'abnormal_runs':
-      return t('summary.abnormal-runs', 'Runs that are unusual for their reference, what they cost, and why, {{where}}.', values);
+      return t(
+        'summary.abnormal-runs',
+        'Runs that are unusual for their reference, what they cost, and why, {{where}}.',
+        values
+      );
     case 'golden':
       return query.learnFrom === 'best'
-        ? t('summary.golden-best', 'How far {{quantity}} of each lot is from the best lots before it, {{where}}.', values)
+        ? t(
+            'summary.golden-best',
+            'How far {{quantity}} of each lot is from the best lots before it, {{where}}.',
+            values
+          )
         : t('summary.golden', 'How far {{quantity}} of each lot is from the good lots before it, {{where}}.', values);
     default:
       return t('summary.unknown', 'This query was made by a newer Lotwise.');
