@@ -107,6 +107,9 @@ function asked(query: CompleteQuery): string {
   const values = { where: where(query), steps: steps(query), quantity };
   switch (query.type) {
     case 'series':
+      if (query.aggregate === 'raw') {
+        return t('summary.series-raw', 'Every reading of {{quantity}} of each sensor, {{where}}.', values);
+      }
       return query.groupBy === 'none' || query.groupBy === 'sensor'
         ? t('summary.series', '{{aggregate}} of {{quantity}} of each sensor, {{steps}}, {{where}}.', {
             ...values,

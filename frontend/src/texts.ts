@@ -172,6 +172,11 @@ export function aggregateWords(aggregate: Aggregate): Words {
         label: t('aggregate.sum', 'Amount'),
         description: t('aggregate.sum-description', 'What a meter counted; for power, the energy in kWh'),
       };
+    case 'raw':
+      return {
+        label: t('aggregate.raw', 'Every reading'),
+        description: t('aggregate.raw-description', 'As it was measured, without time steps'),
+      };
   }
 }
 

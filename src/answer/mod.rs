@@ -15,6 +15,7 @@ mod kpi;
 mod latest;
 mod lots;
 mod memo;
+mod points;
 pub mod raw;
 mod runs;
 mod series;
@@ -29,7 +30,7 @@ use crate::catalog::Catalog;
 use crate::db::Db;
 use crate::domain::{Bucket, TimeRange};
 use crate::frame::{Frame, Notice};
-use crate::model::{self, Query, QueryType};
+use crate::model::{self, Aggregate, Query, QueryType};
 use crate::plan::{Ask, Labels, Narrowed, Run, Selection, keep, narrow, needs_states, select};
 use crate::sql;
 
@@ -85,6 +86,9 @@ async fn of_narrowed(
 ) -> Result<Vec<Frame>, AnswerError> {
     let selection = select(&query.place, source.catalog)?;
     match query.kind {
+        QueryType::Series if query.aggregate == Aggregate::Raw => {
+            points::answer(source, query, &selection, ask).await
+        }
         QueryType::Series | QueryType::Kpi => compare::answer(source, query, &selection, ask).await,
         QueryType::Runs => runs::answer(source, query, &selection, ask).await,
         QueryType::Latest => latest::answer(source, query, &selection, ask).await,

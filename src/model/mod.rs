@@ -228,6 +228,11 @@ pub enum ModelError {
         /// Most allowed.
         max: usize,
     },
+    /// Readings as they are, of what has more than one sensor.
+    #[error(
+        "readings as they are have no group: choose series by sensor, without grouping, or an aggregate such as mean"
+    )]
+    RawGroup,
     /// A grouping that this type of query does not have.
     #[error("{kind} queries cannot be grouped by {group}: choose another grouping")]
     Group {
@@ -454,6 +459,13 @@ fn golden_from(from: LearnFrom, percent: u32, lots: u32) -> Result<GoldenFrom, M
 
 fn check_group(query: &Query) -> Result<(), ModelError> {
     let group = query.group_by;
+    if query.aggregate == Aggregate::Raw {
+        match (query.kind, group) {
+            (QueryType::Series, GroupBy::None | GroupBy::Sensor) => {}
+            (QueryType::Series | QueryType::Lots, _) => return Err(ModelError::RawGroup),
+            _ => {}
+        }
+    }
     match (query.kind, group) {
         (QueryType::Kpi, GroupBy::Sensor) => {
             Err(ModelError::Group { kind: "kpi", group: group.as_str() })

@@ -231,6 +231,8 @@ pub enum Aggregate {
     Count,
     /// Amount of a counter or delta; for a power, its integral in kWh.
     Sum,
+    /// No value of a bucket: the readings as they are (series of single sensors).
+    Raw,
 }
 
 /// Shape of an answer.

@@ -51,7 +51,7 @@ const KPIS: Kpi[] = [
   'availability',
   'machine_hours',
 ];
-const AGGREGATES: Aggregate[] = ['mean', 'min', 'max', 'first', 'last', 'sum', 'count'];
+const AGGREGATES: Aggregate[] = ['mean', 'min', 'max', 'first', 'last', 'sum', 'count', 'raw'];
 const ALIGNMENTS: Align[] = ['elapsed', 'progress', 'time'];
 const MINUTE_MS = 60_000;
 
@@ -253,7 +253,10 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
               id={`${id}-aggregate`}
               data-testid="lotwise-aggregate"
               width={24}
-              options={AGGREGATES.map((value) => ({ value, ...aggregateWords(value) }))}
+              options={AGGREGATES.filter((value) => value !== 'raw' || query.type === 'series').map((value) => ({
+                value,
+                ...aggregateWords(value),
+              }))}
               value={query.aggregate}
               onChange={({ value }) => change({ ...query, aggregate: value })}
             />

@@ -8,7 +8,7 @@ export type Kpi = "energy" | "energy_per_good_unit" | "cost" | "cost_per_good_un
 
 export type GroupBy = "none" | "plant" | "line" | "machine" | "sensor" | "reference" | "lot" | "operator" | "shift" | "state";
 
-export type Aggregate = "mean" | "min" | "max" | "first" | "last" | "count" | "sum";
+export type Aggregate = "mean" | "min" | "max" | "first" | "last" | "count" | "sum" | "raw";
 
 export type Format = "table" | "annotations" | "silent" | "alert" | "score" | "series" | "model" | "curves" | "deviation";
 
