@@ -384,7 +384,7 @@ fn cells(
     let readings: Vec<(f64, f64)> =
         readings.times.iter().zip(&readings.values).map(|(t, v)| (*t as f64, *v)).collect();
     let (from, to) = (edges[0], edges[edges.len() - 1]);
-    walk::cells(&walk::Walk { window: 0, sensor, from, to }, &readings, &edges)
+    walk::cells_of_readings(&walk::Walk { window: 0, sensor, from, to }, &readings, &edges)
 }
 
 /// What the figures need to know of a sensor.
