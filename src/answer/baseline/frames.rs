@@ -265,6 +265,9 @@ pub(super) fn model(compared: &[Compared<'_>]) -> Frame {
     Frame::new("baseline-model", "", fields)
 }
 
+/// The number of a place.
+type Value<'f> = &'f dyn Fn(&Compared<'_>) -> Option<f64>;
+
 /// One number a place; the texts are its labels. A place without a model has none.
 pub(super) fn numbers(compared: &[Compared<'_>], on: AlertOn) -> Frame {
     let deviation = |one: &Compared<'_>| {
@@ -274,7 +277,7 @@ pub(super) fn numbers(compared: &[Compared<'_>], on: AlertOn) -> Frame {
         (!known.is_empty()).then_some((sum, expected))
     };
     let drift = |one: &Compared<'_>| one.buckets.iter().rev().find_map(|b| b.drift);
-    let (name, unit, of): (_, _, &dyn Fn(&Compared<'_>) -> Option<f64>) = match on {
+    let (name, unit, of): (_, _, Value<'_>) = match on {
         AlertOn::Drift => ("drift", "", &drift),
         AlertOn::Deviation => ("deviation", "kWh", &|one| deviation(one).map(|d| d.0)),
         AlertOn::DeviationPercent => ("deviation_percent", "%", &|one| {

@@ -36,6 +36,9 @@ impl Read {
 /// How far back the runs of a lot may lie that ends in the time asked for.
 const LOT_DAYS: i64 = 400;
 
+/// What a chart is for: line, machine, reference and position of the KPI.
+type Key = (i32, Option<i32>, String, usize);
+
 /// Charts of runs or lots, one a place, reference and KPI.
 pub(super) async fn runs(
     source: &Source<'_>,
@@ -103,8 +106,8 @@ pub(super) async fn runs(
     read.note("whole runs", &sums);
     let figures = figures::kpi(&plan, &done, &sums.cells, ask.now);
 
-    let mut charts: BTreeMap<(i32, Option<i32>, String, usize), Chart> = BTreeMap::new();
-    let mut all: Vec<(Point, (i32, Option<i32>, String, usize), &Run)> = Vec::new();
+    let mut charts: BTreeMap<Key, Chart> = BTreeMap::new();
+    let mut all: Vec<(Point, Key, &Run)> = Vec::new();
     for (group, buckets) in plan.groups.iter().zip(&figures.groups) {
         let own = group.runs.iter().filter_map(|(run, _)| done.get(*run));
         let Some(last) = own.max_by_key(|run| run.ended_at) else { continue };
