@@ -21,6 +21,9 @@ export const MODEL_DEFAULTS: LotwiseModel = {
   limit: 0,
   align: 'elapsed',
   lastLots: 0,
+  learnFrom: 'good',
+  bestPercent: 0,
+  bestLots: 0,
   extremes: false,
   fill: 'none',
   compare: 'none',
@@ -39,7 +42,7 @@ export const NEW_QUERY: LotwiseModel = { ...MODEL_DEFAULTS, kpis: ['energy'], gr
 export const NEW_ANNOTATION: LotwiseModel = { ...MODEL_DEFAULTS, type: 'runs', format: 'annotations' };
 
 /** The query types that can be shown as marked regions; others become runs. */
-export const ANNOTATION_TYPES: readonly QueryType[] = ['runs', 'states', 'anomalies'];
+export const ANNOTATION_TYPES: readonly QueryType[] = ['runs', 'states', 'anomalies', 'abnormal_runs', 'golden'];
 
 /** The query of an annotation: one of those types, as regions. */
 export function asAnnotation(query: LotwiseQuery): LotwiseQuery {
@@ -48,7 +51,18 @@ export function asAnnotation(query: LotwiseQuery): LotwiseQuery {
 }
 
 /** The query types, in the order in which they are offered. */
-export const QUERY_TYPES: readonly QueryType[] = ['series', 'kpi', 'lots', 'runs', 'states', 'latest', 'data_quality', 'anomalies'];
+export const QUERY_TYPES: readonly QueryType[] = [
+  'series',
+  'kpi',
+  'lots',
+  'golden',
+  'runs',
+  'abnormal_runs',
+  'states',
+  'latest',
+  'data_quality',
+  'anomalies',
+];
 
 /** Parts of a query that only some query types use. */
 export type QueryPart =
@@ -68,7 +82,8 @@ export type QueryPart =
   | 'fill'
   | 'compare'
   | 'top'
-  | 'learningDays';
+  | 'learningDays'
+  | 'learnFrom';
 
 const PARTS: Record<QueryType, readonly QueryPart[]> = {
   series: ['sensors', 'quantity', 'context', 'time', 'shifts', 'aggregate', 'groupBy', 'bucket', 'limit', 'extremes', 'fill', 'compare'],
@@ -78,6 +93,19 @@ const PARTS: Record<QueryType, readonly QueryPart[]> = {
   states: ['context', 'time', 'groupBy', 'limit'],
   latest: ['sensors', 'quantity', 'format', 'limit'],
   data_quality: ['sensors', 'quantity', 'format', 'limit'],
+  golden: [
+    'sensors',
+    'quantity',
+    'context',
+    'groupBy',
+    'bucket',
+    'format',
+    'limit',
+    'align',
+    'learningDays',
+    'learnFrom',
+  ],
+  abnormal_runs: ['context', 'format', 'learningDays', 'limit'],
   anomalies: ['sensors', 'quantity', 'context', 'format', 'learningDays', 'limit'],
 };
 
@@ -95,6 +123,8 @@ export function groupings(type: QueryType): readonly GroupBy[] {
       return GROUPS.filter((group) => group !== 'sensor');
     case 'lots':
       return ['none', 'line', 'machine', 'sensor'];
+    case 'golden':
+      return ['none', 'sensor'];
     case 'states':
       return ['machine', 'reference', 'lot', 'operator'];
     default:
@@ -111,7 +141,10 @@ export function formats(type: QueryType): readonly Format[] {
     case 'data_quality':
       return ['table', 'silent', 'alert'];
     case 'anomalies':
+    case 'abnormal_runs':
       return ['table', 'annotations', 'score', 'alert'];
+    case 'golden':
+      return ['table', 'curves', 'deviation', 'annotations', 'alert'];
     default:
       return ['table', 'annotations'];
   }
@@ -132,7 +165,7 @@ export function complete(query: LotwiseQuery): CompleteQuery {
 export function withType(query: CompleteQuery, type: QueryType): CompleteQuery {
   const groupBy = groupings(type).includes(query.groupBy) ? query.groupBy : 'none';
   const format = formats(type).includes(query.format) ? query.format : 'table';
-  const bucket = type === 'lots' && !isElapsed(query.bucket) ? 'auto' : query.bucket;
+  const bucket = uses(type, 'align') && !isElapsed(query.bucket) ? 'auto' : query.bucket;
   // The back end refuses filters that would not be applied.
   const context = {
     ...query.context,

@@ -108,6 +108,9 @@ function asked(query: CompleteQuery): string {
   const values = { where: where(query), steps: steps(query), quantity };
   switch (query.type) {
     case 'series':
+      if (query.aggregate === 'raw') {
+        return t('summary.series-raw', 'Every reading of {{quantity}} of each sensor, {{where}}.', values);
+      }
       return query.groupBy === 'none' || query.groupBy === 'sensor'
         ? t('summary.series', '{{aggregate}} of {{quantity}} of each sensor, {{steps}}, {{where}}.', {
             ...values,
@@ -164,6 +167,12 @@ function asked(query: CompleteQuery): string {
       return query.format === 'score'
         ? t('summary.anomaly-score', 'How abnormal {{quantity}} of each machine was, {{where}}.', values)
         : t('summary.anomalies', 'What was abnormal in {{quantity}}, what it cost, and why, {{where}}.', values);
+    case 'abnormal_runs':
+      return t('summary.abnormal-runs', 'Runs that are unusual for their reference, what they cost, and why, {{where}}.', values);
+    case 'golden':
+      return query.learnFrom === 'best'
+        ? t('summary.golden-best', 'How far {{quantity}} of each lot is from the best lots before it, {{where}}.', values)
+        : t('summary.golden', 'How far {{quantity}} of each lot is from the good lots before it, {{where}}.', values);
     default:
       return t('summary.unknown', 'This query was made by a newer Lotwise.');
   }

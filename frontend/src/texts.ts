@@ -1,4 +1,4 @@
-import { Aggregate, Align, Compare, Fill, Format, GroupBy, Kpi, QueryType } from './generated/model';
+import { Aggregate, Align, Compare, Fill, Format, GroupBy, Kpi, LearnFrom, QueryType } from './generated/model';
 import { t } from './i18n';
 import { TlsMode, VariableKind } from './types';
 
@@ -53,6 +53,16 @@ export function queryTypeWords(type: QueryType): Words {
       return {
         label: t('query-type.anomalies', 'Anomalies'),
         description: t('query-type.anomalies-description', 'What was abnormal, what it cost, and why'),
+      };
+    case 'abnormal_runs':
+      return {
+        label: t('query-type.abnormal-runs', 'Abnormal runs'),
+        description: t('query-type.abnormal-runs-description', 'Runs whose figures are unusual for their reference'),
+      };
+    case 'golden':
+      return {
+        label: t('query-type.golden', 'Golden lot'),
+        description: t('query-type.golden-description', 'How far each lot is from the usual curve of its reference'),
       };
   }
 }
@@ -134,6 +144,11 @@ export function aggregateWords(aggregate: Aggregate): Words {
       return {
         label: t('aggregate.sum', 'Amount'),
         description: t('aggregate.sum-description', 'What a meter counted; for power, the energy in kWh'),
+      };
+    case 'raw':
+      return {
+        label: t('aggregate.raw', 'Every reading'),
+        description: t('aggregate.raw-description', 'As it was measured, without time steps'),
       };
   }
 }
@@ -245,17 +260,56 @@ export function formatWords(format: Format, type?: QueryType): Words {
     case 'alert':
       return {
         label: t('format.alert', 'For alert rules'),
-        description:
-          type === 'anomalies'
-            ? t('format.alert-anomalies-description', 'One number a machine: how many events are not over')
-            : type === 'kpi' || type === 'latest'
-              ? t('format.alert-figures-description', 'Each figure as a number with labels; alert rules get this anyway')
-              : t('format.alert-description', 'One number a sensor: 1 when it is silent, else 0'),
+        description: alertWords(type),
+      };
+    case 'curves':
+      return {
+        label: t('format.curves', 'Curves'),
+        description: t('format.curves-description', 'The golden band and each lot in it'),
+      };
+    case 'deviation':
+      return {
+        label: t('format.deviation', 'Deviation over time'),
+        description: t('format.deviation-description', 'From the golden curve, in robust sigmas and in the unit'),
       };
     case 'score':
       return {
         label: t('format.score', 'Score over time'),
-        description: t('format.score-description', 'How abnormal each machine was; 1 is the limit'),
+        description:
+          type === 'abnormal_runs'
+            ? t('format.score-abnormal-runs-description', 'How abnormal each run was, at its end; 1 is the limit')
+            : t('format.score-description', 'How abnormal each machine was; 1 is the limit'),
+      };
+  }
+}
+
+function alertWords(type?: QueryType): string {
+  switch (type) {
+    case 'anomalies':
+      return t('format.alert-anomalies-description', 'One number a machine: how many events are not over');
+    case 'abnormal_runs':
+      return t('format.alert-abnormal-runs-description', 'One number a place: the score of its newest run');
+    case 'golden':
+      return t('format.alert-golden-description', 'One number a place: the score of its newest lot');
+    case 'kpi':
+    case 'latest':
+      return t('format.alert-figures-description', 'Each figure as a number with labels; alert rules get this anyway');
+    default:
+      return t('format.alert-description', 'One number a sensor: 1 when it is silent, else 0');
+  }
+}
+
+export function learnFromWords(from: LearnFrom): Words {
+  switch (from) {
+    case 'good':
+      return {
+        label: t('learn-from.good', 'All good lots'),
+        description: t('learn-from.good-description', 'Usual duration, energy per unit and scrap'),
+      };
+    case 'best':
+      return {
+        label: t('learn-from.best', 'The best lots'),
+        description: t('learn-from.best-description', 'The good ones with least energy per good unit'),
       };
   }
 }

@@ -5,14 +5,17 @@
 //! cause, and [`monitor`] walks through a machine's history without ever looking ahead. Machines without runs and
 //! states are left to [`process`]; [`mewma`] watches several sensors as one.
 
+pub mod abnormal;
 pub mod charts;
 pub mod context;
 pub mod envelope;
 pub mod episode;
 pub mod finding;
+pub mod golden;
 pub mod grid;
 pub mod history;
 pub mod mewma;
+pub mod modes;
 pub mod monitor;
 pub mod process;
 pub mod robust;

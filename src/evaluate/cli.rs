@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::formats::{self, Format};
 use super::report::{Report, judge_all, report};
-use super::{all, picture::picture};
+use super::{all, picture::picture, runs};
 use crate::analytics::settings::Settings;
 
 /// Measure the detectors on labelled data.
@@ -39,6 +39,9 @@ pub struct Args {
     /// Permute the references among the runs first: shows what context is worth.
     #[arg(long, value_name = "SEED")]
     pub shuffle_references: Option<u64>,
+    /// Measure abnormal runs and golden curves, run by run, instead of the detectors over time.
+    #[arg(long)]
+    pub runs: bool,
 }
 
 /// Runs the command.
@@ -59,6 +62,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut dataset = formats::read(&args.data, args.format)?;
     if let Some(seed) = args.shuffle_references {
         dataset.shuffle_references(seed);
+    }
+    if args.runs {
+        let report = runs::evaluate(&dataset);
+        if let Some(path) = &args.json {
+            write(path, serde_json::to_string_pretty(&report)? + "\n")?;
+        }
+        runs::print(&report);
+        return Ok(());
     }
     let outcomes = judge_all(&dataset, &Settings::default());
     let (report, judged) = report(&dataset, &outcomes);

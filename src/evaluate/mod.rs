@@ -10,6 +10,7 @@ mod formats;
 mod nab;
 mod picture;
 mod report;
+mod runs;
 mod samples;
 mod score;
 mod vus;

@@ -143,7 +143,14 @@ fn a_factory_is_watched_well_and_only_with_its_context() {
     assert!(report.false_alarms_per_machine_week.unwrap() <= 0.5, "{report:?}");
     assert!(judged.iter().all(|item| item.finding.raised > item.finding.start));
     assert_eq!(evaluate(&dataset, &settings).1, judged, "the same data, the same findings");
+    let whole = runs::evaluate(&dataset);
     dataset.shuffle_references(1);
     let (shuffled, _) = evaluate(&dataset, &settings);
     assert!(shuffled.f1.unwrap() <= 0.5, "{shuffled:?}");
+    // The same for golden curves, run by run.
+    let without = runs::evaluate(&dataset).golden_power;
+    let with = whole.golden_power;
+    assert!(with.recall.unwrap() >= 0.5 && with.false_alarm_rate.unwrap() <= 0.1, "{with:?}");
+    assert!(without.recall.unwrap() <= 0.2, "{without:?}");
+    assert!(whole.abnormal_runs.false_alarm_rate.unwrap() <= 0.05, "{:?}", whole.abnormal_runs);
 }

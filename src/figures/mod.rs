@@ -4,6 +4,8 @@
 //! docs/definitions.md: ratios are ratios of sums, and what is not known is `None`, never 0.
 
 mod fill;
+pub mod levels;
+pub mod runs;
 pub mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,6 +69,8 @@ impl Sums {
 
     fn value(&self, aggregate: Aggregate, sensor: &Sensor) -> Option<f64> {
         match (aggregate, sensor.kind) {
+            // Readings as they are have no buckets, and do not come here.
+            (Aggregate::Raw, _) => None,
             (Aggregate::Mean, SensorKind::Gauge) => self.mean(),
             (Aggregate::Sum, SensorKind::Gauge) => self.energy(sensor),
             (Aggregate::Mean | Aggregate::Sum, _) => self.amount,

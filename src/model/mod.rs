@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{Bucket, MachineState};
 pub use rule::Rules;
 pub use saved::{
-    Aggregate, Align, Compare, Fill, FilterKey, FilterOp, Format, GroupBy, Kpi, QueryType, Rule,
-    SavedQuery,
+    Aggregate, Align, Compare, Fill, FilterKey, FilterOp, Format, GroupBy, Kpi, LearnFrom,
+    QueryType, Rule, SavedQuery,
 };
 
 /// Values of one filter: all, or the keys named.
@@ -123,6 +123,8 @@ pub struct Query {
     pub align: Align,
     /// How many of the newest lots, where none is named.
     pub last_lots: usize,
+    /// Which lots a golden one is learned from.
+    pub golden: GoldenFrom,
     /// True when the extremes of each bucket are wanted beside the mean.
     pub extremes: bool,
     /// What stands in a bucket without data.
@@ -143,13 +145,27 @@ impl Query {
     pub fn for_alert(mut self) -> Self {
         self.format = match (self.kind, self.format) {
             (QueryType::Kpi | QueryType::Latest | QueryType::DataQuality, _) => Format::Alert,
-            (QueryType::Anomalies, Format::Table | Format::Annotations) => Format::Alert,
+            (
+                QueryType::Anomalies | QueryType::AbnormalRuns | QueryType::Golden,
+                Format::Table | Format::Annotations,
+            ) => Format::Alert,
             (_, format) => format,
         };
         // A rule compares with a threshold, and reads one value a series.
         (self.compare, self.extremes) = (Compare::None, false);
         self
     }
+}
+
+/// Which lots a golden one is learned from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GoldenFrom {
+    /// All good ones.
+    Good,
+    /// So many per cent of the good ones, those with least energy per good unit.
+    BestPercent(u32),
+    /// So many of the good ones, those with least energy per good unit.
+    BestLots(u32),
 }
 
 /// A saved query that cannot be understood; says what to change.
@@ -169,7 +185,7 @@ pub enum ModelError {
     Bucket(#[from] crate::domain::bucket::UnknownBucket),
     /// Steps that elapsed time does not have.
     #[error(
-        "lots queries count from the start of each lot, which has no {0} of the calendar: choose auto or a width such as 5m"
+        "curves of lots count from the start of each lot, which has no {0} of the calendar: choose auto or a width such as 5m"
     )]
     Steps(Bucket),
     /// A filter that is too long.
@@ -182,6 +198,11 @@ pub enum ModelError {
         /// Most allowed.
         max: usize,
     },
+    /// Readings as they are, of what has more than one sensor.
+    #[error(
+        "readings as they are have no group: choose series by sensor, without grouping, or an aggregate such as mean"
+    )]
+    RawGroup,
     /// A grouping that this type of query does not have.
     #[error("{kind} queries cannot be grouped by {group}: choose another grouping")]
     Group {
@@ -221,6 +242,12 @@ pub enum ModelError {
         least = LEARNING_DAYS.start(), most = LEARNING_DAYS.end()
     )]
     LearningDays(u32),
+    /// A share or number of best lots that says nothing.
+    #[error(
+        "{0} best lots are not possible: choose {least} to {MAX_LOTS} lots, or 1 to 100 per cent",
+        least = crate::analytics::golden::FEWEST_RUNS
+    )]
+    BestLots(String),
     /// A format that this type of query does not have.
     #[error("{kind} queries have no format {format}: choose another format")]
     Format {
@@ -301,6 +328,7 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
             0 => DEFAULT_LOTS,
             n => (n as usize).min(MAX_LOTS),
         },
+        golden: golden_from(saved.learn_from, saved.best_percent, saved.best_lots)?,
         extremes: saved.extremes,
         fill: saved.fill,
         compare: saved.compare,
@@ -312,24 +340,59 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
     check_time(&query)?;
     check_comparison(&query)?;
     Rules::new(&query.filters)?;
-    if query.kind == QueryType::Lots
+    if matches!(query.kind, QueryType::Lots | QueryType::Golden)
         && !matches!(query.bucket, Bucket::Auto | Bucket::Hour | Bucket::Width(_))
     {
         return Err(ModelError::Steps(query.bucket));
     }
-    let refuse = |kind| Err(ModelError::Format { kind, format: query.format.as_str() });
-    match (query.kind, query.format) {
-        (QueryType::Runs | QueryType::States, Format::Silent | Format::Alert | Format::Score) => {
-            refuse(query.kind.as_str())
+    match formats(query.kind) {
+        Some((kind, formats)) if !formats.contains(&query.format) => {
+            Err(ModelError::Format { kind, format: query.format.as_str() })
         }
-        (QueryType::DataQuality, Format::Annotations | Format::Score) => refuse("data_quality"),
-        (QueryType::Anomalies, Format::Silent) => refuse("anomalies"),
         _ => Ok(query),
+    }
+}
+
+/// The formats that a type of query has, with its name; `None` where the format says nothing.
+fn formats(kind: QueryType) -> Option<(&'static str, &'static [Format])> {
+    use Format::{Alert, Annotations, Curves, Deviation, Score, Silent, Table};
+    match kind {
+        QueryType::Runs => Some(("runs", &[Table, Annotations])),
+        QueryType::States => Some(("states", &[Table, Annotations])),
+        QueryType::DataQuality => Some(("data_quality", &[Table, Silent, Alert])),
+        QueryType::Anomalies => Some(("anomalies", &[Table, Annotations, Score, Alert])),
+        QueryType::AbnormalRuns => Some(("abnormal_runs", &[Table, Annotations, Score, Alert])),
+        QueryType::Golden => Some(("golden", &[Table, Curves, Deviation, Annotations, Alert])),
+        _ => None,
+    }
+}
+
+/// Best lots when the query names neither share nor number, in per cent.
+const DEFAULT_BEST_PERCENT: u32 = 25;
+
+fn golden_from(from: LearnFrom, percent: u32, lots: u32) -> Result<GoldenFrom, ModelError> {
+    let least = crate::analytics::golden::FEWEST_RUNS as u32;
+    match (from, percent, lots) {
+        (LearnFrom::Good, ..) => Ok(GoldenFrom::Good),
+        (_, 0, 0) => Ok(GoldenFrom::BestPercent(DEFAULT_BEST_PERCENT)),
+        (_, 1..=100, 0) => Ok(GoldenFrom::BestPercent(percent)),
+        (_, _, 0) => Err(ModelError::BestLots(format!("{percent} % of the lots as"))),
+        (_, _, lots) if lots >= least && lots as usize <= MAX_LOTS => {
+            Ok(GoldenFrom::BestLots(lots))
+        }
+        (_, _, lots) => Err(ModelError::BestLots(lots.to_string())),
     }
 }
 
 fn check_group(query: &Query) -> Result<(), ModelError> {
     let group = query.group_by;
+    if query.aggregate == Aggregate::Raw {
+        match (query.kind, group) {
+            (QueryType::Series, GroupBy::None | GroupBy::Sensor) => {}
+            (QueryType::Series | QueryType::Lots, _) => return Err(ModelError::RawGroup),
+            _ => {}
+        }
+    }
     match (query.kind, group) {
         (QueryType::Kpi, GroupBy::Sensor) => {
             Err(ModelError::Group { kind: "kpi", group: group.as_str() })
@@ -337,6 +400,8 @@ fn check_group(query: &Query) -> Result<(), ModelError> {
         (QueryType::Lots, GroupBy::None | GroupBy::Line | GroupBy::Machine | GroupBy::Sensor) => {
             Ok(())
         }
+        (QueryType::Golden, GroupBy::None | GroupBy::Sensor) => Ok(()),
+        (QueryType::Golden, _) => Err(ModelError::Group { kind: "golden", group: group.as_str() }),
         (QueryType::Lots, _) => Err(ModelError::Group { kind: "lots", group: group.as_str() }),
         (QueryType::States, GroupBy::None | GroupBy::Machine) => Ok(()),
         (QueryType::States, group) if !group.is_context() => {

@@ -25,6 +25,10 @@ pub enum QueryType {
     Anomalies,
     /// Curves of lots, one upon the other.
     Lots,
+    /// How far lots are from the golden one of their reference.
+    Golden,
+    /// Runs whose figures as a whole are unusual for their reference.
+    AbnormalRuns,
     /// What state each machine was in, or what was made on each line, over time.
     States,
 }
@@ -41,6 +45,8 @@ impl QueryType {
             Self::Anomalies => "anomalies",
             Self::Lots => "lots",
             Self::States => "states",
+            Self::Golden => "golden",
+            Self::AbnormalRuns => "abnormal_runs",
         }
     }
 }
@@ -219,6 +225,8 @@ pub enum Aggregate {
     Count,
     /// Amount of a counter or delta; for a power, its integral in kWh.
     Sum,
+    /// No value of a bucket: the readings as they are (series of single sensors).
+    Raw,
 }
 
 /// Shape of an answer.
@@ -237,8 +245,13 @@ pub enum Format {
     /// One number for alert rules: 1 for a sensor that is silent, else 0 (data quality); the events of
     /// a machine that are not over (anomalies); each figure of a table with its labels (KPIs, latest).
     Alert,
-    /// How abnormal each machine was over time; 1 is the limit (anomalies).
+    /// How abnormal each machine, or each of its runs, was over time; 1 is the limit (anomalies,
+    /// abnormal_runs).
     Score,
+    /// The golden band with each lot's curve (golden).
+    Curves,
+    /// How far each lot was from the golden curve over its time (golden).
+    Deviation,
 }
 
 impl Format {
@@ -250,6 +263,8 @@ impl Format {
             Self::Silent => "silent",
             Self::Alert => "alert",
             Self::Score => "score",
+            Self::Curves => "curves",
+            Self::Deviation => "deviation",
         }
     }
 }
@@ -266,6 +281,18 @@ pub enum Align {
     Progress,
     /// Elapsed time, shown as time series that begin where the time range does.
     Time,
+}
+
+/// Which lots a golden one is learned from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum LearnFrom {
+    /// All good lots of the reference.
+    #[default]
+    Good,
+    /// Those of them with least energy per good unit.
+    Best,
 }
 
 /// What stands in a bucket without data.
@@ -450,15 +477,21 @@ pub struct SavedQuery {
     pub bucket: String,
     /// Shape of an answer (all but series and lots).
     pub format: Format,
-    /// Days before the time range from which is learned what is usual (anomalies); 0 is the default of
-    /// 30.
+    /// Days before the time range from which is learned what is usual (anomalies, golden,
+    /// abnormal_runs); 0 is the default of 30.
     pub learning_days: u32,
     /// Most rows or series; 0 is the default of 1,000.
     pub limit: u32,
-    /// What the curves of lots have in common (lots).
+    /// What the curves of lots have in common (lots, golden).
     pub align: Align,
-    /// How many of the newest lots, where none is named (lots); 0 is 10.
+    /// How many of the newest lots, where none is named (lots), or how many curves (golden); 0 is 10.
     pub last_lots: u32,
+    /// Which lots a golden one is learned from (golden).
+    pub learn_from: LearnFrom,
+    /// Share of the lots that are the best, in per cent (golden); 0 is 25.
+    pub best_percent: u32,
+    /// Number of lots that are the best, at least 5 (golden); 0: by share.
+    pub best_lots: u32,
     /// True: the least and the greatest reading of each bucket as a band around the mean (series).
     pub extremes: bool,
     /// What stands in a bucket without data (series, KPIs over time).
@@ -489,6 +522,9 @@ impl Default for SavedQuery {
             limit: 0,
             align: Align::default(),
             last_lots: 0,
+            learn_from: LearnFrom::default(),
+            best_percent: 0,
+            best_lots: 0,
             extremes: false,
             fill: Fill::default(),
             compare: Compare::default(),

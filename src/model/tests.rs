@@ -33,6 +33,12 @@ fn errors_say_what_to_change() {
     assert!(message(r#"{"type":"lots","groupBy":"operator"}"#).contains("grouped by operator"));
     let steps = message(r#"{"type":"lots","bucket":"day"}"#);
     assert!(steps.contains("no day of the calendar"), "{steps}");
+    let message_of = |json: &str| message(&format!(r#"{{"type":"golden",{json}}}"#));
+    assert!(message_of(r#""format":"score""#).contains("no format score"));
+    assert!(message_of(r#""groupBy":"lot""#).contains("grouped by lot"));
+    let best = message_of(r#""learnFrom":"best","bestLots":3"#);
+    assert!(best.starts_with("3 best lots are not possible: choose 5 to 200 lots"), "{best}");
+    assert!(message_of(r#""learnFrom":"best","bestPercent":101"#).contains("1 to 100 per cent"));
     let many = serde_json::json!({"context": {"lots": vec!["x"; 5001]}}).to_string();
     assert!(message(&many).contains("narrow it down"));
 }
@@ -47,6 +53,7 @@ fn the_front_ends_types_are_up_to_date() {
         Aggregate::decl(&config),
         Format::decl(&config),
         Align::decl(&config),
+        LearnFrom::decl(&config),
         saved::Fill::decl(&config),
         saved::FilterKey::decl(&config),
         saved::FilterOp::decl(&config),

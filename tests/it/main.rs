@@ -2,6 +2,7 @@
 //!
 //! They fail, and do not skip, without the two servers: `scripts/test` starts them.
 
+mod abnormal_runs;
 mod anomalies;
 mod answers;
 mod conformance;
@@ -10,6 +11,7 @@ mod demo;
 mod doctor;
 mod errors;
 mod gateways;
+mod golden;
 mod ingest;
 mod options;
 mod oracle;

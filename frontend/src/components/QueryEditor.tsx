@@ -26,6 +26,7 @@ import { summarize } from '../summary';
 import { aggregateWords, alignWords, bucketWords, formatWords, groupWords, kpiWords, queryTypeWords } from '../texts';
 import { LotwiseOptions, LotwiseQuery } from '../types';
 import { AnswerOptions } from './AnswerOptions';
+import { GoldenFrom } from './GoldenFrom';
 import { KeyPicker } from './KeyPicker';
 import { LimitInput } from './LimitInput';
 import { bucketOptions } from './options';
@@ -48,7 +49,7 @@ const KPIS: Kpi[] = [
   'availability',
   'machine_hours',
 ];
-const AGGREGATES: Aggregate[] = ['mean', 'min', 'max', 'first', 'last', 'sum', 'count'];
+const AGGREGATES: Aggregate[] = ['mean', 'min', 'max', 'first', 'last', 'sum', 'count', 'raw'];
 const ALIGNMENTS: Align[] = ['elapsed', 'progress', 'time'];
 const MINUTE_MS = 60_000;
 
@@ -250,7 +251,10 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
               id={`${id}-aggregate`}
               data-testid="lotwise-aggregate"
               width={24}
-              options={AGGREGATES.map((value) => ({ value, ...aggregateWords(value) }))}
+              options={AGGREGATES.filter((value) => value !== 'raw' || query.type === 'series').map((value) => ({
+                value,
+                ...aggregateWords(value),
+              }))}
               value={query.aggregate}
               onChange={({ value }) => change({ ...query, aggregate: value })}
             />
@@ -310,6 +314,9 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
             value={query.learningDays}
             onChange={(learningDays) => change({ ...query, learningDays })}
           />
+        )}
+        {uses(query.type, 'learnFrom') && (
+          <GoldenFrom id={id} query={query} onChange={(part) => change({ ...query, ...part })} />
         )}
         {uses(query.type, 'align') && (
           <>

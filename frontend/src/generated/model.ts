@@ -2,17 +2,19 @@
 
 export const MODEL_VERSION = 1;
 
-export type QueryType = "series" | "kpi" | "runs" | "latest" | "data_quality" | "anomalies" | "lots" | "states";
+export type QueryType = "series" | "kpi" | "runs" | "latest" | "data_quality" | "anomalies" | "lots" | "golden" | "abnormal_runs" | "states";
 
 export type Kpi = "energy" | "energy_per_good_unit" | "cost" | "cost_per_good_unit" | "co2" | "co2_per_good_unit" | "co2_market_based" | "good_units" | "scrap_units" | "mean_temperature" | "availability" | "machine_hours";
 
 export type GroupBy = "none" | "plant" | "line" | "machine" | "sensor" | "reference" | "lot" | "operator" | "shift" | "state";
 
-export type Aggregate = "mean" | "min" | "max" | "first" | "last" | "count" | "sum";
+export type Aggregate = "mean" | "min" | "max" | "first" | "last" | "count" | "sum" | "raw";
 
-export type Format = "table" | "annotations" | "silent" | "alert" | "score";
+export type Format = "table" | "annotations" | "silent" | "alert" | "score" | "curves" | "deviation";
 
 export type Align = "elapsed" | "progress" | "time";
+
+export type LearnFrom = "good" | "best";
 
 export type Fill = "none" | "previous" | "zero";
 
@@ -118,8 +120,8 @@ bucket: string,
  */
 format: Format, 
 /**
- * Days before the time range from which is learned what is usual (anomalies); 0 is the default of
- * 30.
+ * Days before the time range from which is learned what is usual (anomalies, golden,
+ * abnormal_runs); 0 is the default of 30.
  */
 learningDays: number, 
 /**
@@ -127,13 +129,25 @@ learningDays: number,
  */
 limit: number, 
 /**
- * What the curves of lots have in common (lots).
+ * What the curves of lots have in common (lots, golden).
  */
 align: Align, 
 /**
- * How many of the newest lots, where none is named (lots); 0 is 10.
+ * How many of the newest lots, where none is named (lots), or how many curves (golden); 0 is 10.
  */
 lastLots: number, 
+/**
+ * Which lots a golden one is learned from (golden).
+ */
+learnFrom: LearnFrom, 
+/**
+ * Share of the lots that are the best, in per cent (golden); 0 is 25.
+ */
+bestPercent: number, 
+/**
+ * Number of lots that are the best, at least 5 (golden); 0: by share.
+ */
+bestLots: number, 
 /**
  * True: the least and the greatest reading of each bucket as a band around the mean (series).
  */
