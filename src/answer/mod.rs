@@ -5,6 +5,7 @@
 
 mod abnormal_runs;
 mod anomalies;
+mod baseline;
 pub mod choices;
 mod compare;
 mod data_quality;
@@ -18,6 +19,7 @@ mod points;
 pub mod raw;
 mod runs;
 mod series;
+mod spc;
 mod states;
 mod sums;
 
@@ -94,6 +96,8 @@ async fn of_narrowed(
         QueryType::DataQuality => data_quality::answer(source, query, &selection, ask).await,
         QueryType::Anomalies => anomalies::answer(source, query, &selection, ask).await,
         QueryType::States => states::answer(source, query, &selection, ask).await,
+        QueryType::Baseline => baseline::answer(source, query, &selection, ask).await,
+        QueryType::Spc => spc::answer(source, query, &selection, ask).await,
         QueryType::AbnormalRuns => abnormal_runs::answer(source, query, &selection, ask).await,
         QueryType::Golden => golden::answer(source, query, &selection, ask).await,
     }

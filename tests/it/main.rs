@@ -5,6 +5,7 @@
 mod abnormal_runs;
 mod anomalies;
 mod answers;
+mod baseline;
 mod columnstore;
 mod conformance;
 mod conservation;
@@ -23,6 +24,7 @@ mod reader;
 mod replay;
 mod rollup;
 mod schema;
+mod spc;
 #[allow(dead_code, reason = "the modules that use the rest follow")]
 mod support;
 mod trust;
