@@ -1,4 +1,5 @@
 import {
+  DOTTED,
   ask,
   bars,
   columns,
@@ -17,7 +18,9 @@ import {
 } from './kit.mjs';
 
 const kpi = (kpis, query) => ask('kpi', { context: CONTEXT, kpis, bucket: 'whole', ...query });
-const strip = { h: 4 };
+/** The time range before, of the same length. */
+const BEFORE = { compare: 'previous' };
+const strip = { h: 5 };
 
 export const director = {
   title: t('Director', 'Dirección'),
@@ -38,7 +41,7 @@ export const director = {
             'Energy of each tariff period times its price, added up. Prices are those of the plant’s tariff; contracted power is not part of it.',
             'Energía de cada periodo tarifario por su precio, sumada. Los precios son los de la tarifa de la planta; la potencia contratada no se incluye.'
           ),
-          kpi(['cost']),
+          kpi(['cost'], BEFORE),
           'cost',
           { defaults: { decimals: 2 } }
         ),
@@ -51,7 +54,7 @@ export const director = {
             'Electrical energy of the chosen lines from their meters, each counted once; of a reference, while it was made.',
             'Energía eléctrica de las líneas elegidas según sus contadores, cada uno una sola vez; de una referencia, mientras se fabricaba.'
           ),
-          kpi(['energy']),
+          kpi(['energy'], BEFORE),
           'energy',
           { defaults: { unit: 'kwatth', decimals: 1 } }
         ),
@@ -64,7 +67,7 @@ export const director = {
             'Total energy divided by total good units of the same lines and time. Never a mean of ratios.',
             'Energía total dividida por las unidades buenas totales de las mismas líneas y tiempo. Nunca una media de cocientes.'
           ),
-          kpi(['energy_per_good_unit']),
+          kpi(['energy_per_good_unit'], BEFORE),
           'energy_per_good_unit',
           { defaults: { decimals: 4 } }
         ),
@@ -77,7 +80,7 @@ export const director = {
             'Emissions of the energy by the mean of the grid (location-based factor of the plant) divided by good units.',
             'Emisiones de la energía según la media de la red (factor basado en la ubicación de la planta) divididas por las unidades buenas.'
           ),
-          kpi(['co2_per_good_unit']),
+          kpi(['co2_per_good_unit'], BEFORE),
           'co2_per_good_unit',
           { defaults: { decimals: 4 } }
         ),
@@ -90,7 +93,7 @@ export const director = {
             'Good units of the runs; of a run that the time range cuts, the share of its time that lies inside.',
             'Unidades buenas de las fabricaciones; de una fabricación cortada por el intervalo, la parte proporcional al tiempo que queda dentro.'
           ),
-          kpi(['good_units']),
+          kpi(['good_units'], { ...BEFORE, compareGood: 'more' }),
           'good_units',
           { defaults: { decimals: 0, unit: 'locale' } }
         ),
@@ -194,6 +197,22 @@ export const director = {
       ],
       [
         8,
+        bars(
+          t('Cost by machine state', 'Coste por estado de las máquinas'),
+          t(
+            'Cost of the energy of the machines’ own meters while they were running, being set up, idle, stopped or off. Unallocated is what the meters of lines and plant saw beyond them.',
+            'Coste de la energía de los contadores propios de las máquinas mientras estaban en marcha, en preparación, en espera, paradas o apagadas. «Unallocated» es lo que vieron además los contadores de líneas y planta.'
+          ),
+          ask('kpi', { kpis: ['cost'], groupBy: 'state', bucket: 'whole' }),
+          'cost',
+          { defaults: { decimals: 1 } }
+        ),
+      ],
+    ],
+    [
+      9,
+      [
+        8,
         series(
           t('Cost while nothing was made', 'Coste mientras no se fabricaba'),
           t(
@@ -209,9 +228,6 @@ export const director = {
           }
         ),
       ],
-    ],
-    [
-      10,
       [
         8,
         series(
@@ -225,9 +241,24 @@ export const director = {
         ),
       ],
       [
-        16,
+        8,
+        series(
+          t('Availability per day', 'Disponibilidad por día'),
+          t(
+            'Time in which the machines of each line were running, over the time in which they were not switched off, of each day of the plant.',
+            'Tiempo en que las máquinas de cada línea estaban en marcha entre el tiempo en que no estaban apagadas, de cada día de la planta.'
+          ),
+          kpi(['availability'], { groupBy: 'line', bucket: 'day' }),
+          { custom: DOTTED, defaults: { unit: 'percentunit', decimals: 0, max: 1 } }
+        ),
+      ],
+    ],
+    [
+      10,
+      [
+        24,
         table(
-          t('Open anomalies', 'Anomalías abiertas'),
+          t('Newest anomalies', 'Últimas anomalías'),
           t(
             'The newest ten events that the detectors found, with the energy beyond the usual, its cost, and the reason. Nothing is expected of a place with too little history.',
             'Los diez sucesos más recientes que hallaron los detectores, con la energía por encima de lo habitual, su coste y el motivo. Donde hay poca historia no se espera nada.'

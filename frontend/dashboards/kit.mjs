@@ -291,24 +291,51 @@ function panel(type, title, description, targets, { defaults = {}, overrides = [
   };
 }
 
+/** How the change reads once it is renamed, in either language: Grafana matches the names that are shown. */
+const CHANGE = '^against the time before$|^frente al periodo anterior$';
+
 /** Only these fields, for panels that reduce what they are given. */
 const keep = (names) => [{ id: 'filterFieldsByName', options: { include: { names } } }];
 
 /** One figure: a field of a table with one row, or with `only`, a calculation over its rows. */
 export function stat(title, description, target, field, { defaults, options, only, ...rest } = {}) {
-  return panel('stat', title, description, target, {
+  // Beside the same time before, where the query compares: more is red, less is green, unless it says otherwise.
+  const compared = target.compare
+    ? [
+        override(`${field}_change`, {
+          text: t('against the time before', 'frente al periodo anterior'),
+          unit: 'percent',
+          decimals: 1,
+          color: { mode: 'thresholds' },
+          thresholds: target.compareGood === 'more' ? steps('red', [0, 'green']) : steps('green', [0, 'red']),
+        }),
+      ]
+    : [];
+  const { compareGood: _unsaved, ...query } = target;
+  const said = target.compare
+    ? t(
+        `${description.en} Below: the change against the time before, of the same length.`,
+        `${description.es} Debajo: el cambio frente al periodo anterior, de igual duración.`
+      )
+    : description;
+  return panel('stat', title, said, query, {
     defaults: { color: { mode: 'fixed', fixedColor: 'text' }, ...defaults },
+    overrides: compared,
     options: {
-      reduceOptions: { calcs: ['firstNotNull'], fields: `/^${field}$/`, values: false },
+      reduceOptions: {
+        calcs: ['firstNotNull'],
+        fields: target.compare ? `/^${field}(_change)?$|${CHANGE}/` : `/^${field}$/`,
+        values: false,
+      },
       colorMode: 'value',
       graphMode: 'none',
       textMode: 'value',
       justifyMode: 'center',
-      orientation: 'auto',
+      orientation: target.compare ? 'horizontal' : 'auto',
       wideLayout: true,
       showPercentChange: false,
       percentChangeColorMode: 'standard',
-      text: { valueSize: 36 },
+      text: { valueSize: target.compare ? 28 : 36 },
       ...options,
     },
     ...(only && { transformations: keep(only) }),

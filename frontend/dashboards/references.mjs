@@ -77,10 +77,10 @@ export const references = {
         series(
           t('Energy per day', 'Energía por día'),
           t(
-            'Energy of each reference’s runs on each day of the plant, and what belongs to no run.',
-            'Energía de las fabricaciones de cada referencia en cada día de la planta, y lo que no es de ninguna.'
+            'Energy of the runs of each reference on each day of the plant: the eight with most, the others together, and what belongs to no run.',
+            'Energía de las fabricaciones de cada referencia en cada día de la planta: las ocho de mayor consumo, las demás juntas, y lo que no es de ninguna fabricación.'
           ),
-          kpi(['energy'], { bucket: 'day', limit: 12 }),
+          kpi(['energy'], { bucket: 'day', top: 8 }),
           { custom: STACKED, defaults: { unit: 'kwatth', min: 0 } }
         ),
       ],
@@ -89,10 +89,10 @@ export const references = {
         series(
           t('Energy per good unit over time', 'Energía por unidad buena a lo largo del tiempo'),
           t(
-            'Energy divided by good units of each day of the plant; a day without good units of a reference is empty.',
-            'Energía dividida por unidades buenas de cada día de la planta; un día sin unidades buenas de una referencia está vacío.'
+            'Energy divided by good units of each day of the plant: the eight references that take most for a unit, and the others together. A day without good units is empty.',
+            'Energía dividida por unidades buenas de cada día de la planta: las ocho referencias que más necesitan por unidad, y las demás juntas. Un día sin unidades buenas está vacío.'
           ),
-          kpi(['energy_per_good_unit'], { bucket: 'day', limit: 12 }),
+          kpi(['energy_per_good_unit'], { bucket: 'day', top: 8 }),
           { defaults: { decimals: 3, min: 0 }, custom: DOTTED }
         ),
       ],

@@ -145,6 +145,13 @@ const stat =
     const wanted = await expected(shown);
     same(calc(column(shown.frames, field).map(Number)), wanted);
     await expectShown(shown.panel.getByTestId('data-testid panel content'), wanted);
+    const names = shown.frames[0].schema.fields.map(({ name }) => name);
+    if (names.includes(`${field}_change`)) {
+      const length = shown.range.to - shown.range.from;
+      const before = { from: shown.range.from - length, to: shown.range.from };
+      const earlier = await expected({ ...shown, range: before });
+      same(Number(column(shown.frames, `${field}_change`)[0]), (100 * (wanted - earlier)) / earlier, 1e-6);
+    }
   };
 
 /** The step of a series in the middle of a range that lies in one run, and its mean in the readings. */
@@ -289,6 +296,12 @@ export const CHECKS: Record<string, Check[]> = {
       await expect(row).toContainText(ratios[ratios.length - 1].toFixed(4));
     },
     async ({ frames, world, range }) => {
+      // What the states add up to is the machines' own energy, and with the rest the main meter's.
+      same(sum(column(frames, 'cost').map(Number)), await world.cost(MAIN, range), 1e-8);
+      const states = column(frames, 'state');
+      expect(states).toEqual(expect.arrayContaining(['running', 'idle', 'setup', 'stopped', 'off']));
+    },
+    async ({ frames, world, range }) => {
       const rest = frames.filter(({ schema }) => schema.name === 'Unallocated');
       const [day, value] = wholeDay(seriesOf(rest, {}));
       const runs = await world.runs(range);
@@ -307,6 +320,17 @@ export const CHECKS: Record<string, Check[]> = {
           day
         )
       );
+    },
+    async ({ frames, world }) => {
+      const [day, value] = wholeDay(seriesOf(frames, { line: World.line }));
+      const machines = ['M1-dryer', 'M1-press-1', 'M1-press-2'];
+      const time = async (states: string[]) =>
+        sum(
+          await Promise.all(
+            machines.flatMap((key) => states.map((state) => world.database.inState(World.plant, key, state, day)))
+          )
+        );
+      same(value, (await time(['running'])) / (await time(['running', 'idle', 'setup', 'stopped'])));
     },
     eventsCost,
   ],
@@ -372,12 +396,16 @@ export const CHECKS: Record<string, Check[]> = {
       same(value ?? 0, await shown.world.energy(METER, shown.range, parts));
     },
     async (shown) => {
-      const { key, runs } = await busiest(shown);
+      // The eight that take most are not the busiest ones.
+      const labels = shown.frames.map(({ schema }) => schema.fields[1].labels?.reference ?? '');
+      const key = labels.find((reference) => /^R1/.test(reference)) ?? labels[0];
+      const runs = await shown.world.runs(shown.range, { reference: key });
+      const meter = `${runs[0].line}-energy`;
       const points = seriesOf(shown.frames, { reference: key });
       const at = points.findIndex(([, value], index) => value !== null && index > 0 && index < points.length - 1);
       const day = { from: points[at][0], to: points[at + 1][0] };
       const those = runs.filter(({ from, to }) => from < day.to && to > day.from);
-      const energy = await shown.world.energy(METER, shown.range, inside(those, day));
+      const energy = await shown.world.energy(meter, shown.range, inside(those, day));
       same(points[at][1], energy / unitsOf(those, day));
     },
     runsTable(() => ({})),

@@ -26,12 +26,22 @@ interface Props {
 export function AnswerOptions({ id, query, onChange, catalog, lots }: Props) {
   const { type } = query;
   const overTime = type === 'series' || !isTable(query);
+  // What the back end would refuse, said where it can be changed.
+  const zeroLevel =
+    type === 'series' && query.fill === 'zero' && ['min', 'max', 'first', 'last'].includes(query.aggregate);
+  const noLots = query.compare === 'lots' && query.compareLots.length === 0;
   if (!uses(type, 'compare')) {
     return null;
   }
   return (
     <Row label={t('editor.options', 'Options')}>
-      <Field label={t('editor.compare', 'Compare with')} htmlFor={`${id}-compare`} noMargin>
+      <Field
+        label={t('editor.compare', 'Compare with')}
+        htmlFor={`${id}-compare`}
+        noMargin
+        invalid={noLots}
+        error={noLots ? t('editor.compare-no-lots', 'Choose the lots to compare with') : undefined}
+      >
         <Combobox<Compare>
           id={`${id}-compare`}
           data-testid="lotwise-compare"
@@ -67,7 +77,13 @@ export function AnswerOptions({ id, query, onChange, catalog, lots }: Props) {
         />
       )}
       {uses(type, 'fill') && overTime && (
-        <Field label={t('editor.fill', 'Gaps')} htmlFor={`${id}-fill`} noMargin>
+        <Field
+          label={t('editor.fill', 'Gaps')}
+          htmlFor={`${id}-fill`}
+          noMargin
+          invalid={zeroLevel}
+          error={zeroLevel ? t('editor.fill-zero-level', 'Zero is for amounts, not for levels') : undefined}
+        >
           <Combobox<Fill>
             id={`${id}-fill`}
             data-testid="lotwise-fill"
