@@ -30,6 +30,8 @@ export const MODEL_DEFAULTS: LotwiseModel = {
   compareLots: [],
   top: 0,
   filters: [],
+  baseline: { from: '', to: '', drivers: [], alertOn: 'drift' },
+  spc: { subject: 'run', chart: 'individuals', rules: 'nelson' },
 };
 
 /**
@@ -42,7 +44,7 @@ export const NEW_QUERY: LotwiseModel = { ...MODEL_DEFAULTS, kpis: ['energy'], gr
 export const NEW_ANNOTATION: LotwiseModel = { ...MODEL_DEFAULTS, type: 'runs', format: 'annotations' };
 
 /** The query types that can be shown as marked regions; others become runs. */
-export const ANNOTATION_TYPES: readonly QueryType[] = ['runs', 'states', 'anomalies', 'abnormal_runs', 'golden'];
+export const ANNOTATION_TYPES: readonly QueryType[] = ['runs', 'states', 'anomalies', 'abnormal_runs', 'golden', 'spc'];
 
 /** The query of an annotation: one of those types, as regions. */
 export function asAnnotation(query: LotwiseQuery): LotwiseQuery {
@@ -62,6 +64,8 @@ export const QUERY_TYPES: readonly QueryType[] = [
   'latest',
   'data_quality',
   'anomalies',
+  'baseline',
+  'spc',
 ];
 
 /** Parts of a query that only some query types use. */
@@ -82,11 +86,26 @@ export type QueryPart =
   | 'fill'
   | 'compare'
   | 'top'
+  | 'baseline'
+  | 'spc'
   | 'learningDays'
   | 'learnFrom';
 
 const PARTS: Record<QueryType, readonly QueryPart[]> = {
-  series: ['sensors', 'quantity', 'context', 'time', 'shifts', 'aggregate', 'groupBy', 'bucket', 'limit', 'extremes', 'fill', 'compare'],
+  series: [
+    'sensors',
+    'quantity',
+    'context',
+    'time',
+    'shifts',
+    'aggregate',
+    'groupBy',
+    'bucket',
+    'limit',
+    'extremes',
+    'fill',
+    'compare',
+  ],
   kpi: ['context', 'time', 'shifts', 'kpis', 'groupBy', 'bucket', 'format', 'limit', 'fill', 'compare', 'top'],
   lots: ['sensors', 'quantity', 'context', 'aggregate', 'groupBy', 'bucket', 'limit', 'align'],
   runs: ['context', 'format', 'limit'],
@@ -107,9 +126,34 @@ const PARTS: Record<QueryType, readonly QueryPart[]> = {
   ],
   abnormal_runs: ['context', 'format', 'learningDays', 'limit'],
   anomalies: ['sensors', 'quantity', 'context', 'format', 'learningDays', 'limit'],
+  baseline: ['groupBy', 'bucket', 'format', 'baseline', 'learningDays', 'limit'],
+  spc: [
+    'sensors',
+    'quantity',
+    'context',
+    'kpis',
+    'bucket',
+    'aggregate',
+    'format',
+    'spc',
+    'baseline',
+    'learningDays',
+    'limit',
+  ],
 };
 
-const GROUPS: readonly GroupBy[] = ['none', 'plant', 'line', 'machine', 'sensor', 'reference', 'lot', 'operator', 'shift', 'state'];
+const GROUPS: readonly GroupBy[] = [
+  'none',
+  'plant',
+  'line',
+  'machine',
+  'sensor',
+  'reference',
+  'lot',
+  'operator',
+  'shift',
+  'state',
+];
 
 /** Whether queries of this type use this part. */
 export function uses(type: QueryType, part: QueryPart): boolean {
@@ -123,6 +167,10 @@ export function groupings(type: QueryType): readonly GroupBy[] {
       return GROUPS.filter((group) => group !== 'sensor');
     case 'lots':
       return ['none', 'line', 'machine', 'sensor'];
+    case 'spc':
+      return ['none'];
+    case 'baseline':
+      return ['none', 'plant', 'line', 'machine'];
     case 'golden':
       return ['none', 'sensor'];
     case 'states':
@@ -143,6 +191,10 @@ export function formats(type: QueryType): readonly Format[] {
     case 'anomalies':
     case 'abnormal_runs':
       return ['table', 'annotations', 'score', 'alert'];
+    case 'baseline':
+      return ['table', 'series', 'model', 'alert'];
+    case 'spc':
+      return ['table', 'series', 'annotations', 'alert'];
     case 'golden':
       return ['table', 'curves', 'deviation', 'annotations', 'alert'];
     default:
@@ -152,12 +204,14 @@ export function formats(type: QueryType): readonly Format[] {
 
 /** Fills what a saved query leaves out. Saved values always win; nothing is migrated here. */
 export function complete(query: LotwiseQuery): CompleteQuery {
-  const { place, context, ...rest } = query;
+  const { place, context, baseline, spc, ...rest } = query;
   return {
     ...MODEL_DEFAULTS,
     ...rest,
     place: { ...MODEL_DEFAULTS.place, ...place },
     context: { ...MODEL_DEFAULTS.context, ...context },
+    baseline: { ...MODEL_DEFAULTS.baseline, ...baseline },
+    spc: { ...MODEL_DEFAULTS.spc, ...spc },
   };
 }
 

@@ -6,6 +6,7 @@
 //! states are left to [`process`]; [`mewma`] watches several sensors as one.
 
 pub mod abnormal;
+pub mod baseline;
 pub mod charts;
 pub mod context;
 pub mod envelope;
@@ -22,4 +23,5 @@ pub mod robust;
 pub mod rules;
 pub mod scale;
 pub mod settings;
+pub mod spc;
 pub mod window;

@@ -6,6 +6,7 @@
 mod all;
 mod cli;
 mod dataset;
+mod energy;
 mod formats;
 mod nab;
 mod picture;
@@ -21,6 +22,7 @@ mod tests;
 pub use all::{Line, measure};
 pub use cli::{Args, run};
 pub use dataset::{Dataset, Label};
+pub use energy::EnergyReport;
 pub use formats::{Format, read};
 pub use nab::Nab;
 pub use picture::picture;

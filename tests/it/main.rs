@@ -5,6 +5,7 @@
 mod abnormal_runs;
 mod anomalies;
 mod answers;
+mod baseline;
 mod conformance;
 mod dashboards;
 mod demo;
@@ -20,6 +21,7 @@ mod raw;
 mod replay;
 mod rollup;
 mod schema;
+mod spc;
 #[allow(dead_code, reason = "the modules that use the rest follow")]
 mod support;
 mod trust;

@@ -70,6 +70,10 @@ function examples(): Example[] {
       title: t('help.anomalies', 'What was abnormal, and what did it cost?'),
       model: { ...MODEL_DEFAULTS, type: 'anomalies' },
     },
+    {
+      title: t('help.baseline', 'Does production use more energy than it should?'),
+      model: { ...MODEL_DEFAULTS, type: 'baseline', format: 'series' },
+    },
   ];
 }
 

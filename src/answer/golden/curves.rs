@@ -52,7 +52,7 @@ pub(super) async fn fetch(
         for part in stops.running(window) {
             let (from, to) = (since(part.from()), since(part.to()));
             let walk = walk::Walk { window: index, sensor: window.sensor, from, to };
-            cells.extend(walk::cells(&walk, &readings, &edges));
+            cells.extend(walk::cells_of_readings(&walk, &readings, &edges));
         }
     }
     let owners: Vec<_> = windows.iter().map(|(curve, window)| (window.sensor, *curve)).collect();
