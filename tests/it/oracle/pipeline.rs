@@ -146,7 +146,7 @@ impl Asked<'_> {
             (None, Ok(frames)) => return fail(format!("no sensor, and yet {frames:?}")),
         };
         let frames: Vec<Decoded> =
-            frames.iter().map(|f| Decoded::read(&f.to_arrow("A").unwrap())).collect();
+            frames.into_iter().map(|f| Decoded::read(&f.into_arrow("A").unwrap())).collect();
         for frame in &frames {
             let source = frame.meta["custom"]["source"].as_str().unwrap_or("nothing").to_owned();
             *self.sources.borrow_mut().entry(source).or_default() += 1;
