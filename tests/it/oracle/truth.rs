@@ -138,7 +138,7 @@ fn kwh(sensor: &Sensor, sums: &Expected) -> Option<f64> {
     };
     match sensor.kind {
         SensorKind::Gauge => (sums.covered_s > 0.0).then_some(sums.integral / 3_600.0 * factor),
-        _ => sums.has_amount.then(|| sums.amount * factor),
+        _ => sums.has_amount.then_some(sums.amount * factor),
     }
 }
 
