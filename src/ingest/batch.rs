@@ -25,14 +25,14 @@ impl Batch {
     pub fn new(mut readings: Vec<Reading>) -> Self {
         let key = |r: &Reading| (r.plant, r.sensor, r.time);
         readings.sort_by_key(key); // stable: equal ones stay in the order of arrival
-        let mut unique: Vec<Reading> = Vec::with_capacity(readings.len());
-        for reading in readings {
-            match unique.last_mut() {
-                Some(last) if key(last) == key(&reading) => *last = reading,
-                _ => unique.push(reading),
+        readings.dedup_by(|next, last| {
+            let same = key(next) == key(last);
+            if same {
+                *last = *next;
             }
-        }
-        Self(unique)
+            same
+        });
+        Self(readings)
     }
 
     /// One batch of several in the order of their arrival: of several values for one sensor and

@@ -4,11 +4,12 @@
 //! Knows what this process has stored, and at its start what the database holds. A batch costs one
 //! look-up for each of its sensors.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgPool;
 use tokio::sync::Notify;

@@ -30,8 +30,7 @@ use crate::ingest::reading::Instant;
 pub struct Parameters {
     /// Key of the plant, for lines without a tag `plant`.
     bucket: Option<String>,
-    /// Taken for compatibility, and not used.
-    #[allow(dead_code, reason = "documents what clients send")]
+    /// Key of the plant, where neither line, bucket nor API key says which.
     org: Option<String>,
     /// Unit of the timestamps: ns (when left out), us, ms or s.
     precision: Option<String>,
@@ -143,7 +142,9 @@ impl Target {
             Some(text) => Precision::parse(text)
                 .ok_or_else(|| bad(format!("unknown precision {text:?}: use ns, us, ms or s")))?,
         };
-        let plant = parameters.bucket.filter(|bucket| !bucket.is_empty());
+        let named = |name: Option<String>| name.filter(|name| !name.is_empty());
+        let plant = named(parameters.bucket)
+            .or_else(|| named(parameters.org).filter(|_| grant.only_plant().is_none()));
         if let Some(plant) = &plant {
             grant.require_plant(plant)?;
         }

@@ -51,6 +51,9 @@ impl Precision {
     }
 }
 
+/// About the length of a line, to make room for a part's rows at once.
+const USUAL_LINE_BYTES: usize = 40;
+
 /// Longest text field with line breaks in it, in lines.
 const MAX_JOINED_LINES: usize = 64;
 
@@ -123,6 +126,7 @@ impl<'a> Iterator for Parts<'a, '_> {
             return None;
         }
         let mut parsed = Parsed::default();
+        parsed.rows.reserve(self.rows.min(self.lines.rest.len() / USUAL_LINE_BYTES + 1));
         while parsed.rows.len() + parsed.errors.len() < self.rows && !self.lines.rest.is_empty() {
             self.read_line(&mut parsed);
         }

@@ -4,8 +4,9 @@
 //! Only a guess at what the database holds, since others may write to it too. A wrong guess costs
 //! time and nothing else: the unique index catches it.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ahash::AHashMap as HashMap;
 
 use crate::domain::key::{PlantId, SensorId};
 use crate::ingest::batch::Batch;

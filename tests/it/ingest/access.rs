@@ -99,6 +99,28 @@ async fn a_key_works_within_its_scopes_and_plants() {
     assert_eq!(list("/v1/lines?plant=porto").await.status, 403);
 }
 
+/// The bucket's plant, else the key's only one, else the org's.
+#[tokio::test]
+async fn the_org_is_the_plant_where_nothing_else_says_which() {
+    let ingest = Ingest::with_plants(Server::Plain).await;
+    let only = ingest.new_key("one", &[Scope::Readings], &["madrid"], None).await;
+    let both = ingest.new_key("both", &[Scope::Readings], &["madrid", "porto"], None).await;
+    let write = async |key: &str, query: &str, value: u8| {
+        let request = ingest.anonymous(Method::POST, &format!("/api/v2/write?precision=s{query}"));
+        answer_of(request.bearer_auth(key).body(format!("T1 value={value} {value}"))).await.status
+    };
+    assert_eq!(write(&both, "&org=porto", 1).await, 204);
+    assert_eq!(write(&both, "&org=porto&bucket=madrid", 2).await, 204);
+    assert_eq!(write(&both, "&org=porto&bucket=", 3).await, 204);
+    assert_eq!(write(&only, "&org=porto", 4).await, 204);
+    assert_eq!(write(&both, "&org=rome", 5).await, 403);
+    assert_eq!(write(&both, "", 6).await, 400);
+    assert_eq!(
+        ingest.stored().await,
+        ["madrid/T1 2 2", "madrid/T1 4 4", "porto/T1 1 1", "porto/T1 3 3"]
+    );
+}
+
 async fn an_old_secret_works_for_a_while_after_a_rotation(server: Server) {
     let ingest = Ingest::with_plants(server).await;
     let first = ingest.new_key("gateway", &[Scope::Readings], &["madrid"], None).await;

@@ -33,7 +33,9 @@ fn try_read<'a>(
     naming: Naming<'_>,
     rows: &mut Vec<Candidate<'a>>,
 ) -> Option<()> {
-    if line.starts_with('#') || line.bytes().any(|b| b < b' ' || b == b'"' || b == b'\\') {
+    // Without an early end, so that many bytes are looked at together.
+    let odd = line.bytes().fold(false, |odd, b| odd | (b < b' ') | (b == b'"') | (b == b'\\'));
+    if odd || line.starts_with('#') {
         return None;
     }
     let (series, rest) = line.split_once(' ')?;
