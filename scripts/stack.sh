@@ -47,7 +47,7 @@ await() {
 
 # stack_up: brings everything up. Reads STACK_FOLDER (logs and the demo's key), STACK_BIN (folder of
 # the programs), STACK_DB (arguments that name the cluster to scripts/db), the ports INGEST_PORT and
-# PREVIEW_PORT, and DEMO_DAYS (empty: no demo).
+# PREVIEW_PORT, DEMO_DAYS (empty: no demo), and DEMO_INTERVAL (60s) between readings.
 stack_up() {
     local owner key=$STACK_FOLDER/demo.key
     mkdir -p "$STACK_FOLDER"
@@ -67,7 +67,7 @@ stack_up() {
     if [ -n "$DEMO_DAYS" ]; then
         say "posting the demo factory's readings through the ingest service"
         interruptible "$STACK_BIN/lotwise" demo --url "http://127.0.0.1:$INGEST_PORT" --key-file "$key" \
-            --days "$DEMO_DAYS" </dev/null || die "lotwise demo failed; the ingest service's log is $STACK_FOLDER/ingest.log"
+            --days "$DEMO_DAYS" --interval "${DEMO_INTERVAL:-60s}" </dev/null || die "lotwise demo failed; the ingest service's log is $STACK_FOLDER/ingest.log"
     fi
 
     say "starting the preview server on port $PREVIEW_PORT"

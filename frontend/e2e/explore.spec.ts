@@ -63,7 +63,7 @@ test('values over time are a graph', async ({ page, database, answers }) => {
 
 test('a panel opens in Explore with the values of the variables', async ({ page, database }) => {
   const range = await database.fiveDays();
-  await page.goto(`/d/lotwise-plant-overview?from=${range.from}&to=${range.to}&var-plant=madrid&var-line=M1`);
+  await page.goto(`/d/lotwise-director?from=${range.from}&to=${range.to}&var-plant=madrid&var-line=M1`);
   const header = page.getByTestId('data-testid Panel header Good units');
   await header.hover();
   await header.getByTestId('data-testid Panel menu Good units').click();

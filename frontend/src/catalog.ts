@@ -2,7 +2,16 @@ import { DataSourceWithBackend } from '@grafana/runtime';
 
 /** What the plugin's resource endpoints list. */
 export type CatalogPath =
-  'plants' | 'lines' | 'machines' | 'sensors' | 'quantities' | 'references' | 'lots' | 'operators';
+  | 'plants'
+  | 'lines'
+  | 'machines'
+  | 'sensors'
+  | 'quantities'
+  | 'references'
+  | 'lots'
+  | 'operators'
+  | 'shifts'
+  | 'states';
 
 /** Narrows a listing. Lists are already free of variables. */
 export interface CatalogFilter {

@@ -40,6 +40,25 @@ describe('applyTemplateVariables', () => {
     expect(datasource.applyTemplateVariables({ refId: 'A', type: 'runs' }, {})).toEqual({ refId: 'A', type: 'runs' });
   });
 
+  it('expands shifts, states and the lots to compare with', () => {
+    const query: LotwiseQuery = {
+      refId: 'A',
+      context: { shifts: ['$line'], states: ['idle', '$reference'] },
+      compareLots: ['$line'],
+    };
+    expect(datasource.applyTemplateVariables(query, {})).toMatchObject({
+      context: { shifts: ['M1', 'M2'], states: ['idle', 'R-07'] },
+      compareLots: ['M1', 'M2'],
+    });
+  });
+
+  it("adds the dashboard's ad hoc filters as rules", () => {
+    const filters = [{ key: 'line', operator: '!=', value: 'M2' }];
+    const rules = [{ key: 'line', op: 'is_not', values: ['M2'] }];
+    expect(datasource.applyTemplateVariables({ refId: 'A' }, {}, filters)).toEqual({ refId: 'A', filters: rules });
+    expect(datasource.applyTemplateVariables({ refId: 'A' }, {}, [])).toEqual({ refId: 'A' });
+  });
+
   it('does not change the saved query', () => {
     const query: LotwiseQuery = { refId: 'A', place: { lines: ['$line'] } };
     datasource.applyTemplateVariables(query, {});

@@ -1,6 +1,14 @@
-import { AnnotationSupport, CoreApp, DataSourceInstanceSettings, ScopedVars } from '@grafana/data';
+import {
+  AdHocVariableFilter,
+  AnnotationSupport,
+  CoreApp,
+  DataSourceGetTagValuesOptions,
+  DataSourceInstanceSettings,
+  ScopedVars,
+} from '@grafana/data';
 import { DataSourceWithBackend, getTemplateSrv, TemplateSrv } from '@grafana/runtime';
 
+import { rulesOf, tagKeys, tagValues } from './adhoc';
 import { Catalog } from './catalog';
 import { expandList, expandText } from './expand';
 import { asAnnotation, complete, NEW_ANNOTATION, NEW_QUERY, QUERY_TYPES } from './query';
@@ -49,7 +57,15 @@ export class LotwiseDataSource extends DataSourceWithBackend<LotwiseQuery, Lotwi
     return !query.hide;
   }
 
-  applyTemplateVariables(query: LotwiseQuery, scopedVars: ScopedVars): LotwiseQuery {
+  async getTagKeys() {
+    return tagKeys();
+  }
+
+  getTagValues(options: DataSourceGetTagValuesOptions<LotwiseQuery>) {
+    return tagValues(this.catalog, options);
+  }
+
+  applyTemplateVariables(query: LotwiseQuery, scopedVars: ScopedVars, filters?: AdHocVariableFilter[]): LotwiseQuery {
     const list = (values?: string[]) => expandList(values, this.templates, scopedVars);
     const { place, context } = query;
     return {
@@ -72,8 +88,12 @@ export class LotwiseDataSource extends DataSourceWithBackend<LotwiseQuery, Lotwi
           references: list(context.references),
           lots: list(context.lots),
           operators: list(context.operators),
+          ...(context.shifts && { shifts: list(context.shifts) }),
+          ...(context.states && { states: list(context.states) }),
         },
       }),
+      ...(filters && filters.length > 0 && { filters: [...(query.filters ?? []), ...rulesOf(filters)] }),
+      ...(query.compareLots && { compareLots: list(query.compareLots) }),
       ...(query.bucket !== undefined && { bucket: expandText(query.bucket, this.templates, scopedVars) }),
     };
   }

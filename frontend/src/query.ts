@@ -1,6 +1,6 @@
 import { DataQuery } from '@grafana/schema';
 
-import { Format, GroupBy, LotwiseModel, MODEL_VERSION, QueryType } from './generated/model';
+import { Compare, Format, GroupBy, LotwiseModel, MODEL_VERSION, QueryType } from './generated/model';
 import { LotwiseQuery } from './types';
 
 /** A saved query with every gap filled, as the editor works on it. */
@@ -11,7 +11,7 @@ export const MODEL_DEFAULTS: LotwiseModel = {
   version: MODEL_VERSION,
   type: 'kpi',
   place: { plants: [], lines: [], machines: [], sensors: [], quantity: '' },
-  context: { references: [], lots: [], operators: [] },
+  context: { references: [], lots: [], operators: [], shifts: [], states: [] },
   aggregate: 'mean',
   kpis: [],
   groupBy: 'none',
@@ -21,16 +21,25 @@ export const MODEL_DEFAULTS: LotwiseModel = {
   limit: 0,
   align: 'elapsed',
   lastLots: 0,
+  extremes: false,
+  fill: 'none',
+  compare: 'none',
+  compareLots: [],
+  top: 0,
+  filters: [],
 };
 
-/** What a new panel asks: something that every plant with a meter can answer. */
-export const NEW_QUERY: LotwiseModel = { ...MODEL_DEFAULTS, kpis: ['energy'], groupBy: 'line' };
+/**
+ * What a new panel asks: something that every plant with a meter can answer. Spikes of its series stay visible unless
+ * somebody hides them.
+ */
+export const NEW_QUERY: LotwiseModel = { ...MODEL_DEFAULTS, kpis: ['energy'], groupBy: 'line', extremes: true };
 
 /** What a new annotation asks: the runs, as regions. */
 export const NEW_ANNOTATION: LotwiseModel = { ...MODEL_DEFAULTS, type: 'runs', format: 'annotations' };
 
 /** The query types that can be shown as marked regions; others become runs. */
-export const ANNOTATION_TYPES: readonly QueryType[] = ['runs', 'anomalies'];
+export const ANNOTATION_TYPES: readonly QueryType[] = ['runs', 'states', 'anomalies'];
 
 /** The query of an annotation: one of those types, as regions. */
 export function asAnnotation(query: LotwiseQuery): LotwiseQuery {
@@ -39,13 +48,15 @@ export function asAnnotation(query: LotwiseQuery): LotwiseQuery {
 }
 
 /** The query types, in the order in which they are offered. */
-export const QUERY_TYPES: readonly QueryType[] = ['series', 'kpi', 'lots', 'runs', 'latest', 'data_quality', 'anomalies'];
+export const QUERY_TYPES: readonly QueryType[] = ['series', 'kpi', 'lots', 'runs', 'states', 'latest', 'data_quality', 'anomalies'];
 
 /** Parts of a query that only some query types use. */
 export type QueryPart =
   | 'sensors'
   | 'quantity'
   | 'context'
+  | 'time'
+  | 'shifts'
   | 'aggregate'
   | 'kpis'
   | 'groupBy'
@@ -53,19 +64,24 @@ export type QueryPart =
   | 'format'
   | 'limit'
   | 'align'
+  | 'extremes'
+  | 'fill'
+  | 'compare'
+  | 'top'
   | 'learningDays';
 
 const PARTS: Record<QueryType, readonly QueryPart[]> = {
-  series: ['sensors', 'quantity', 'context', 'aggregate', 'groupBy', 'bucket', 'limit'],
-  kpi: ['context', 'kpis', 'groupBy', 'bucket', 'limit'],
+  series: ['sensors', 'quantity', 'context', 'time', 'shifts', 'aggregate', 'groupBy', 'bucket', 'limit', 'extremes', 'fill', 'compare'],
+  kpi: ['context', 'time', 'shifts', 'kpis', 'groupBy', 'bucket', 'format', 'limit', 'fill', 'compare', 'top'],
   lots: ['sensors', 'quantity', 'context', 'aggregate', 'groupBy', 'bucket', 'limit', 'align'],
   runs: ['context', 'format', 'limit'],
-  latest: ['sensors', 'quantity', 'limit'],
+  states: ['context', 'time', 'groupBy', 'limit'],
+  latest: ['sensors', 'quantity', 'format', 'limit'],
   data_quality: ['sensors', 'quantity', 'format', 'limit'],
   anomalies: ['sensors', 'quantity', 'context', 'format', 'learningDays', 'limit'],
 };
 
-const GROUPS: readonly GroupBy[] = ['none', 'plant', 'line', 'machine', 'sensor', 'reference', 'lot', 'operator'];
+const GROUPS: readonly GroupBy[] = ['none', 'plant', 'line', 'machine', 'sensor', 'reference', 'lot', 'operator', 'shift', 'state'];
 
 /** Whether queries of this type use this part. */
 export function uses(type: QueryType, part: QueryPart): boolean {
@@ -79,6 +95,8 @@ export function groupings(type: QueryType): readonly GroupBy[] {
       return GROUPS.filter((group) => group !== 'sensor');
     case 'lots':
       return ['none', 'line', 'machine', 'sensor'];
+    case 'states':
+      return ['machine', 'reference', 'lot', 'operator'];
     default:
       return GROUPS;
   }
@@ -87,6 +105,9 @@ export function groupings(type: QueryType): readonly GroupBy[] {
 /** The formats that queries of this type can be asked for; the first is what others become. */
 export function formats(type: QueryType): readonly Format[] {
   switch (type) {
+    case 'kpi':
+    case 'latest':
+      return ['table', 'alert'];
     case 'data_quality':
       return ['table', 'silent', 'alert'];
     case 'anomalies':
@@ -112,7 +133,26 @@ export function withType(query: CompleteQuery, type: QueryType): CompleteQuery {
   const groupBy = groupings(type).includes(query.groupBy) ? query.groupBy : 'none';
   const format = formats(type).includes(query.format) ? query.format : 'table';
   const bucket = type === 'lots' && !isElapsed(query.bucket) ? 'auto' : query.bucket;
-  return { ...query, type, queryType: type, groupBy, format, bucket };
+  // The back end refuses filters that would not be applied.
+  const context = {
+    ...query.context,
+    ...(!uses(type, 'shifts') && { shifts: [] }),
+    ...(!uses(type, 'time') && { states: [] }),
+  };
+  // Lots are compared in tables only.
+  const compare = query.compare === 'lots' && type !== 'kpi' ? 'none' : query.compare;
+  return { ...query, type, queryType: type, groupBy, format, bucket, context, compare };
+}
+
+/** Whether a KPI query with this bucket is a table, as opposed to figures over time. */
+export function isTable(query: Pick<LotwiseModel, 'type' | 'bucket'>): boolean {
+  return query.type === 'kpi' && (query.bucket === 'auto' || query.bucket === 'whole' || query.bucket === '');
+}
+
+/** What a query of this type and bucket can be compared with. */
+export function comparisons(query: Pick<LotwiseModel, 'type' | 'bucket'>): readonly Compare[] {
+  const times: Compare[] = ['none', 'previous', 'day', 'week', 'month', 'year'];
+  return isTable(query) ? [...times, 'lots'] : times;
 }
 
 /** Whether a bucket can be counted from any start, as opposed to those of the calendar. */

@@ -1,6 +1,6 @@
 import { t } from './i18n';
 import { CompleteQuery, uses } from './query';
-import { aggregateWords, bucketWords, groupWords, kpiWords } from './texts';
+import { aggregateWords, bucketWords, compareWords, groupWords, kpiWords, STATES, stateWords } from './texts';
 
 function listed(values: string[]): string {
   const shown = values.slice(0, 3).join(', ');
@@ -34,7 +34,26 @@ function where(query: CompleteQuery): string {
     parts.length === 0
       ? t('summary.everywhere', 'everywhere')
       : t('summary.at', 'at {{places}}', { places: parts.join(', ') });
-  return made.length === 0 ? at : t('summary.while', '{{at}}, while {{made}} ran', { at, made: made.join(', ') });
+  const done =
+    made.length === 0 ? at : t('summary.while', '{{at}}, while {{made}} ran', { at, made: made.join(', ') });
+  return during(query, done);
+}
+
+/** Adds the shifts and machine states that count. */
+function during(query: CompleteQuery, at: string): string {
+  const { shifts, states } = query.context;
+  const parts = [
+    uses(query.type, 'shifts') && chosen(shifts) && t('summary.shifts', 'shift {{keys}}', { keys: listed(shifts) }),
+    chosen(states) && t('summary.machine-states', 'machines {{states}}', { states: listed(states.map(stateName)) }),
+  ].filter((part) => part !== false);
+  return parts.length === 0 || !uses(query.type, 'time')
+    ? at
+    : t('summary.during', '{{at}}, during {{times}}', { at, times: parts.join(', ') });
+}
+
+function stateName(key: string): string {
+  const state = STATES.find((known) => known === key);
+  return state ? stateWords(state).label.toLowerCase() : key;
 }
 
 function steps(query: CompleteQuery): string {
@@ -56,8 +75,35 @@ function steps(query: CompleteQuery): string {
   }
 }
 
-/** What a query asks, in one sentence. */
+/** What a query asks, in words: one sentence, and one for what is shown beside the figures. */
 export function summarize(query: CompleteQuery): string {
+  return [asked(query), beside(query)].filter((text) => text !== '').join(' ');
+}
+
+function beside(query: CompleteQuery): string {
+  const { type, compare, top } = query;
+  const parts = [
+    uses(type, 'top') &&
+      top > 0 &&
+      t('summary.top', 'the top {{top}} by the first KPI, the others as one', { top: String(top) }),
+    uses(type, 'extremes') &&
+      query.extremes &&
+      query.aggregate === 'mean' &&
+      t('summary.extremes', 'with the least and the greatest reading of each step'),
+    uses(type, 'compare') &&
+      compare !== 'none' &&
+      (compare === 'lots'
+        ? t('summary.compare-lots', 'compared with lot {{keys}}', { keys: listed(query.compareLots) })
+        : t('summary.compare', 'compared with: {{time}}', { time: compareWords(compare).label.toLowerCase() })),
+  ].filter((part) => part !== false);
+  return parts.length === 0 ? '' : `${sentence(parts.join(', '))}.`;
+}
+
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function asked(query: CompleteQuery): string {
   const quantity = query.place.quantity || t('summary.any-quantity', 'every quantity');
   const values = { where: where(query), steps: steps(query), quantity };
   switch (query.type) {
@@ -98,6 +144,16 @@ export function summarize(query: CompleteQuery): string {
       return query.format === 'annotations'
         ? t('summary.annotations', 'The runs of the time range as marked regions, {{where}}.', values)
         : t('summary.runs', 'One row for each run of the time range, {{where}}.', values);
+    case 'states':
+      if (query.format === 'annotations') {
+        return t('summary.states-annotations', 'What the machines were doing as marked regions, {{where}}.', values);
+      }
+      return query.groupBy === 'machine' || query.groupBy === 'none'
+        ? t('summary.states', 'What each machine was doing over time, {{where}}.', values)
+        : t('summary.states-by', 'Which {{group}} was on each line over time, {{where}}.', {
+            ...values,
+            group: groupWords(query.groupBy).label.toLowerCase(),
+          });
     case 'latest':
       return t('summary.latest', 'The newest reading of {{quantity}} of each sensor, {{where}}.', values);
     case 'data_quality':

@@ -1,4 +1,4 @@
-import { Aggregate, Align, Format, GroupBy, Kpi, QueryType } from './generated/model';
+import { Aggregate, Align, Compare, Fill, Format, GroupBy, Kpi, QueryType } from './generated/model';
 import { t } from './i18n';
 import { TlsMode, VariableKind } from './types';
 
@@ -30,6 +30,11 @@ export function queryTypeWords(type: QueryType): Words {
       return {
         label: t('query-type.runs', 'Runs'),
         description: t('query-type.runs-description', 'What was made, where, when and by whom'),
+      };
+    case 'states':
+      return {
+        label: t('query-type.states', 'States over time'),
+        description: t('query-type.states-description', 'What each machine was doing, or what was made on each line'),
       };
     case 'latest':
       return {
@@ -95,6 +100,16 @@ export function kpiWords(kpi: Kpi): Words {
         label: t('kpi.mean-temperature', 'Mean temperature'),
         description: t('kpi.mean-temperature-description', 'Weighted by time, gaps left out'),
       };
+    case 'availability':
+      return {
+        label: t('kpi.availability', 'Availability'),
+        description: t('kpi.availability-description', 'Running time over the time in which machines are not off'),
+      };
+    case 'machine_hours':
+      return {
+        label: t('kpi.machine-hours', 'Machine hours'),
+        description: t('kpi.machine-hours-description', 'Time of the machines in a known state; group by it'),
+      };
   }
 }
 
@@ -141,6 +156,31 @@ export function groupWords(group: GroupBy): Words {
       return { label: t('group.lot', 'Lot') };
     case 'operator':
       return { label: t('group.operator', 'Operator') };
+    case 'shift':
+      return { label: t('group.shift', 'Shift') };
+    case 'state':
+      return {
+        label: t('group.state', 'Machine state'),
+        description: t('group.state-description', 'Energy of the machines while they ran, waited, …'),
+      };
+  }
+}
+
+/** The states that a machine can be in, the productive one first. */
+export const STATES = ['running', 'idle', 'setup', 'stopped', 'off'] as const;
+
+export function stateWords(state: (typeof STATES)[number]): Words {
+  switch (state) {
+    case 'running':
+      return { label: t('state.running', 'Running') };
+    case 'idle':
+      return { label: t('state.idle', 'Idle') };
+    case 'setup':
+      return { label: t('state.setup', 'Set-up') };
+    case 'stopped':
+      return { label: t('state.stopped', 'Stopped') };
+    case 'off':
+      return { label: t('state.off', 'Off') };
   }
 }
 
@@ -208,12 +248,50 @@ export function formatWords(format: Format, type?: QueryType): Words {
         description:
           type === 'anomalies'
             ? t('format.alert-anomalies-description', 'One number a machine: how many events are not over')
-            : t('format.alert-description', 'One number a sensor: 1 when it is silent, else 0'),
+            : type === 'kpi' || type === 'latest'
+              ? t('format.alert-figures-description', 'Each figure as a number with labels; alert rules get this anyway')
+              : t('format.alert-description', 'One number a sensor: 1 when it is silent, else 0'),
       };
     case 'score':
       return {
         label: t('format.score', 'Score over time'),
         description: t('format.score-description', 'How abnormal each machine was; 1 is the limit'),
+      };
+  }
+}
+
+export function fillWords(fill: Fill): Words {
+  switch (fill) {
+    case 'none':
+      return { label: t('fill.none', 'Empty') };
+    case 'previous':
+      return { label: t('fill.previous', 'The value before') };
+    case 'zero':
+      return { label: t('fill.zero', 'Zero'), description: t('fill.zero-description', 'Of amounts only') };
+  }
+}
+
+export function compareWords(compare: Compare): Words {
+  switch (compare) {
+    case 'none':
+      return { label: t('compare.none', 'Nothing') };
+    case 'previous':
+      return {
+        label: t('compare.previous', 'The period before'),
+        description: t('compare.previous-description', 'Of the same length as the time range'),
+      };
+    case 'day':
+      return { label: t('compare.day', 'A day earlier') };
+    case 'week':
+      return { label: t('compare.week', 'A week earlier') };
+    case 'month':
+      return { label: t('compare.month', 'A month earlier') };
+    case 'year':
+      return { label: t('compare.year', 'A year earlier') };
+    case 'lots':
+      return {
+        label: t('compare.lots', 'Other lots'),
+        description: t('compare.lots-description', 'Whenever they were made'),
       };
   }
 }
@@ -265,6 +343,10 @@ export function variableKindWords(kind: VariableKind): Words {
       };
     case 'operator':
       return { label: t('kind.operator', 'Operators') };
+    case 'shift':
+      return { label: t('kind.shift', 'Shifts') };
+    case 'state':
+      return { label: t('kind.state', 'Machine states') };
   }
 }
 

@@ -10,7 +10,8 @@ export interface LotwiseQuery extends DataQuery, Partial<Omit<LotwiseModel, 'pla
 }
 
 /** What a dashboard variable lists. */
-export type VariableKind = 'plant' | 'line' | 'machine' | 'sensor' | 'quantity' | 'reference' | 'lot' | 'operator';
+export type VariableKind =
+  'plant' | 'line' | 'machine' | 'sensor' | 'quantity' | 'reference' | 'lot' | 'operator' | 'shift' | 'state';
 
 /** The saved query of a dashboard variable: a kind, and filters that may name other variables. */
 export interface LotwiseVariableQuery extends DataQuery {

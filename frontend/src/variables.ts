@@ -30,6 +30,8 @@ const PATHS: Record<VariableKind, CatalogPath> = {
   reference: 'references',
   lot: 'lots',
   operator: 'operators',
+  shift: 'shifts',
+  state: 'states',
 };
 
 /** Filters of a variable's listing. */
@@ -44,6 +46,8 @@ const FILTERS: Record<VariableKind, readonly VariableFilter[]> = {
   reference: ['plants', 'lines'],
   lot: ['plants', 'lines', 'references'],
   operator: ['plants'],
+  shift: ['plants'],
+  state: [],
 };
 
 /** The kinds, in the order in which they are offered. */

@@ -1,7 +1,7 @@
 //! The control charts of one quantity of a machine while it runs: recursive statistics of the
 //! deviations from what is usual. Each knows only the past of its run.
 
-use std::collections::VecDeque;
+use super::window::Window;
 
 /// A statistic of the deviations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,9 +59,9 @@ impl Ewma {
 pub struct Track {
     /// Cells in a minute of the grid.
     per_minute: f64,
-    recent: VecDeque<f64>,
+    recent: Window,
     levels: [Ewma; 3],
-    steps: VecDeque<f64>,
+    steps: Window,
     last: Option<f64>,
 }
 
@@ -74,9 +74,9 @@ impl Track {
     pub fn new(cell_min: f64) -> Self {
         Self {
             per_minute: 1.0 / cell_min,
-            recent: VecDeque::new(),
+            recent: Window::default(),
             levels: [Ewma::default(); 3],
-            steps: VecDeque::new(),
+            steps: Window::default(),
             last: None,
         }
     }
@@ -88,17 +88,17 @@ impl Track {
 
     /// Takes the deviation of a cell. `limit` cuts what a single cell can do to the levels.
     pub fn push(&mut self, deviation: f64, limit: f64) -> Statistics {
-        let jump =
-            (self.recent.len() as f64 >= self.cells(5.0)).then(|| deviation - middle(&self.recent));
+        let jump = (self.recent.len() as f64 >= self.cells(5.0))
+            .then(|| deviation - self.recent.median().unwrap_or(0.0));
         if let Some(last) = self.last.replace(deviation) {
-            self.steps.push_back((deviation - last).abs());
+            self.steps.push((deviation - last).abs());
             if self.steps.len() as f64 > self.cells(ROUGHNESS_MIN) {
-                self.steps.pop_front();
+                self.steps.pop();
             }
         }
-        self.recent.push_back(deviation);
+        self.recent.push(deviation);
         if self.recent.len() as f64 > self.cells(RECENT_MIN) {
-            self.recent.pop_front();
+            self.recent.pop();
         }
         let windows = WINDOWS_MIN.map(|minutes| self.cells(minutes));
         for (level, window) in self.levels.iter_mut().zip(windows) {
@@ -131,15 +131,10 @@ impl Track {
     }
 }
 
-fn middle(values: &VecDeque<f64>) -> f64 {
-    super::robust::median(&mut values.iter().copied().collect()).unwrap_or(0.0)
-}
-
 /// Mean without the largest quarter. Unlike a median it does not jump from one step of the sensor's
 /// resolution to the next.
-fn low_mean(steps: &VecDeque<f64>) -> f64 {
-    let mut sorted: Vec<f64> = steps.iter().copied().collect();
-    sorted.sort_unstable_by(f64::total_cmp);
+fn low_mean(steps: &Window) -> f64 {
+    let sorted = steps.sorted();
     let kept = (sorted.len() * 3 / 4).max(1);
     super::robust::mean(&sorted[..kept.min(sorted.len())]).unwrap_or(0.0)
 }

@@ -24,6 +24,8 @@ pub enum Kind {
     StuckSensor,
     /// A sensor that is rougher than usual.
     Noise,
+    /// Sensors that are not together as they usually are.
+    Pattern,
 }
 
 impl Kind {
@@ -39,6 +41,7 @@ impl Kind {
             Self::IdleWaste => "idle_waste",
             Self::StuckSensor => "stuck_sensor",
             Self::Noise => "noise",
+            Self::Pattern => "pattern",
         }
     }
 }

@@ -97,4 +97,7 @@ pub struct Machine {
     pub runs: Vec<Run>,
     /// States, by start, without overlap. Empty where they are not reported.
     pub states: Vec<Span>,
+    /// Seconds from and to which it is known to have been normal: where neither runs nor states are
+    /// known, this stretch alone teaches what is usual.
+    pub normal: Option<(i64, i64)>,
 }

@@ -2,7 +2,8 @@
 //!
 //! Normal depends on what is being made, so [`context`] comes first; [`envelope`] and [`scale`] say
 //! what is usual in each context, [`charts`] watch the deviations, [`episode`] makes one event of one
-//! cause, and [`monitor`] walks through a machine's history without ever looking ahead.
+//! cause, and [`monitor`] walks through a machine's history without ever looking ahead. Machines without runs and
+//! states are left to [`process`]; [`mewma`] watches several sensors as one.
 
 pub mod charts;
 pub mod context;
@@ -11,8 +12,11 @@ pub mod episode;
 pub mod finding;
 pub mod grid;
 pub mod history;
+pub mod mewma;
 pub mod monitor;
+pub mod process;
 pub mod robust;
 pub mod rules;
 pub mod scale;
 pub mod settings;
+pub mod window;

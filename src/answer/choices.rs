@@ -1,11 +1,13 @@
 //! What the cascading pickers of the editors choose from.
 
+use std::collections::HashSet;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{AnswerError, Source};
+use crate::domain::{MachineState, ShiftStart};
 use crate::model::{Filter, Place};
 use crate::plan::{PlanError, Selection, select};
 use crate::sql::picker::{self, Choice, Restrict};
@@ -23,13 +25,17 @@ pub enum Subject {
     Sensors,
     /// Quantities of those sensors.
     Quantities,
+    /// Shifts of the plants.
+    Shifts,
+    /// States of machines.
+    States,
     /// What was made there, or by whom.
     Context(picker::Subject),
 }
 
 impl Subject {
     /// The names by which subjects are asked for.
-    pub const NAMES: [(&'static str, Self); 8] = [
+    pub const NAMES: [(&'static str, Self); 10] = [
         ("plants", Self::Plants),
         ("lines", Self::Lines),
         ("machines", Self::Machines),
@@ -38,6 +44,8 @@ impl Subject {
         ("references", Self::Context(picker::Subject::References)),
         ("lots", Self::Context(picker::Subject::Lots)),
         ("operators", Self::Context(picker::Subject::Operators)),
+        ("shifts", Self::Shifts),
+        ("states", Self::States),
     ];
 }
 
@@ -104,8 +112,8 @@ pub async fn choices(source: &Source<'_>, wanted: &Wanted) -> Result<Choices, An
 fn above(wanted: &Wanted) -> Place {
     let Place { plants, lines, machines, quantity, .. } = wanted.place.clone();
     match wanted.subject {
-        Subject::Plants => Place::default(),
-        Subject::Lines => Place { plants, ..Place::default() },
+        Subject::Plants | Subject::States => Place::default(),
+        Subject::Lines | Subject::Shifts => Place { plants, ..Place::default() },
         Subject::Machines | Subject::Context(_) => Place { plants, lines, ..Place::default() },
         Subject::Sensors | Subject::Quantities => {
             Place { plants, lines, machines, quantity, ..Place::default() }
@@ -143,6 +151,19 @@ fn places(source: &Source<'_>, selection: &Selection<'_>, wanted: &Wanted) -> Ve
             seen.sort_unstable();
             seen.into_iter().map(|(q, unit)| choice(q, q, unit.to_owned())).collect()
         }
+        Subject::Shifts => {
+            let mut seen = HashSet::new();
+            let shifts = selection.plants.iter().flat_map(|p| &p.calendar.shifts);
+            let starts = |s: &ShiftStart| s.starts_at.format("%H:%M").to_string();
+            shifts
+                .filter(|s| seen.insert(s.key.as_str()))
+                .map(|s| choice(&s.key, &s.name, starts(s)))
+                .collect()
+        }
+        Subject::States => MachineState::ALL
+            .into_iter()
+            .map(|s| choice(s.as_str(), s.name(), String::new()))
+            .collect(),
         Subject::Context(_) => Vec::new(),
     };
     let search = wanted.search.to_lowercase();

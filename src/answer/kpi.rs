@@ -2,12 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::{AnswerError, Provenance, Source, nothing, resolve_runs, sums};
+use chrono::{DateTime, Utc};
+
+use super::{
+    AnswerError, Answered, Provenance, Source, needed_states, nothing, resolve_runs, sums,
+};
 use crate::domain::Bucket;
 use crate::figures::{self, Figures, KpiFigures};
 use crate::frame::{Field, Frame, Notice};
-use crate::model::{Kpi, Query};
-use crate::plan::{self, Ask, KpiPlan, Rates, Selection, Window};
+use crate::model::{Fill, Format, Kpi, Query};
+use crate::plan::{self, Ask, KpiPlan, Labels, Rates, Selection, Window};
 use crate::sql;
 use crate::sql::integrate::Ends;
 
@@ -16,11 +20,20 @@ pub(super) async fn answer(
     query: &Query,
     selection: &Selection<'_>,
     ask: &Ask,
-) -> Result<Vec<Frame>, AnswerError> {
+    keep: Option<Vec<Labels>>,
+) -> Result<Answered, AnswerError> {
     let (runs, mut notices) = resolve_runs(source, query, selection, ask.range).await?;
-    let mut plan = plan::kpi(query, selection, source.catalog, &runs, ask)?;
-    if plan.groups.is_empty() {
-        return Ok(nothing(&notices));
+    let states = needed_states(source, query, selection, ask.range).await?;
+    let mut plan = plan::kpi(query, selection, source.catalog, &runs, &states, ask)?;
+    let starts = plan.edges[..plan.edges.len() - 1].to_vec();
+    let bucket = plan.bucket;
+    if plan.groups.is_empty() && query.context.narrows_time() {
+        let text = "Nothing of this selection was in such a shift or state in the time range.";
+        notices.push(Notice::Info(text.to_owned()));
+    }
+    // What is not allocated is shown also where it is all.
+    if plan.groups.is_empty() && !plan.balanced {
+        return Ok(Answered { frames: nothing(&notices), bucket, starts, kept: keep });
     }
     let rates = rates(source, query, selection, ask).await?;
     let money = query.kpis.iter().any(|k| k.is_money());
@@ -30,16 +43,34 @@ pub(super) async fn answer(
     }
     let windows: Vec<Window<'_>> = plan.windows.iter().map(|w| w.window.clone()).collect();
     let sums = sums::fetch(source, &windows, &plan.slices.cuts, Ends::Omit).await?;
+    let kept = keep.or_else(|| {
+        let whole = || figures::kpi(&plan.as_whole(), &runs, &sums.cells, ask.now);
+        Some(most(query, &plan, query.top.filter(|n| *n < plan.groups.len())?, &whole()))
+    });
+    if let Some(kept) = &kept {
+        plan.gather(kept);
+    }
     let figures = figures::kpi(&plan, &runs, &sums.cells, ask.now);
     notices.extend(plan.notices.iter().cloned().map(Notice::Info));
     if figures.groups.iter().flatten().any(|f| f.provisional) {
         let text = "A run that is still open is part of these figures: they are provisional.";
         notices.push(Notice::Info(text.to_owned()));
     }
+    if !plan.units && query.kpis.iter().any(|k| k.needs_units()) {
+        let text = "Units belong to runs, not to states of machines: they are empty here.";
+        notices.push(Notice::Info(text.to_owned()));
+    }
+    if query.kpis.iter().any(|k| k.needs_states()) && plan.machine_time.is_empty() {
+        let text = "Nothing says what these machines were doing: send it with POST /v1/states.";
+        notices.push(Notice::Info(text.to_owned()));
+    }
     notices.extend(without_rates(query, selection, &figures));
     let mut frames = match plan.bucket {
-        Bucket::Whole => vec![table(query, &plan, &figures, currency, &mut notices)],
-        _ => over_time(query, &plan, &figures, currency),
+        Bucket::Whole if query.format == Format::Alert => numbers(query, &plan, &figures, currency),
+        Bucket::Whole => {
+            vec![table(query, &plan, &figures, currency, kept.is_some(), &mut notices)]
+        }
+        _ => over_time(query, &plan, &figures, currency, ask.now),
     };
     for frame in &mut frames {
         Provenance {
@@ -53,7 +84,18 @@ pub(super) async fn answer(
         }
         .write(frame);
     }
-    Ok(frames)
+    Ok(Answered { frames, bucket, starts, kept })
+}
+
+/// The labels of the `top` groups with the most of the first KPI, the largest first.
+fn most(query: &Query, plan: &KpiPlan<'_>, top: usize, whole: &KpiFigures) -> Vec<Labels> {
+    let Some(&kpi) = query.kpis.first() else { return Vec::new() };
+    let of = |index: usize| value(kpi, plan, &whole.groups[index][0]).unwrap_or(f64::NEG_INFINITY);
+    let mut order: Vec<usize> = (0..plan.groups.len()).collect();
+    order.sort_by(|a, b| {
+        of(*b).total_cmp(&of(*a)).then_with(|| plan.groups[*a].labels.cmp(&plan.groups[*b].labels))
+    });
+    order.into_iter().take(top).map(|index| plan.groups[index].labels.clone()).collect()
 }
 
 /// Prices and factors of the selection's plants, where a KPI needs them.
@@ -106,8 +148,9 @@ fn without_rates(query: &Query, selection: &Selection<'_>, figures: &KpiFigures)
 }
 
 /// Value, unit and definition of one KPI.
-fn value(kpi: Kpi, figures: &Figures) -> Option<f64> {
+fn value(kpi: Kpi, plan: &KpiPlan<'_>, figures: &Figures) -> Option<f64> {
     match kpi {
+        _ if kpi.needs_units() && !plan.units => None,
         Kpi::Energy => figures.energy,
         Kpi::EnergyPerGoodUnit => figures.energy_per_good_unit(),
         Kpi::Cost => figures.cost,
@@ -118,6 +161,8 @@ fn value(kpi: Kpi, figures: &Figures) -> Option<f64> {
         Kpi::GoodUnits => Some(figures.good_units),
         Kpi::ScrapUnits => Some(figures.scrap_units),
         Kpi::MeanTemperature => figures.mean_temperature,
+        Kpi::Availability => figures.machines.availability(),
+        Kpi::MachineHours => figures.machines.hours(),
     }
 }
 
@@ -153,6 +198,12 @@ fn style(kpi: Kpi, field: Field, currency: &str) -> Field {
         Kpi::MeanTemperature => {
             field.unit("°C").description("Mean of the process thermometers, weighted by time.")
         }
+        Kpi::Availability => field.unit("ratio").description(
+            "Time in which the machines were running, of the time in which they were not switched off.",
+        ),
+        Kpi::MachineHours => field
+            .unit("h")
+            .description("Hours of the machines in a known state, added up over the machines."),
     }
 }
 
@@ -164,16 +215,20 @@ fn table(
     plan: &KpiPlan<'_>,
     figures: &KpiFigures,
     currency: &str,
+    gathered: bool,
     notices: &mut Vec<Notice>,
 ) -> Frame {
     let of = |i: usize| figures.groups[i][0];
     let mut order: Vec<usize> = (0..plan.groups.len()).collect();
-    order.sort_by(|a, b| {
-        let energy = |i: &usize| of(*i).energy.unwrap_or(f64::NEG_INFINITY);
-        energy(b)
-            .total_cmp(&energy(a))
-            .then_with(|| plan.groups[*a].labels.cmp(&plan.groups[*b].labels))
-    });
+    // The groups with the most come in their order, the others as one after them.
+    if !gathered {
+        order.sort_by(|a, b| {
+            let energy = |i: &usize| of(*i).energy.unwrap_or(f64::NEG_INFINITY);
+            energy(b)
+                .total_cmp(&energy(a))
+                .then_with(|| plan.groups[*a].labels.cmp(&plan.groups[*b].labels))
+        });
+    }
     if order.len() > query.limit {
         notices.push(Notice::Warning(format!("Only the {} groups with most energy.", query.limit)));
         order.truncate(query.limit);
@@ -184,8 +239,10 @@ fn table(
     if rest.and_then(|r| r.energy).is_some_and(|r| r < 0.0) {
         notices.push(Notice::Warning("The parts measure more than the whole: check the meter tree, or runs that overlap on a line and its machines.".to_owned()));
     }
-    let names: Vec<&'static str> =
-        plan.groups.first().map(|g| g.labels.iter().map(|l| l.0).collect()).unwrap_or_default();
+    let names: Vec<&'static str> = match plan.groups.first() {
+        Some(group) => group.labels.iter().map(|l| l.0).collect(),
+        None => vec!["plant", query.group_by.as_str()],
+    };
     let last = rest.into_iter();
     let mut fields: Vec<Field> = Vec::new();
     for (column, name) in names.iter().enumerate() {
@@ -198,8 +255,8 @@ fn table(
         shown.chain(last.clone().map(|_| Some("Unallocated".to_owned()))),
     ));
     for &kpi in &query.kpis {
-        let values = order.iter().map(|&i| value(kpi, &of(i)));
-        let left = |rest: &Figures| value(kpi, rest).filter(|_| kpi.is_balanced());
+        let values = order.iter().map(|&i| value(kpi, plan, &of(i)));
+        let left = |rest: &Figures| value(kpi, plan, rest).filter(|_| kpi.is_balanced());
         let values = values.chain(last.clone().map(left));
         fields.push(style(kpi, Field::number(kpi.as_str(), values), currency));
     }
@@ -214,12 +271,29 @@ fn table(
     Frame::new("kpi", "numeric-long", fields)
 }
 
+/// One number a frame: rules tell numbers apart by their labels only, and a table has several figures
+/// with the same ones.
+fn numbers(query: &Query, plan: &KpiPlan<'_>, figures: &KpiFigures, currency: &str) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    for (group, figures) in plan.groups.iter().zip(&figures.groups) {
+        for &kpi in &query.kpis {
+            let labels = group.labels.iter().cloned().chain([("kpi", kpi.as_str().to_owned())]);
+            let field = Field::number(kpi.as_str(), [value(kpi, plan, &figures[0])]).labels(labels);
+            let field = style(kpi, field, currency).display_name(&group.name);
+            frames.push(Frame::new(&group.name, "numeric-multi", vec![field]));
+        }
+    }
+    frames
+}
+
 fn over_time(
     query: &Query,
     plan: &KpiPlan<'_>,
     figures: &KpiFigures,
     currency: &str,
+    now: DateTime<Utc>,
 ) -> Vec<Frame> {
+    let begun = plan.edges.partition_point(|edge| *edge < now);
     let starts = &plan.edges[..plan.edges.len() - 1];
     let frame =
         |labels: Vec<(&'static str, String)>, name: &str, kpi: Kpi, values: Vec<Option<f64>>| {
@@ -229,6 +303,11 @@ fn over_time(
                 _ => format!("{name} {}", kpi.as_str()),
             };
             let labels = labels.into_iter().chain([("kpi", kpi.as_str().to_owned())]);
+            let fill = match query.fill {
+                Fill::Zero if !kpi.is_amount() => Fill::None,
+                fill => fill,
+            };
+            let values = figures::fill(values, fill, begun);
             let value = style(kpi, Field::number("value", values), currency);
             let value = value.labels(labels).display_name(&title);
             let time = Field::time("time", starts.iter().copied().map(Some));
@@ -237,7 +316,7 @@ fn over_time(
     let mut frames = Vec::new();
     for (group, buckets) in plan.groups.iter().zip(&figures.groups) {
         for &kpi in &query.kpis {
-            let values = buckets.iter().map(|f| value(kpi, f)).collect();
+            let values = buckets.iter().map(|f| value(kpi, plan, f)).collect();
             frames.push(frame(group.labels.clone(), &group.name, kpi, values));
         }
     }
@@ -247,7 +326,7 @@ fn over_time(
         let labels: Option<Vec<(&'static str, String)>> =
             plan.groups.first().map(|g| g.labels.iter().map(|l| (l.0, String::new())).collect());
         for &kpi in query.kpis.iter().filter(|k| k.is_balanced()) {
-            let values = figures.unallocated.iter().map(|f| value(kpi, f)).collect();
+            let values = figures.unallocated.iter().map(|f| value(kpi, plan, f)).collect();
             frames.push(frame(labels.clone().unwrap_or_default(), "Unallocated", kpi, values));
         }
     }

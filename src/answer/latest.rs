@@ -4,7 +4,7 @@ use super::{AnswerError, Provenance, Source};
 use crate::catalog::Sensor;
 use crate::domain::time::epoch_seconds;
 use crate::frame::{Field, Frame, Notice};
-use crate::model::Query;
+use crate::model::{Format, Query};
 use crate::plan::{Ask, PlanError, Selection};
 use crate::sql::{Statement, latest};
 
@@ -43,8 +43,7 @@ pub(super) async fn answer(
         Field::text(name, sensors.iter().map(|s| of(s)).collect::<Vec<_>>())
     };
     let now = epoch_seconds(ask.now);
-    let fields = vec![
-        Field::time("time", newest.iter().map(|n| n.map(|n| n.0))),
+    let places = [
         text("plant", &|s| catalog.plant(s.plant).map(|p| p.key.clone())),
         text("line", &|s| s.line.and_then(|id| catalog.line(id)).map(|l| l.key.clone())),
         text("machine", &|s| s.machine.and_then(|id| catalog.machine(id)).map(|m| m.key.clone())),
@@ -52,20 +51,35 @@ pub(super) async fn answer(
         text("name", &|s| Some(s.name.clone())),
         text("quantity", &|s| Some(s.quantity.clone())),
         text("unit", &|s| Some(s.unit.clone())),
-        Field::number("value", newest.iter().map(|n| n.map(|n| n.1))),
+    ];
+    let value = Field::number("value", newest.iter().map(|n| n.map(|n| n.1)));
+    if query.format == Format::Alert {
+        // The only number is what an alert rule compares; the texts are its labels.
+        let fields = places.into_iter().chain([value]).collect();
+        let mut frame = Frame::new("latest", "numeric-long", fields);
+        provenance(&shown, sensors.len(), notices).write(&mut frame);
+        return Ok(vec![frame]);
+    }
+    let mut fields = vec![Field::time("time", newest.iter().map(|n| n.map(|n| n.0)))];
+    fields.extend(places);
+    fields.extend([
+        value,
         Field::number("age_s", newest.iter().map(|n| n.map(|n| now - epoch_seconds(n.0))))
             .unit("s"),
-    ];
+    ]);
     let mut frame = Frame::new("latest", "", fields);
+    provenance(&shown, sensors.len(), notices).write(&mut frame);
+    Ok(vec![frame])
+}
+
+fn provenance(shown: &str, sensors: usize, notices: Vec<Notice>) -> Provenance<'_> {
     Provenance {
-        shown: &shown,
+        shown,
         source: "readings",
         reason: "one index probe a sensor".to_owned(),
-        rows: Some(sensors.len() as f64),
+        rows: Some(sensors as f64),
         bucket: "none".to_owned(),
         coverage: None,
         notices,
     }
-    .write(&mut frame);
-    Ok(vec![frame])
 }

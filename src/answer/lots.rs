@@ -81,15 +81,29 @@ async fn runs(
     ask: &Ask,
 ) -> Result<Vec<Run>, AnswerError> {
     let newest = match query.context.lots {
-        Filter::All => query.last_lots,
-        Filter::Keys(_) => query.limit,
+        Filter::All if query.context.rules.is_empty() => query.last_lots,
+        // Rules of the dashboard are applied to what was fetched.
+        _ => query.limit,
     };
     let statement =
         sql::lots::statement(selection, &query.context, ask.range.to(), newest, MAX_RUNS + 1);
     let rows = source.db.query(&statement.sql, statement.params).await?;
-    let runs: Vec<Run> = rows.iter().map(sql::runs::read).collect::<Result<_, _>>()?;
+    let mut runs: Vec<Run> = rows.iter().map(sql::runs::read).collect::<Result<_, _>>()?;
     if runs.len() > MAX_RUNS {
         return Err(AnswerError::TooManyRuns(MAX_RUNS));
+    }
+    plan::keep(&mut runs, &query.context)?;
+    if query.context.lots == Filter::All && !query.context.rules.is_empty() {
+        let mut lots: Vec<(i32, String)> = Vec::new();
+        runs.retain(|run| {
+            let lot = (run.plant, run.lot.clone());
+            let known = lots.contains(&lot);
+            if !known && lots.len() < query.last_lots {
+                lots.push(lot);
+                return true;
+            }
+            known
+        });
     }
     if runs.is_empty() {
         reject_unknown(source, query, selection).await?;

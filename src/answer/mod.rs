@@ -5,6 +5,7 @@
 
 mod anomalies;
 pub mod choices;
+mod compare;
 mod data_quality;
 mod error;
 mod kpi;
@@ -13,16 +14,18 @@ mod lots;
 pub mod raw;
 mod runs;
 mod series;
+mod states;
 mod sums;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::catalog::Catalog;
 use crate::db::Db;
-use crate::domain::TimeRange;
+use crate::domain::{Bucket, TimeRange};
 use crate::frame::{Frame, Notice};
 use crate::model::{self, Query, QueryType};
-use crate::plan::{Ask, Run, Selection, select};
+use crate::plan::{Ask, Labels, Narrowed, Run, Selection, keep, narrow, needs_states, select};
 use crate::sql;
 
 pub use error::AnswerError;
@@ -44,17 +47,58 @@ pub async fn answer(
     json: &[u8],
     ask: &Ask,
 ) -> Result<Vec<Frame>, AnswerError> {
-    let query = model::parse(json)?;
+    of_query(source, model::parse(json)?, ask).await
+}
+
+/// Answers one saved query in the shape that alert rules can read.
+///
+/// # Errors
+/// [`AnswerError`], whose text says what to change.
+pub async fn answer_alert(
+    source: &Source<'_>,
+    json: &[u8],
+    ask: &Ask,
+) -> Result<Vec<Frame>, AnswerError> {
+    of_query(source, model::parse(json)?.for_alert(), ask).await
+}
+
+async fn of_query(source: &Source<'_>, query: Query, ask: &Ask) -> Result<Vec<Frame>, AnswerError> {
+    let Narrowed { query, notices } = narrow(query, source.catalog)?;
+    let notices: Vec<Notice> = notices.into_iter().map(Notice::Info).collect();
+    let Some(query) = query else { return Ok(nothing(&notices)) };
+    let mut frames = of_narrowed(source, &query, ask).await?;
+    for frame in frames.iter_mut().filter(|_| !notices.is_empty()) {
+        frame.notify_more(&notices);
+    }
+    Ok(frames)
+}
+
+async fn of_narrowed(
+    source: &Source<'_>,
+    query: &Query,
+    ask: &Ask,
+) -> Result<Vec<Frame>, AnswerError> {
     let selection = select(&query.place, source.catalog)?;
     match query.kind {
-        QueryType::Series => series::answer(source, &query, &selection, ask).await,
-        QueryType::Kpi => kpi::answer(source, &query, &selection, ask).await,
-        QueryType::Runs => runs::answer(source, &query, &selection, ask).await,
-        QueryType::Latest => latest::answer(source, &query, &selection, ask).await,
-        QueryType::Lots => lots::answer(source, &query, &selection, ask).await,
-        QueryType::DataQuality => data_quality::answer(source, &query, &selection, ask).await,
-        QueryType::Anomalies => anomalies::answer(source, &query, &selection, ask).await,
+        QueryType::Series | QueryType::Kpi => compare::answer(source, query, &selection, ask).await,
+        QueryType::Runs => runs::answer(source, query, &selection, ask).await,
+        QueryType::Latest => latest::answer(source, query, &selection, ask).await,
+        QueryType::Lots => lots::answer(source, query, &selection, ask).await,
+        QueryType::DataQuality => data_quality::answer(source, query, &selection, ask).await,
+        QueryType::Anomalies => anomalies::answer(source, query, &selection, ask).await,
+        QueryType::States => states::answer(source, query, &selection, ask).await,
     }
+}
+
+/// The frames of a query, with what a comparison needs to line others up with them.
+struct Answered {
+    frames: Vec<Frame>,
+    /// The bucket that was chosen.
+    bucket: Bucket,
+    /// Starts of the buckets.
+    starts: Vec<DateTime<Utc>>,
+    /// The groups that are shown by themselves; `None` is all.
+    kept: Option<Vec<Labels>>,
 }
 
 /// Most runs that a figure is made of; a year of a large plant.
@@ -75,6 +119,7 @@ async fn resolve_runs(
         return Err(AnswerError::TooManyRuns(MAX_RUNS));
     }
     runs.reverse();
+    keep(&mut runs, &query.context)?;
     let mut notices = Vec::new();
     if runs.is_empty() {
         reject_unknown(source, query, selection).await?;
@@ -82,6 +127,37 @@ async fn resolve_runs(
         notices.push(Notice::Info(text.to_owned()));
     }
     Ok((runs, notices))
+}
+
+/// Most changes of state: a year of a hundred machines with five changes a day.
+const MAX_STATES: usize = 200_000;
+
+/// What the selection's machines were doing in a range, by machine and time.
+async fn machine_states(
+    source: &Source<'_>,
+    selection: &Selection<'_>,
+    range: TimeRange,
+) -> Result<Vec<sql::states::State>, AnswerError> {
+    let machines = selection.machines.iter().map(|machine| machine.id).collect();
+    let statement = sql::states::statement(machines, range, MAX_STATES + 1);
+    let rows = source.db.query(&statement.sql, statement.params).await?;
+    if rows.len() > MAX_STATES {
+        return Err(AnswerError::TooManyStates(MAX_STATES));
+    }
+    Ok(rows.iter().map(sql::states::read).collect::<Result<_, _>>()?)
+}
+
+/// The states that a query's plan needs.
+async fn needed_states(
+    source: &Source<'_>,
+    query: &Query,
+    selection: &Selection<'_>,
+    range: TimeRange,
+) -> Result<Vec<sql::states::State>, AnswerError> {
+    match needs_states(query) {
+        true => machine_states(source, selection, range).await,
+        false => Ok(Vec::new()),
+    }
 }
 
 /// An error for a reference, lot or operator that does not exist at all.
@@ -132,7 +208,9 @@ impl Provenance<'_> {
         }
         frame.notify(&self.notices);
         if let Value::Object(meta) = &mut frame.meta {
-            meta.insert("executedQueryString".to_owned(), json!(self.shown));
+            if !self.shown.is_empty() {
+                meta.insert("executedQueryString".to_owned(), json!(self.shown));
+            }
             meta.insert(
                 "custom".to_owned(),
                 json!({

@@ -1,11 +1,11 @@
 //! Production runs, as a table with their energy or as annotations.
 
 use super::sums::{self, Sums};
-use super::{AnswerError, Provenance, Source, reject_unknown};
+use super::{AnswerError, MAX_RUNS, Provenance, Source, reject_unknown};
 use crate::figures;
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Format, Query};
-use crate::plan::{self, Ask, Run, Selection, Window};
+use crate::plan::{self, Ask, Run, Selection, Window, keep};
 use crate::sql::integrate::Ends;
 use crate::sql::{self, Statement};
 
@@ -15,10 +15,16 @@ pub(super) async fn answer(
     selection: &Selection<'_>,
     ask: &Ask,
 ) -> Result<Vec<Frame>, AnswerError> {
+    // Rules of the dashboard are applied to what was fetched.
+    let fetched = if query.context.rules.is_empty() { query.limit + 1 } else { MAX_RUNS + 1 };
     let Statement { sql, params, shown } =
-        sql::runs::statement(selection, &query.context, ask.range, query.limit + 1);
+        sql::runs::statement(selection, &query.context, ask.range, fetched);
     let rows = source.db.query(&sql, params).await?;
     let mut runs: Vec<Run> = rows.iter().map(sql::runs::read).collect::<Result<_, _>>()?;
+    if !query.context.rules.is_empty() && runs.len() > MAX_RUNS {
+        return Err(AnswerError::TooManyRuns(MAX_RUNS));
+    }
+    keep(&mut runs, &query.context)?;
     let mut notices = Vec::new();
     if runs.is_empty() {
         reject_unknown(source, query, selection).await?;

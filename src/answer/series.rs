@@ -1,10 +1,12 @@
 //! Sensor values over time: one frame a series.
 
-use super::{AnswerError, Provenance, Source, nothing, resolve_runs, sums};
-use crate::figures;
+use super::{
+    AnswerError, Answered, Provenance, Source, needed_states, nothing, resolve_runs, sums,
+};
+use crate::figures::{self, Values};
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Aggregate, Query};
-use crate::plan::{self, Ask, Selection};
+use crate::plan::{self, Ask, Selection, SeriesKey};
 use crate::sql::integrate::Ends;
 
 pub(super) async fn answer(
@@ -12,7 +14,7 @@ pub(super) async fn answer(
     query: &Query,
     selection: &Selection<'_>,
     ask: &Ask,
-) -> Result<Vec<Frame>, AnswerError> {
+) -> Result<Answered, AnswerError> {
     let mut notices = Vec::new();
     let mut runs = None;
     if query.context.is_restricted() || query.group_by.is_context() {
@@ -20,37 +22,64 @@ pub(super) async fn answer(
         notices = said;
         runs = Some(found);
     }
-    let plan = plan::series(query, selection, source.catalog, runs.as_deref(), ask)?;
+    let states = needed_states(source, query, selection, ask.range).await?;
+    let plan = plan::series(query, selection, source.catalog, runs.as_deref(), &states, ask)?;
+    let starts = &plan.edges[..plan.edges.len() - 1];
+    let answered =
+        |frames| Answered { frames, bucket: plan.bucket, starts: starts.to_vec(), kept: None };
     if plan.windows.is_empty() {
-        return Ok(nothing(&notices));
+        if query.context.narrows_time() && notices.is_empty() {
+            let text = "Nothing of this selection was in such a shift or state in the time range.";
+            notices.push(Notice::Info(text.to_owned()));
+        }
+        return Ok(answered(nothing(&notices)));
     }
     let ends = match plan.aggregate {
         Aggregate::First | Aggregate::Last => Ends::Read,
         _ => Ends::Omit,
     };
     let sums = sums::fetch(source, &plan.windows, &plan.edges, ends).await?;
-    let starts = &plan.edges[..plan.edges.len() - 1];
     notices.extend(plan.notices.iter().cloned().map(Notice::Info));
-    let frames =
-        plan.series.iter().zip(figures::series(&plan, &sums.cells)).map(|(key, values)| {
-            let labels = key.labels.iter().map(|(k, v)| (*k, v.clone()));
-            let value = Field::number("value", values)
-                .labels(labels)
-                .unit(&key.unit)
-                .display_name(&key.name);
-            let time = Field::time("time", starts.iter().copied().map(Some));
-            let mut frame = Frame::new(&key.name, "timeseries-multi", vec![time, value]);
-            Provenance {
-                shown: &sums.shown,
-                source: &sums.source,
-                reason: format!("{}; {}", plan.reason, sums.reason),
-                rows: Some(sums.rows),
-                bucket: plan.bucket.to_string(),
-                coverage: None,
-                notices: notices.clone(),
-            }
-            .write(&mut frame);
-            frame
-        });
-    Ok(frames.collect())
+    let begun = starts.partition_point(|start| *start < ask.now);
+    let extremes = match query.extremes {
+        true => figures::extremes(&plan, &sums.cells),
+        false => vec![None; plan.series.len()],
+    };
+    let values = figures::series(&plan, &sums.cells).into_iter().zip(extremes);
+    let frames = plan.series.iter().zip(values).map(|(key, (values, extremes))| {
+        let values = figures::fill(values, query.fill, begun);
+        let mut fields = vec![Field::time("time", starts.iter().copied().map(Some))];
+        fields.push(field("value", key, values).display_name(&key.name));
+        fields.extend(extremes.into_iter().flat_map(|both| band(key, both)));
+        let mut frame = Frame::new(&key.name, "timeseries-multi", fields);
+        Provenance {
+            shown: &sums.shown,
+            source: &sums.source,
+            reason: format!("{}; {}", plan.reason, sums.reason),
+            rows: Some(sums.rows),
+            bucket: plan.bucket.to_string(),
+            coverage: None,
+            notices: notices.clone(),
+        }
+        .write(&mut frame);
+        frame
+    });
+    Ok(answered(frames.collect()))
+}
+
+fn field(name: &str, key: &SeriesKey, values: Values) -> Field {
+    let labels = key.labels.iter().map(|(k, v)| (*k, v.clone()));
+    Field::number(name, values).labels(labels).unit(&key.unit)
+}
+
+/// Least and greatest reading as a band that is not in the legend. Expressions and alert rules read
+/// the first value of a frame only.
+fn band(key: &SeriesKey, (least, greatest): (Values, Values)) -> [Field; 2] {
+    let name = |what: &str| format!("{} ({what})", key.name);
+    let least = field("min", key, least).labels([("extreme", "min".to_owned())]);
+    let greatest = field("max", key, greatest).labels([("extreme", "max".to_owned())]);
+    [
+        least.display_name(&name("min")).band(None),
+        greatest.display_name(&name("max")).band(Some(&name("min"))),
+    ]
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::factory::layout::{PLANTS, PlantSpec, SHIFTS};
 use super::factory::{RunRecord, Simulation, StateRecord};
+use super::prices;
 
 /// Everything that is there before production starts: kinds of items in the order in which they
 /// refer to each other.
@@ -37,6 +38,11 @@ pub fn directory(simulation: &Simulation, interval_s: i64) -> Vec<(&'static str,
             }
         }
     }
+    kinds.extend([
+        ("tariffs", prices::tariffs()),
+        ("factors", prices::factors()),
+        ("targets", prices::targets(simulation)),
+    ]);
     kinds
 }
 

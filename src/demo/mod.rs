@@ -7,6 +7,7 @@ pub mod factory;
 mod items;
 mod live;
 mod post;
+mod prices;
 mod resume;
 mod slice;
 

@@ -175,6 +175,14 @@ impl Calendar {
         Ok(edges)
     }
 
+    /// The same wall-clock time so many days and months earlier.
+    pub fn earlier(&self, t: DateTime<Utc>, days: u64, months: u32) -> DateTime<Utc> {
+        let local = t.with_timezone(&self.zone).naive_local();
+        let back = local.checked_sub_days(Days::new(days));
+        let back = back.and_then(|t| t.checked_sub_months(Months::new(months)));
+        back.map_or(t, |t| self.instant(t))
+    }
+
     /// The shift that starts at `edge`.
     pub fn shift_at(&self, edge: DateTime<Utc>) -> Option<&ShiftStart> {
         let local = edge.with_timezone(&self.zone).time();

@@ -1,5 +1,5 @@
-//! What the whole product agrees on: keys, time ranges, plant-time buckets, sensor kinds, tariffs,
-//! kinds of database.
+//! What the whole product agrees on: keys, time ranges, plant-time buckets, sensor kinds, states
+//! of machines, tariffs, kinds of database.
 //!
 //! Knows neither SQL nor Grafana nor HTTP, and does no I/O.
 
@@ -8,6 +8,7 @@ pub mod database_kind;
 pub mod key;
 pub mod sensor;
 pub mod span;
+pub mod state;
 pub mod tariff;
 pub mod time;
 
@@ -15,4 +16,5 @@ pub use bucket::{Bucket, Calendar, ShiftStart};
 pub use database_kind::DatabaseKind;
 pub use key::Key;
 pub use sensor::SensorKind;
+pub use state::MachineState;
 pub use time::TimeRange;

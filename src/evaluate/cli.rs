@@ -4,19 +4,35 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
-use super::dataset;
-use super::report::{Report, evaluate};
+use super::formats::{self, Format};
+use super::report::{Report, judge_all, report};
+use super::{all, picture::picture};
 use crate::analytics::settings::Settings;
 
 /// Measure the detectors on labelled data.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Directory with readings.csv, and runs.csv, states.csv and labels.csv.
+    /// Directory with readings.csv, and runs.csv, states.csv, labels.csv and normal.csv.
     #[arg(long)]
     pub data: PathBuf,
+    /// What the files look like.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
     /// File for the figures, as JSON.
     #[arg(long)]
     pub json: Option<PathBuf>,
+    /// Directory for a picture of each machine: values, labels, score and findings, as SVG.
+    #[arg(long)]
+    pub pictures: Option<PathBuf>,
+    /// Print the whole table of figures: simulated factories, and the data sets in DATA/tep and DATA/nab.
+    #[arg(long, conflicts_with_all = ["format", "findings", "pictures", "shuffle_references"])]
+    pub all: bool,
+    /// First of the seeds of the simulated factories of the table.
+    #[arg(long, default_value_t = 201, requires = "all")]
+    pub first_seed: u64,
+    /// How many seeds, one after another.
+    #[arg(long, default_value_t = 5, requires = "all")]
+    pub seeds: u64,
     /// File for the findings with their verdicts, as JSON lines.
     #[arg(long)]
     pub findings: Option<PathBuf>,
@@ -27,14 +43,36 @@ pub struct Args {
 
 /// Runs the command.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let mut dataset = dataset::read(&args.data)?;
-    if let Some(seed) = args.shuffle_references {
-        dataset.shuffle_references(seed);
-    }
-    let (report, judged) = evaluate(&dataset, &Settings::default());
     let write = |path: &PathBuf, text: String| {
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
     };
+    if args.all {
+        let seeds: Vec<u64> =
+            (0..args.seeds).map(|seed| args.first_seed.saturating_add(seed)).collect();
+        let lines = all::measure(&args.data, &seeds)?;
+        print!("{}", all::table(&lines));
+        if let Some(path) = &args.json {
+            write(path, serde_json::to_string_pretty(&lines)? + "\n")?;
+        }
+        return Ok(());
+    }
+    let mut dataset = formats::read(&args.data, args.format)?;
+    if let Some(seed) = args.shuffle_references {
+        dataset.shuffle_references(seed);
+    }
+    let outcomes = judge_all(&dataset, &Settings::default());
+    let (report, judged) = report(&dataset, &outcomes);
+    if let Some(directory) = &args.pictures {
+        for (machine, outcome) in dataset.machines.iter().zip(&outcomes) {
+            if let Some(svg) = picture(&dataset, machine, outcome) {
+                // A key is a name of people's choice, a file's name is not.
+                let name: String = (machine.key.chars())
+                    .map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' })
+                    .collect();
+                write(&directory.join(format!("{name}.svg")), svg)?;
+            }
+        }
+    }
     if let Some(path) = &args.json {
         write(path, serde_json::to_string_pretty(&report)? + "\n")?;
     }
@@ -61,6 +99,9 @@ fn print(report: &Report) {
         report.false_alarms,
         show(report.false_alarms_per_machine_week)
     );
+    println!("by cell: detection rate  {}", show(report.samples.fault_detection_rate));
+    println!("by cell: false alarms    {}", show(report.samples.false_alarm_rate));
+    println!("NAB standard score       {}", show(report.nab.as_ref().map(|nab| nab.score)));
     println!("VUS-PR                   {}", show(report.vus_pr));
     println!("median delay, minutes    {}", show(report.median_delay_min));
     println!(

@@ -55,6 +55,7 @@ pub fn read(directory: &Path) -> anyhow::Result<Dataset> {
     let runs = directory.join("runs.csv");
     let states = directory.join("states.csv");
     let labels = directory.join("labels.csv");
+    let normal = directory.join("normal.csv");
     if runs.exists() {
         read_runs(&runs, &mut dataset)?;
     }
@@ -63,6 +64,9 @@ pub fn read(directory: &Path) -> anyhow::Result<Dataset> {
     }
     if labels.exists() {
         read_labels(&labels, &mut dataset)?;
+    }
+    if normal.exists() {
+        read_normal(&normal, &mut dataset)?;
     }
     for machine in &mut dataset.machines {
         machine.runs.sort_by_key(|run| run.start);
@@ -173,7 +177,7 @@ fn readings(path: &Path, dataset: &mut Dataset) -> anyhow::Result<()> {
 }
 
 /// Sorts by time; of several values for one instant the last one in the file wins.
-fn in_order(sensor: &mut Sensor) {
+pub fn in_order(sensor: &mut Sensor) {
     let mut rows: Vec<(i64, f64)> =
         sensor.times.iter().copied().zip(sensor.values.iter().copied()).collect();
     rows.sort_by_key(|&(time, _)| time);
@@ -265,6 +269,21 @@ fn read_states(path: &Path, dataset: &mut Dataset) -> anyhow::Result<()> {
             end: table.open_second(end)?,
         };
         dataset.machines[index].states.push(span);
+    }
+    Ok(())
+}
+
+fn read_normal(path: &Path, dataset: &mut Dataset) -> anyhow::Result<()> {
+    let mut table = Table::open(path)?;
+    let [machine, start, end] =
+        [table.column("machine")?, table.column("start")?, table.column("end")?];
+    while table.next()? {
+        let stretch = (table.second(start)?, table.second(end)?);
+        if stretch.0 >= stretch.1 {
+            bail!("{}, line {}: the end is not after the start", table.path, table.line());
+        }
+        let index = machine_index(dataset, &table.text(machine));
+        dataset.machines[index].normal = Some(stretch);
     }
     Ok(())
 }

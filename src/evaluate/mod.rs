@@ -3,15 +3,25 @@
 //! Reads the files that `lotwise simulate` writes, or any others in that form (docs/analytics.md),
 //! walks through them as time would, and counts what was found, missed and raised for nothing.
 
+mod all;
 mod cli;
 mod dataset;
+mod formats;
+mod nab;
+mod picture;
 mod report;
+mod samples;
 mod score;
 mod vus;
 
 #[cfg(test)]
 mod tests;
 
+pub use all::{Line, measure};
 pub use cli::{Args, run};
-pub use dataset::{Dataset, Label, read};
-pub use report::{Report, evaluate};
+pub use dataset::{Dataset, Label};
+pub use formats::{Format, read};
+pub use nab::Nab;
+pub use picture::picture;
+pub use report::{Report, evaluate, judge_all, report};
+pub use samples::{Rates, Samples};

@@ -6,6 +6,8 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::dataset::{Dataset, Label};
+use super::nab::{Nab, Series, nab};
+use super::samples::Samples;
 use super::score::{PAPERWORK, Verdict, judge};
 use super::vus::vus_pr;
 use crate::analytics::finding::Finding;
@@ -45,6 +47,10 @@ pub struct Report {
     pub vus_pr: Option<f64>,
     /// Median minutes from the start of a fault until it was raised.
     pub median_delay_min: Option<f64>,
+    /// Rates by cell.
+    pub samples: Samples,
+    /// Standard score of the Numenta Anomaly Benchmark, with labels as windows; `None` without labels.
+    pub nab: Option<Nab>,
     /// Errors of the paperwork: neither faults nor false alarms.
     pub paperwork: Paperwork,
     /// By kind of fault.
@@ -91,16 +97,26 @@ pub struct Judged {
 
 /// Runs the detectors with `settings` and counts. Machines are taken one after another.
 pub fn evaluate(dataset: &Dataset, settings: &Settings) -> (Report, Vec<Judged>) {
-    let outcomes: Vec<Outcome> =
-        dataset.machines.iter().map(|machine| monitor(machine, settings)).collect();
+    report(dataset, &judge_all(dataset, settings))
+}
+
+/// What the detectors say of each machine.
+pub fn judge_all(dataset: &Dataset, settings: &Settings) -> Vec<Outcome> {
+    dataset.machines.iter().map(|machine| monitor(machine, settings)).collect()
+}
+
+/// Counts what they said.
+pub fn report(dataset: &Dataset, outcomes: &[Outcome]) -> (Report, Vec<Judged>) {
     let mut counts = Counts::default();
-    for (machine, outcome) in dataset.machines.iter().zip(&outcomes) {
+    for (machine, outcome) in dataset.machines.iter().zip(outcomes) {
         let Some(from) = outcome.judged_from else { continue };
         let own: Vec<Label> =
             dataset.labels.iter().filter(|label| label.machine == machine.key).cloned().collect();
         counts.machine(&own, outcome, from);
+        counts.samples.count(&machine.key, &own, outcome, from);
     }
-    counts.report(vus(dataset, &outcomes))
+    counts.nab = standard_score(dataset, outcomes);
+    counts.report(vus(dataset, outcomes))
 }
 
 #[derive(Default)]
@@ -112,6 +128,8 @@ struct Counts {
     paperwork: Paperwork,
     duplicates: usize,
     judged: Vec<Judged>,
+    samples: Samples,
+    nab: Option<Nab>,
 }
 
 impl Counts {
@@ -203,12 +221,42 @@ impl Counts {
             duplicates: self.duplicates,
             vus_pr,
             median_delay_min: minutes(&all),
+            samples: self.samples.finish(),
+            nab: self.nab,
             paperwork: self.paperwork,
             kinds,
             false_alarms_by_kind: false_by_kind,
         };
         (report, self.judged)
     }
+}
+
+/// The rows of a machine are the instants of its readings; an alarm belongs to the last one that it
+/// knew.
+fn standard_score(dataset: &Dataset, outcomes: &[Outcome]) -> Option<Nab> {
+    let series: Vec<Series<'_>> = (dataset.machines.iter().zip(outcomes))
+        .map(|(machine, outcome)| {
+            let mut times: Vec<i64> =
+                machine.sensors.iter().flat_map(|sensor| &sensor.times).copied().collect();
+            times.sort_unstable();
+            times.dedup();
+            let before = |second: i64| times.partition_point(|&time| time < second);
+            let mut windows: Vec<(usize, usize)> = (dataset.labels.iter())
+                .filter(|label| label.machine == machine.key && label.kind != PAPERWORK)
+                .map(|label| (before(label.start), before(label.end).saturating_sub(1)))
+                .filter(|(from, to)| from <= to)
+                .collect();
+            windows.sort_unstable();
+            windows.dedup_by(|next, last| {
+                let overlaps = next.0 <= last.1;
+                last.1 = if overlaps { last.1.max(next.1) } else { last.1 };
+                overlaps
+            });
+            let raised = outcome.findings.iter().map(|f| before(f.raised).saturating_sub(1));
+            Series { key: &machine.key, rows: times.len(), raised: raised.collect(), windows }
+        })
+        .collect();
+    nab(&series)
 }
 
 /// VUS-PR over all machines, one after another.

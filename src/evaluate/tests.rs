@@ -39,6 +39,84 @@ fn a_finding_must_touch_its_event_and_not_sprawl() {
     assert_eq!(judge(&elsewhere, &labels), Verdict::False);
 }
 
+fn published(directory: &str, format: Format) -> Report {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(directory);
+    evaluate(&read(&path, format).unwrap(), &Settings::default()).0
+}
+
+#[test]
+fn tennessee_eastman_faults_are_found_cell_by_cell() {
+    let report = published("tep", Format::Tep);
+    let samples = &report.samples;
+    assert_eq!(samples.machines.len(), 11);
+    assert_eq!(samples.machines["d01"].faulty_cells, 800);
+    assert_eq!(samples.machines["d00"].normal_cells, 960);
+    assert!(samples.fault_detection_rate.unwrap() >= 0.93, "{samples:?}");
+    assert!(samples.false_alarm_rate.unwrap() <= 0.02, "{samples:?}");
+    assert_eq!((report.found, report.false_alarms), (10, 0));
+}
+
+#[test]
+fn a_table_on_its_side_is_the_same_table() {
+    let directory = tempfile::tempdir().unwrap();
+    // Variables in rows for the normal run and in columns for the test, as the .dat files have them.
+    let value = |row: usize, variable: usize| (row * 7 + variable * 3) % 10;
+    let line = |values: Vec<usize>| {
+        values.iter().map(|value| format!("  {value}.0e+00")).collect::<String>() + "\n"
+    };
+    let turned: String =
+        (0..52).map(|v| line((0..60).map(|row| value(row, v)).collect())).collect();
+    std::fs::write(directory.path().join("d00.dat"), turned).unwrap();
+    let upright: String =
+        (0..200).map(|row| line((0..52).map(|v| value(row, v)).collect())).collect();
+    std::fs::write(directory.path().join("d03_te.dat"), upright).unwrap();
+    let dataset = read(directory.path(), Format::Tep).unwrap();
+    let machine = &dataset.machines[0];
+    assert_eq!((machine.key.as_str(), machine.sensors.len()), ("d03", 52));
+    assert_eq!(machine.sensors[41].key, "XMV1");
+    assert_eq!(machine.sensors[5].values[59], value(59, 5) as f64);
+    assert_eq!(machine.sensors[5].values[60], value(0, 5) as f64);
+    let (start, end) = machine.normal.unwrap();
+    assert_eq!(end - start, 60 * 180);
+    let [label] = dataset.labels.as_slice() else { panic!("{:?}", dataset.labels) };
+    assert_eq!((label.start - end, label.end - end), (160 * 180, 200 * 180));
+}
+
+#[test]
+fn the_numenta_series_are_scored() {
+    let report = published("nab", Format::Nab);
+    let nab = report.nab.unwrap();
+    assert_eq!((nab.windows, nab.series.len()), (12, 4));
+    assert!(nab.score >= 60.0, "{nab:?}");
+}
+
+#[test]
+fn a_named_normal_stretch_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    write("readings.csv", "time,machine,sensor,value\n2026-01-01T00:00:00Z,m,s,1\n");
+    write("normal.csv", "machine,start,end\nm,2026-01-01T00:00:00Z,2026-01-02T00:00:00Z\n");
+    let dataset = read(directory.path(), Format::Lotwise).unwrap();
+    let (start, end) = dataset.machines[0].normal.unwrap();
+    assert_eq!(end - start, 86_400);
+    write("normal.csv", "machine,start,end\nm,2026-01-02T00:00:00Z,2026-01-01T00:00:00Z\n");
+    let error = read(directory.path(), Format::Lotwise).unwrap_err();
+    assert!(format!("{error:#}").contains("line 2: the end is not after the start"), "{error:#}");
+}
+
+#[test]
+fn a_picture_shows_labels_and_findings() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/nab");
+    let dataset = read(&path, Format::Nab).unwrap();
+    let index = dataset.machines.iter().position(|machine| machine.key == "nyc_taxi").unwrap();
+    let outcomes = judge_all(&dataset, &Settings::default());
+    let svg = picture(&dataset, &dataset.machines[index], &outcomes[index]).unwrap();
+    assert_eq!(svg.matches("fill=\"#dddddd\"").count(), 5, "five windows");
+    assert_eq!(svg.matches("fill=\"#d62728\"").count(), outcomes[index].findings.len());
+    assert!(svg.contains(">nyc_taxi, value<") && !svg.contains("NaN"), "{svg}");
+    assert!(picture(&dataset, &Default::default(), &Default::default()).is_none());
+}
+
 fn simulated(seed: u64) -> Dataset {
     let options = Options {
         seed,
@@ -51,7 +129,7 @@ fn simulated(seed: u64) -> Dataset {
     };
     let directory = tempfile::tempdir().unwrap();
     write(&factory(&options), directory.path()).unwrap();
-    read(directory.path()).unwrap()
+    read(directory.path(), Format::Lotwise).unwrap()
 }
 
 #[test]

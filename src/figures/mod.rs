@@ -3,6 +3,7 @@
 //! Numbers in, numbers out; knows neither SQL nor Grafana. The definitions are those of
 //! docs/definitions.md: ratios are ratios of sums, and what is not known is `None`, never 0.
 
+mod fill;
 pub mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,10 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use crate::catalog::Sensor;
-use crate::domain::{SensorKind, TimeRange, time::epoch_seconds};
+use crate::domain::{MachineState, SensorKind, TimeRange, time::epoch_seconds};
 use crate::model::Aggregate;
 use crate::plan::{KpiPlan, Rate, Role, Run, SeriesPlan, kwh_per};
 use crate::sql::integrate::Cell;
+pub use fill::fill;
 
 /// Sums of several windows in one bucket.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -103,6 +105,25 @@ pub fn series(plan: &SeriesPlan<'_>, cells: &[Cell]) -> Vec<Values> {
     pooled(owner, plan.series.len(), plan.edges.len() - 1, plan.aggregate, cells)
 }
 
+/// Least and greatest reading of each bucket of each series; `None` for series of which they say
+/// nothing: amounts, and powers that are added up.
+pub fn extremes(plan: &SeriesPlan<'_>, cells: &[Cell]) -> Vec<Option<(Values, Values)>> {
+    let owner =
+        |window: usize| Some((plan.windows.get(window)?.sensor, *plan.series_of.get(window)?));
+    let of = |aggregate| pooled(owner, plan.series.len(), plan.edges.len() - 1, aggregate, cells);
+    let mut sensors: Vec<BTreeMap<i32, &Sensor>> = vec![BTreeMap::new(); plan.series.len()];
+    for (window, &series) in plan.windows.iter().zip(&plan.series_of) {
+        sensors[series].insert(window.sensor.id, window.sensor);
+    }
+    let tell = |sensors: &BTreeMap<i32, &Sensor>| {
+        plan.aggregate == Aggregate::Mean
+            && sensors.values().all(|s| s.kind == SensorKind::Gauge)
+            && (sensors.len() == 1 || sensors.values().all(|s| s.quantity != "power"))
+    };
+    let both = of(Aggregate::Min).into_iter().zip(of(Aggregate::Max));
+    both.zip(&sensors).map(|(both, sensors)| tell(sensors).then_some(both)).collect()
+}
+
 /// The values of `count` series of so many `buckets`, as [`series`] has them; `owner` tells the
 /// sensor and the series of a window.
 pub fn pooled<'a>(
@@ -150,10 +171,44 @@ pub struct Figures {
     pub scrap_units: f64,
     /// Degrees Celsius, weighted by time.
     pub mean_temperature: Option<f64>,
+    /// What the machines were doing.
+    pub machines: MachineSums,
     /// Share of the meters' time with data, 0 to 1; `None` without meters.
     pub coverage: Option<f64>,
     /// True when an open run is part of it.
     pub provisional: bool,
+}
+
+/// Time of machines, added up over the machines.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct MachineSums {
+    /// Seconds in which a machine was running.
+    pub running_s: f64,
+    /// Seconds in which a machine was switched off.
+    pub off_s: f64,
+    /// Seconds in which its state is known.
+    pub known_s: f64,
+}
+
+impl MachineSums {
+    fn add(&mut self, state: MachineState, seconds: f64) {
+        self.known_s += seconds;
+        match state {
+            MachineState::Running => self.running_s += seconds,
+            MachineState::Off => self.off_s += seconds,
+            MachineState::Idle | MachineState::Setup | MachineState::Stopped => {}
+        }
+    }
+
+    /// Running time over the time in which the machines are not off, 0 to 1; `None` without any.
+    pub fn availability(&self) -> Option<f64> {
+        ratio(self.running_s, self.known_s - self.off_s)
+    }
+
+    /// Hours with a known state; `None` without any.
+    pub fn hours(&self) -> Option<f64> {
+        (self.known_s > 0.0).then_some(self.known_s / 3600.0)
+    }
 }
 
 impl Figures {
@@ -302,6 +357,12 @@ pub fn kpi(plan: &KpiPlan<'_>, runs: &[Run], cells: &[Cell], now: DateTime<Utc>)
             missing.note(sensor.plant, rate);
         }
     }
+    let mut machines = vec![vec![MachineSums::default(); buckets]; plan.groups.len()];
+    for time in &plan.machine_time {
+        for (bucket, inside) in overlaps(&plan.edges, time.range) {
+            machines[time.group][bucket].add(time.state, inside.seconds());
+        }
+    }
     for (index, group) in plan.groups.iter().enumerate() {
         for (slot, used) in figures[index].iter_mut().zip(&used[index]) {
             *slot = used.figures();
@@ -319,6 +380,7 @@ pub fn kpi(plan: &KpiPlan<'_>, runs: &[Run], cells: &[Cell], now: DateTime<Utc>)
         for bucket in 0..buckets {
             let slot = &mut figures[index][bucket];
             slot.mean_temperature = heat[index][bucket].mean();
+            slot.machines = machines[index][bucket];
             slot.coverage = ratio(covered[index][bucket], expected[index][bucket]);
         }
     }

@@ -72,6 +72,8 @@ fn plan<'a>(sensors: &[(&'a Sensor, Role)], runs: Vec<(usize, TimeRange)>) -> Kp
     KpiPlan {
         windows: sensors.iter().map(window).collect(),
         groups: vec![KpiGroup { labels: vec![], name: "g".into(), runs }],
+        machine_time: vec![],
+        units: true,
         slices: Slices::of_buckets(&[at(0), at(2), at(4)]),
         edges: vec![at(0), at(2), at(4)],
         bucket: Bucket::Width(7200),

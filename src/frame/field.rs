@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Float64Array, StringArray, TimestampNanosecondArray};
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Float64Array, StringArray, TimestampNanosecondArray,
+};
 use arrow::datatypes::{DataType, Field as ArrowField, TimeUnit};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -105,6 +107,58 @@ impl Field {
         self.config("description", json!(text))
     }
 
+    /// Shows the field as an edge of a band: faint, without a line in the legend, and filled down to
+    /// the field of that display name.
+    #[must_use]
+    pub fn band(self, down_to: Option<&str>) -> Self {
+        let hidden = json!({"legend": true, "tooltip": false, "viz": false});
+        let mut custom = json!({"lineWidth": 0, "showPoints": "never", "hideFrom": hidden});
+        if let Some(name) = down_to {
+            custom["fillBelowTo"] = json!(name);
+            custom["fillOpacity"] = json!(25);
+        }
+        self.config("custom", custom)
+    }
+
+    /// Shows the field as a dashed line.
+    #[must_use]
+    pub fn dashed(self) -> Self {
+        let style = json!({"fill": "dash", "dash": [6, 6]});
+        self.config("custom", json!({"lineStyle": style, "fillOpacity": 0}))
+    }
+
+    /// All labels.
+    pub fn all_labels(&self) -> &BTreeMap<String, String> {
+        &self.labels
+    }
+
+    /// The same field with other numbers.
+    #[must_use]
+    pub fn with_numbers(&self, name: &str, values: Vec<Option<f64>>) -> Self {
+        Self { name: name.to_owned(), column: Column::Number(values), ..self.clone() }
+    }
+
+    /// The same field with rows of another one after its own: its texts, and nothing of figures.
+    #[must_use]
+    pub fn followed_by(&self, other: Option<&Self>, rows: &[usize]) -> Self {
+        let mut field = self.clone();
+        match (&mut field.column, other.map(|o| &o.column)) {
+            (Column::Text(own), Some(Column::Text(other))) => {
+                own.extend(rows.iter().map(|row| other.get(*row).cloned().flatten()));
+            }
+            (Column::Text(own), _) => own.resize(own.len() + rows.len(), None),
+            (Column::Number(own), _) => own.resize(own.len() + rows.len(), None),
+            (Column::Bool(own), _) => own.resize(own.len() + rows.len(), None),
+            (Column::Time(own), _) => own.resize(own.len() + rows.len(), None),
+        }
+        field
+    }
+
+    /// Name shown in legends and headings; the field's own name without one.
+    pub fn shown_name(&self) -> &str {
+        self.config.get("displayNameFromDS").and_then(Value::as_str).unwrap_or(&self.name)
+    }
+
     fn config(mut self, key: &str, value: Value) -> Self {
         self.config.insert(key.to_owned(), value);
         self
@@ -134,7 +188,9 @@ impl Field {
         if !self.config.is_empty() {
             metadata.insert("config".to_owned(), Value::Object(self.config.clone()).to_string());
         }
-        (ArrowField::new(&self.name, kind, true).with_metadata(metadata), array)
+        // Grafana's expressions and alert rules read series only by instants that are never null.
+        let nullable = !matches!(self.column, Column::Time(_)) || array.null_count() > 0;
+        (ArrowField::new(&self.name, kind, nullable).with_metadata(metadata), array)
     }
 }
 
@@ -153,6 +209,7 @@ fn grafana_unit(unit: &str) -> Option<String> {
         "%" => "percent",
         "ratio" => "percentunit",
         "s" => "s",
+        "h" => "h",
         "bar" => "pressurebar",
         "Pa" => "pressurepa",
         "V" => "volt",

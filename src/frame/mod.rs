@@ -62,6 +62,14 @@ impl Frame {
         }
     }
 
+    /// Adds notices to those there are.
+    pub fn notify_more(&mut self, notices: &[Notice]) {
+        let Value::Object(meta) = &mut self.meta else { return };
+        if let Value::Array(list) = meta.entry("notices").or_insert_with(|| json!([])) {
+            list.extend(notices.iter().map(Notice::json));
+        }
+    }
+
     /// The numbers of a field; `None` without such a field of numbers.
     pub fn numbers(&self, field: &str) -> Option<&[Option<f64>]> {
         match self.fields.iter().find(|f| f.name() == field)?.column() {

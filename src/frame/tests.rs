@@ -37,6 +37,14 @@ fn times_are_nanoseconds_and_infinities_gaps() {
 }
 
 #[test]
+fn instants_that_are_all_there_are_not_nullable() {
+    let t: DateTime<Utc> = "2026-03-29T01:00:00Z".parse().unwrap();
+    let fields = vec![Field::time("all", [Some(t), Some(t)]), Field::time("some", [Some(t), None])];
+    let (schema, _) = decode(&Frame::new("", "", fields));
+    assert!(!schema.field(0).is_nullable() && schema.field(1).is_nullable());
+}
+
+#[test]
 fn an_empty_frame_is_still_a_file() {
     let (schema, batches) = decode(&Frame::new("", "", vec![]));
     assert!(schema.fields().is_empty() && batches.is_empty());

@@ -22,14 +22,15 @@ impl pb::data_server::Data for Plugin {
         &self,
         request: Request<pb::QueryDataRequest>,
     ) -> Result<Response<pb::QueryDataResponse>, Status> {
-        let pb::QueryDataRequest { plugin_context, queries, .. } = request.into_inner();
+        let pb::QueryDataRequest { plugin_context, queries, headers, .. } = request.into_inner();
+        let alert = from_alert(&headers);
         let tasks = queries.into_iter().map(|query| {
             let ref_id = query.ref_id.clone();
             let instance = self.instances.get(plugin_context.as_ref());
             async move {
                 let started = std::time::Instant::now();
                 let result = match instance {
-                    Ok(instance) => isolated(instance, query).await,
+                    Ok(instance) => isolated(instance, query, alert).await,
                     Err(e) => Err(AnswerError::Db(e)),
                 };
                 (ref_id.clone(), respond(&ref_id, result, started.elapsed()))
@@ -55,6 +56,13 @@ impl pb::data_server::Data for Plugin {
     }
 }
 
+/// True when Grafana asks for an alert rule, as the header says that it sets then.
+fn from_alert(headers: &HashMap<String, String>) -> bool {
+    let name =
+        |key: &str| key.strip_prefix("http_").unwrap_or(key).eq_ignore_ascii_case("FromAlert");
+    headers.iter().any(|(key, value)| name(key) && value == "true")
+}
+
 /// A task that ends with whoever waits for it: dropping the request cancels its SQL.
 struct Bound<T>(JoinHandle<T>);
 
@@ -68,12 +76,17 @@ impl<T> Drop for Bound<T> {
 async fn isolated(
     instance: Arc<Instance>,
     query: pb::DataQuery,
+    alert: bool,
 ) -> Result<Vec<Vec<u8>>, AnswerError> {
-    let mut task = Bound(tokio::spawn(async move { one(&instance, &query).await }));
+    let mut task = Bound(tokio::spawn(async move { one(&instance, &query, alert).await }));
     (&mut task.0).await.unwrap_or(Err(AnswerError::Panic))
 }
 
-async fn one(instance: &Instance, query: &pb::DataQuery) -> Result<Vec<Vec<u8>>, AnswerError> {
+async fn one(
+    instance: &Instance,
+    query: &pb::DataQuery,
+    alert: bool,
+) -> Result<Vec<Vec<u8>>, AnswerError> {
     // Lets a test see a real panic travel through a real request; absent from release builds.
     #[cfg(debug_assertions)]
     if std::env::var("LOTWISE_TEST_PANIC_REF_ID").is_ok_and(|id| id == query.ref_id) {
@@ -88,12 +101,12 @@ async fn one(instance: &Instance, query: &pb::DataQuery) -> Result<Vec<Vec<u8>>,
         max_points: instance.settings.max_points,
         now: Utc::now(),
     };
-    let answered = attempt(instance, query, &ask).await;
+    let answered = attempt(instance, query, &ask, alert).await;
     // A place made a moment ago may not be in the catalog yet.
     let answered = match answered {
         Err(AnswerError::Plan(PlanError::Unknown { .. } | PlanError::NoSensor(_))) => {
             instance.forget_catalog().await;
-            attempt(instance, query, &ask).await
+            attempt(instance, query, &ask, alert).await
         }
         other => other,
     }?;
@@ -105,10 +118,14 @@ async fn attempt(
     instance: &Instance,
     query: &pb::DataQuery,
     ask: &Ask,
+    alert: bool,
 ) -> Result<Vec<crate::frame::Frame>, AnswerError> {
     let catalog = instance.catalog().await?;
     let source = Source { db: &instance.db, catalog: &catalog };
-    answer::answer(&source, &query.json, ask).await
+    match alert {
+        true => answer::answer_alert(&source, &query.json, ask).await,
+        false => answer::answer(&source, &query.json, ask).await,
+    }
 }
 
 /// One answer to two queries of the same ref id: all frames, or the first error.

@@ -3,12 +3,17 @@
 //! [`saved`] is the JSON contract (version 1), [`Query`] is what later stages accept: parsed once,
 //! every text a type. Knows neither the database nor Grafana's services.
 
+mod rule;
 pub mod saved;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Bucket;
-pub use saved::{Aggregate, Align, Format, GroupBy, Kpi, QueryType, SavedQuery};
+use crate::domain::{Bucket, MachineState};
+pub use rule::Rules;
+pub use saved::{
+    Aggregate, Align, Compare, Fill, FilterKey, FilterOp, Format, GroupBy, Kpi, QueryType, Rule,
+    SavedQuery,
+};
 
 /// Values of one filter: all, or the keys named.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -61,7 +66,7 @@ pub struct Place {
     pub quantity: Option<String>,
 }
 
-/// What was being made, and by whom.
+/// What was being made, by whom, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Context {
     /// References (products) by key.
@@ -70,12 +75,24 @@ pub struct Context {
     pub lots: Filter,
     /// Operators by key.
     pub operators: Filter,
+    /// Shifts by key.
+    pub shifts: Filter,
+    /// States of machines.
+    pub states: Filter,
+    /// Rules of the dashboard about references, lots and operators.
+    pub rules: Vec<Rule>,
 }
 
 impl Context {
     /// True when any filter restricts to some runs.
     pub fn is_restricted(&self) -> bool {
-        [&self.references, &self.lots, &self.operators].iter().any(|f| **f != Filter::All)
+        !self.rules.is_empty()
+            || [&self.references, &self.lots, &self.operators].iter().any(|f| **f != Filter::All)
+    }
+
+    /// True when only the time of some shifts or states counts.
+    pub fn narrows_time(&self) -> bool {
+        self.shifts != Filter::All || self.states != Filter::All
     }
 }
 
@@ -96,7 +113,7 @@ pub struct Query {
     pub group_by: GroupBy,
     /// How time is cut.
     pub bucket: Bucket,
-    /// Shape of an answer about runs, data quality or anomalies.
+    /// Shape of an answer.
     pub format: Format,
     /// Days before the time range from which is learned what is usual.
     pub learning_days: u32,
@@ -106,6 +123,33 @@ pub struct Query {
     pub align: Align,
     /// How many of the newest lots, where none is named.
     pub last_lots: usize,
+    /// True when the extremes of each bucket are wanted beside the mean.
+    pub extremes: bool,
+    /// What stands in a bucket without data.
+    pub fill: Fill,
+    /// What figures are compared with.
+    pub compare: Compare,
+    /// Lots that are compared with.
+    pub compare_lots: Filter,
+    /// How many groups are shown, the others as one; `None` is all.
+    pub top: Option<usize>,
+    /// Ad hoc filters of the dashboard.
+    pub filters: Vec<Rule>,
+}
+
+impl Query {
+    /// The same question in the shape that alert rules can read: numbers that labels tell apart.
+    #[must_use]
+    pub fn for_alert(mut self) -> Self {
+        self.format = match (self.kind, self.format) {
+            (QueryType::Kpi | QueryType::Latest | QueryType::DataQuality, _) => Format::Alert,
+            (QueryType::Anomalies, Format::Table | Format::Annotations) => Format::Alert,
+            (_, format) => format,
+        };
+        // A rule compares with a threshold, and reads one value a series.
+        (self.compare, self.extremes) = (Compare::None, false);
+        self
+    }
 }
 
 /// A saved query that cannot be understood; says what to change.
@@ -146,6 +190,31 @@ pub enum ModelError {
         /// The grouping asked for.
         group: &'static str,
     },
+    /// A filter that this type of query does not have.
+    #[error("{kind} queries cannot be filtered by shift or state: choose all shifts and states")]
+    Time {
+        /// Type of the query.
+        kind: &'static str,
+    },
+    /// No regular expression.
+    #[error("{text:?} is no regular expression that can be used: {why}")]
+    Expression {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Lots are to be compared with, and none is named.
+    #[error("no lot to compare with: choose one or more, or compare with an earlier time")]
+    NoLots,
+    /// Lots are to be compared over time.
+    #[error(
+        "lots are compared in KPI tables only: choose the whole range as time step, or the query type that compares lots over their elapsed time"
+    )]
+    LotsOverTime,
+    /// No state of a machine.
+    #[error(transparent)]
+    State(#[from] crate::domain::state::UnknownState),
     /// A time to learn from that is too short or too long.
     #[error(
         "{0} days to learn from are not possible: choose {least} to {most}, or 0 for the default of {DEFAULT_LEARNING_DAYS}",
@@ -209,6 +278,9 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
             references: filter("references", saved.context.references)?,
             lots: filter("lots", saved.context.lots)?,
             operators: filter("operators", saved.context.operators)?,
+            shifts: filter("shifts", saved.context.shifts)?,
+            states: filter("states", saved.context.states)?,
+            rules: Vec::new(),
         },
         aggregate: saved.aggregate,
         kpis: if saved.kpis.is_empty() { Kpi::USUAL.to_vec() } else { saved.kpis },
@@ -229,8 +301,17 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
             0 => DEFAULT_LOTS,
             n => (n as usize).min(MAX_LOTS),
         },
+        extremes: saved.extremes,
+        fill: saved.fill,
+        compare: saved.compare,
+        compare_lots: filter("compareLots", saved.compare_lots)?,
+        top: Some(saved.top as usize).filter(|n| *n > 0),
+        filters: saved.filters,
     };
     check_group(&query)?;
+    check_time(&query)?;
+    check_comparison(&query)?;
+    Rules::new(&query.filters)?;
     if query.kind == QueryType::Lots
         && !matches!(query.bucket, Bucket::Auto | Bucket::Hour | Bucket::Width(_))
     {
@@ -238,7 +319,9 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
     }
     let refuse = |kind| Err(ModelError::Format { kind, format: query.format.as_str() });
     match (query.kind, query.format) {
-        (QueryType::Runs, Format::Silent | Format::Alert | Format::Score) => refuse("runs"),
+        (QueryType::Runs | QueryType::States, Format::Silent | Format::Alert | Format::Score) => {
+            refuse(query.kind.as_str())
+        }
         (QueryType::DataQuality, Format::Annotations | Format::Score) => refuse("data_quality"),
         (QueryType::Anomalies, Format::Silent) => refuse("anomalies"),
         _ => Ok(query),
@@ -255,7 +338,38 @@ fn check_group(query: &Query) -> Result<(), ModelError> {
             Ok(())
         }
         (QueryType::Lots, _) => Err(ModelError::Group { kind: "lots", group: group.as_str() }),
+        (QueryType::States, GroupBy::None | GroupBy::Machine) => Ok(()),
+        (QueryType::States, group) if !group.is_context() => {
+            Err(ModelError::Group { kind: "states", group: group.as_str() })
+        }
         _ => Ok(()),
+    }
+}
+
+/// Lots have no common time axis, so only tables compare them.
+fn check_comparison(query: &Query) -> Result<(), ModelError> {
+    if query.compare != Compare::Lots {
+        return Ok(());
+    }
+    match (query.kind, query.bucket) {
+        (QueryType::Kpi, Bucket::Auto | Bucket::Whole) if query.compare_lots == Filter::All => {
+            Err(ModelError::NoLots)
+        }
+        (QueryType::Kpi, Bucket::Auto | Bucket::Whole) => Ok(()),
+        _ => Err(ModelError::LotsOverTime),
+    }
+}
+
+/// Only these types of query know shifts and states.
+fn check_time(query: &Query) -> Result<(), ModelError> {
+    for state in query.context.states.keys().unwrap_or_default() {
+        state.parse::<MachineState>()?;
+    }
+    match query.kind {
+        QueryType::Series | QueryType::Kpi => Ok(()),
+        QueryType::States if query.context.shifts == Filter::All => Ok(()),
+        _ if !query.context.narrows_time() => Ok(()),
+        kind => Err(ModelError::Time { kind: kind.as_str() }),
     }
 }
 

@@ -25,6 +25,24 @@ pub enum QueryType {
     Anomalies,
     /// Curves of lots, one upon the other.
     Lots,
+    /// What state each machine was in, or what was made on each line, over time.
+    States,
+}
+
+impl QueryType {
+    /// Name in the saved form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Series => "series",
+            Self::Kpi => "kpi",
+            Self::Runs => "runs",
+            Self::Latest => "latest",
+            Self::DataQuality => "data_quality",
+            Self::Anomalies => "anomalies",
+            Self::Lots => "lots",
+            Self::States => "states",
+        }
+    }
 }
 
 /// A figure of a KPI query.
@@ -52,6 +70,10 @@ pub enum Kpi {
     ScrapUnits,
     /// Time-weighted mean temperature, degrees Celsius.
     MeanTemperature,
+    /// Running time of the machines over the time in which they are not switched off, 0 to 1.
+    Availability,
+    /// Time of the machines with a known state, hours.
+    MachineHours,
 }
 
 impl Kpi {
@@ -77,6 +99,8 @@ impl Kpi {
             Self::GoodUnits => "good_units",
             Self::ScrapUnits => "scrap_units",
             Self::MeanTemperature => "mean_temperature",
+            Self::Availability => "availability",
+            Self::MachineHours => "machine_hours",
         }
     }
 
@@ -90,9 +114,32 @@ impl Kpi {
         self.is_money() || matches!(self, Self::Co2 | Self::Co2PerGoodUnit | Self::Co2MarketBased)
     }
 
+    /// True for what is made of the states of machines.
+    pub fn needs_states(self) -> bool {
+        matches!(self, Self::Availability | Self::MachineHours)
+    }
+
+    /// True for what is made of the units of runs.
+    pub fn needs_units(self) -> bool {
+        match self {
+            Self::GoodUnits | Self::ScrapUnits => true,
+            Self::EnergyPerGoodUnit | Self::CostPerGoodUnit | Self::Co2PerGoodUnit => true,
+            Self::Energy | Self::Cost | Self::Co2 | Self::Co2MarketBased => false,
+            Self::MeanTemperature | Self::Availability | Self::MachineHours => false,
+        }
+    }
+
     /// True for amounts of money.
     pub fn is_money(self) -> bool {
         matches!(self, Self::Cost | Self::CostPerGoodUnit)
+    }
+
+    /// True for amounts, of which there can be none in a time.
+    pub fn is_amount(self) -> bool {
+        match self {
+            Self::GoodUnits | Self::ScrapUnits | Self::MachineHours => true,
+            other => other.is_balanced(),
+        }
     }
 
     /// True for what parts of a place add up to the place in.
@@ -123,6 +170,10 @@ pub enum GroupBy {
     Lot,
     /// By operator.
     Operator,
+    /// By shift, all days of a shift together.
+    Shift,
+    /// By state of the machine.
+    State,
 }
 
 impl GroupBy {
@@ -137,6 +188,8 @@ impl GroupBy {
             Self::Reference => "reference",
             Self::Lot => "lot",
             Self::Operator => "operator",
+            Self::Shift => "shift",
+            Self::State => "state",
         }
     }
 
@@ -168,7 +221,7 @@ pub enum Aggregate {
     Sum,
 }
 
-/// Shape of an answer about runs, data quality or anomalies.
+/// Shape of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
@@ -176,12 +229,13 @@ pub enum Format {
     /// One row a run, sensor or event, with its figures.
     #[default]
     Table,
-    /// Time, timeEnd, title, text and tags, as Grafana's annotations want them (runs, anomalies).
+    /// Time, timeEnd, title, text and tags, as Grafana's annotations want them (runs, states,
+    /// anomalies).
     Annotations,
     /// Only the silent sensors (data quality).
     Silent,
     /// One number for alert rules: 1 for a sensor that is silent, else 0 (data quality); the events of
-    /// a machine that are not over (anomalies).
+    /// a machine that are not over (anomalies); each figure of a table with its labels (KPIs, latest).
     Alert,
     /// How abnormal each machine was over time; 1 is the limit (anomalies).
     Score,
@@ -214,6 +268,57 @@ pub enum Align {
     Time,
 }
 
+/// What stands in a bucket without data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum Fill {
+    /// Nothing: a gap.
+    #[default]
+    None,
+    /// The value before it.
+    Previous,
+    /// Zero; of amounts only.
+    Zero,
+}
+
+/// What figures are compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum Compare {
+    /// Nothing.
+    #[default]
+    None,
+    /// The time range before, of the same length.
+    Previous,
+    /// The same time range a day earlier on the plant's clock.
+    Day,
+    /// A week earlier.
+    Week,
+    /// A month earlier.
+    Month,
+    /// A year earlier.
+    Year,
+    /// Other lots, whenever they were made (KPI tables).
+    Lots,
+}
+
+impl Compare {
+    /// Words for what is compared with.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::None => "now",
+            Self::Previous => "previous period",
+            Self::Day => "a day earlier",
+            Self::Week => "a week earlier",
+            Self::Month => "a month earlier",
+            Self::Year => "a year earlier",
+            Self::Lots => "other lots",
+        }
+    }
+}
+
 /// Where to look. A list that is empty or holds `*` means all.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -231,7 +336,7 @@ pub struct Place {
     pub quantity: String,
 }
 
-/// What was being made. A list that is empty or holds `*` means all.
+/// What was being made, and when. A list that is empty or holds `*` means all.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(default)]
@@ -242,6 +347,82 @@ pub struct Context {
     pub lots: Vec<String>,
     /// Operator keys.
     pub operators: Vec<String>,
+    /// Shift keys (series, kpi).
+    pub shifts: Vec<String>,
+    /// States of machines: `running`, `idle`, `setup`, `stopped`, `off` (series, kpi).
+    pub states: Vec<String>,
+}
+
+/// What a rule is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum FilterKey {
+    /// Plants.
+    Plant,
+    /// Lines.
+    Line,
+    /// Machines.
+    Machine,
+    /// Sensors.
+    Sensor,
+    /// Quantities of sensors.
+    Quantity,
+    /// References.
+    Reference,
+    /// Lots.
+    Lot,
+    /// Operators.
+    Operator,
+    /// Shifts.
+    Shift,
+    /// States of machines.
+    State,
+}
+
+impl FilterKey {
+    /// Name in the saved form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plant => "plant",
+            Self::Line => "line",
+            Self::Machine => "machine",
+            Self::Sensor => "sensor",
+            Self::Quantity => "quantity",
+            Self::Reference => "reference",
+            Self::Lot => "lot",
+            Self::Operator => "operator",
+            Self::Shift => "shift",
+            Self::State => "state",
+        }
+    }
+}
+
+/// How a rule compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum FilterOp {
+    /// One of the values.
+    Is,
+    /// None of the values.
+    IsNot,
+    /// One of the values, as regular expressions, is found in it.
+    Matches,
+    /// None of them is.
+    MatchesNot,
+}
+
+/// A filter of a dashboard upon that of the query: both must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Rule {
+    /// What it is about.
+    pub key: FilterKey,
+    /// How it compares.
+    pub op: FilterOp,
+    /// What with; without any, everything passes.
+    pub values: Vec<String>,
 }
 
 /// One saved query.
@@ -267,7 +448,7 @@ pub struct SavedQuery {
     pub group_by: GroupBy,
     /// `auto`, `whole`, a width such as `5m`, or `hour`, `shift`, `day`, `week`, `month` of the plant.
     pub bucket: String,
-    /// Shape of an answer about runs, data quality or anomalies.
+    /// Shape of an answer (all but series and lots).
     pub format: Format,
     /// Days before the time range from which is learned what is usual (anomalies); 0 is the default of
     /// 30.
@@ -278,6 +459,18 @@ pub struct SavedQuery {
     pub align: Align,
     /// How many of the newest lots, where none is named (lots); 0 is 10.
     pub last_lots: u32,
+    /// True: the least and the greatest reading of each bucket as a band around the mean (series).
+    pub extremes: bool,
+    /// What stands in a bucket without data (series, KPIs over time).
+    pub fill: Fill,
+    /// What figures are compared with (series, kpi).
+    pub compare: Compare,
+    /// Lots that are compared with, where `compare` is `lots`.
+    pub compare_lots: Vec<String>,
+    /// How many groups with the most of the first KPI are shown, the others as one (kpi); 0 is all.
+    pub top: u32,
+    /// Ad hoc filters of the dashboard.
+    pub filters: Vec<Rule>,
 }
 
 impl Default for SavedQuery {
@@ -296,6 +489,12 @@ impl Default for SavedQuery {
             limit: 0,
             align: Align::default(),
             last_lots: 0,
+            extremes: false,
+            fill: Fill::default(),
+            compare: Compare::default(),
+            compare_lots: Vec::new(),
+            top: 0,
+            filters: Vec::new(),
         }
     }
 }

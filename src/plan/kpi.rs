@@ -5,13 +5,14 @@ mod labels;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Ask, Level, Node, PlanError, Run, Selection, Slices, Window, check_windows, clock_notice,
+    Ask, Cut, Level, Node, PlanError, Run, Selection, Slices, Window, check_windows, clock_notice,
     meters, past, resolve_bucket,
 };
 use crate::catalog::{Catalog, Sensor};
-use crate::domain::{Bucket, TimeRange};
-use crate::model::{GroupBy, Kpi, Query};
-use labels::{describe, describe_place};
+use crate::domain::{Bucket, MachineState, TimeRange};
+use crate::model::{Filter, GroupBy, Kpi, Query};
+use crate::sql::states::State;
+use labels::{describe, describe_part, describe_place};
 
 /// What a window counts towards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,17 @@ pub struct KpiWindow<'a> {
     pub role: Role,
 }
 
+/// A machine's time in one state, counted for a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MachineTime {
+    /// Index of the group.
+    pub group: usize,
+    /// From when to when.
+    pub range: TimeRange,
+    /// What the machine was doing.
+    pub state: MachineState,
+}
+
 /// One row of a KPI table, or one series a KPI.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KpiGroup {
@@ -51,6 +63,10 @@ pub struct KpiPlan<'a> {
     pub windows: Vec<KpiWindow<'a>>,
     /// The groups, in key order.
     pub groups: Vec<KpiGroup>,
+    /// What the groups' machines were doing; empty unless a KPI asks for it.
+    pub machine_time: Vec<MachineTime>,
+    /// False where units have no meaning: they belong to runs, not to states.
+    pub units: bool,
     /// Edges of the buckets; two for a table.
     pub edges: Vec<DateTime<Utc>>,
     /// What is read: the buckets, cut where prices or factors change.
@@ -65,7 +81,8 @@ pub struct KpiPlan<'a> {
     pub notices: Vec<String>,
 }
 
-/// Plans a KPI query. `runs` are those that overlap the range and pass the context filters.
+/// Plans a KPI query. `runs` are those that overlap the range and pass the context filters, `states`
+/// those of the selection's machines in the range, by machine and time.
 ///
 /// # Errors
 /// [`PlanError`], whose text says what to change.
@@ -74,6 +91,7 @@ pub fn kpi<'a>(
     selection: &Selection<'a>,
     catalog: &'a Catalog,
     runs: &[Run],
+    states: &[State],
     ask: &Ask,
 ) -> Result<KpiPlan<'a>, PlanError> {
     let bucket = match query.bucket {
@@ -87,6 +105,8 @@ pub fn kpi<'a>(
     let mut plan = KpiPlan {
         windows: Vec::new(),
         groups: Vec::new(),
+        machine_time: Vec::new(),
+        units: true,
         slices: Slices::of_buckets(&edges),
         edges,
         bucket,
@@ -95,6 +115,8 @@ pub fn kpi<'a>(
         notices: clock_notice(bucket, &selection.plants).into_iter().collect(),
     };
     let Some(range) = past(ask) else { return Ok(plan) };
+    let cut = Cut::new(query, selection, states, range)?;
+    plan.units = !cut.by_machine();
     let runs: Vec<(usize, &Run, TimeRange)> = runs
         .iter()
         .enumerate()
@@ -102,21 +124,31 @@ pub fn kpi<'a>(
         .filter_map(|(i, r)| Some((i, r, range.clip(r.started_at, r.ended_at)?)))
         .collect();
     if query.context.is_restricted() || query.group_by.is_context() {
-        by_runs(&mut plan, query, selection, catalog, &runs);
+        by_runs(&mut plan, query, selection, catalog, &cut, &runs);
         plan.reason =
             format!("{} runs resolved first, then only their intervals of the meters", runs.len());
     } else {
-        by_places(&mut plan, query, selection, catalog, &runs, range);
+        by_places(&mut plan, query, selection, catalog, &cut, &runs, range);
         plan.reason = "meters of the places over the whole range".to_owned();
     }
+    if cut.by_machine() {
+        plan.reason.push_str(", of machines only and cut where their states change");
+    }
+    if query.context.shifts != Filter::All || query.group_by == GroupBy::Shift {
+        plan.reason.push_str(", cut at the shifts");
+    }
+    // A filter on states leaves a part of the place out, as one on runs does.
     plan.balanced = !query.context.is_restricted()
+        && query.context.states == Filter::All
         && !matches!(query.group_by, GroupBy::None | GroupBy::Plant)
         && query.kpis.iter().any(|k| k.is_balanced());
     if plan.balanced {
         for node in selection.nodes() {
-            for sensor in meters(catalog, node) {
-                let window = Window { sensor, range };
-                plan.windows.push(KpiWindow { window, role: Role::Total });
+            for part in cut.of_plant(plant_of(catalog, node), range) {
+                for sensor in meters(catalog, node) {
+                    let window = Window { sensor, range: part.range };
+                    plan.windows.push(KpiWindow { window, role: Role::Total });
+                }
             }
         }
     }
@@ -169,30 +201,56 @@ fn by_runs<'a>(
     query: &Query,
     selection: &Selection<'a>,
     catalog: &'a Catalog,
+    cut: &Cut,
     runs: &[(usize, &Run, TimeRange)],
 ) {
     for (index, run, range) in runs {
         // By machine, a run counts for each machine selected that takes part in it.
         let nodes = match query.group_by {
-            GroupBy::Machine => selection
+            _ if !(query.group_by == GroupBy::Machine || cut.by_machine()) => {
+                nodes_of(run, selection)
+            }
+            _ => selection
                 .machines
                 .iter()
                 .filter(|m| m.line == run.line && run.machine.is_none_or(|id| id == m.id))
                 .map(|m| Node::Machine(m.id))
                 .collect(),
-            _ => nodes_of(run, selection),
         };
         let mut credited = Vec::new();
         for node in nodes {
-            let (labels, name) = describe(query.group_by, catalog, node, run);
-            let group = plan.group(labels, name);
-            if !credited.contains(&group) {
-                credited.push(group);
-                plan.groups[group].runs.push((*index, *range));
+            for part in cut.parts(run.plant, machine_of(node), *range) {
+                let (labels, name) = match part.group {
+                    Some(named) => describe_part(query.group_by, catalog, run.plant, named),
+                    None => describe(query.group_by, catalog, node, run),
+                };
+                let group = plan.group(labels, name);
+                let credit = (*index, part.range);
+                if !credited.contains(&(group, part.range)) {
+                    credited.push((group, part.range));
+                    plan.groups[group].runs.push(credit);
+                }
+                plan.read(catalog, query, node, group, part.range);
+                plan.watch(selection, cut, query, node, group, part.range);
             }
-            plan.read(catalog, query, node, group, *range);
         }
     }
+}
+
+fn machine_of(node: Node) -> Option<i32> {
+    match node {
+        Node::Machine(id) => Some(id),
+        Node::Plant(_) | Node::Line(_) => None,
+    }
+}
+
+fn plant_of(catalog: &Catalog, node: Node) -> i32 {
+    let found = match node {
+        Node::Plant(id) => Some(id),
+        Node::Line(id) => catalog.line(id).map(|l| l.plant),
+        Node::Machine(id) => catalog.machine(id).map(|m| m.plant),
+    };
+    found.unwrap_or_default()
 }
 
 /// Groups whose energy is that of a place over the whole range, in runs or not.
@@ -201,17 +259,18 @@ fn by_places<'a>(
     query: &Query,
     selection: &Selection<'a>,
     catalog: &'a Catalog,
+    cut: &Cut,
     runs: &[(usize, &Run, TimeRange)],
     range: TimeRange,
 ) {
-    let nodes = match query.group_by {
+    let machines = || selection.machines.iter().map(|m| Node::Machine(m.id)).collect();
+    let nodes: Vec<Node> = match query.group_by {
+        _ if cut.by_machine() => machines(),
         GroupBy::Line => selection.lines.iter().map(|l| Node::Line(l.id)).collect(),
-        GroupBy::Machine => selection.machines.iter().map(|m| Node::Machine(m.id)).collect(),
+        GroupBy::Machine => machines(),
         _ => selection.nodes(),
     };
     for node in nodes {
-        let (labels, name) = describe_place(query.group_by, catalog, node);
-        let group = plan.group(labels, name);
         let made_here = |run: &Run| match node {
             Node::Plant(id) => run.plant == id,
             Node::Line(id) => run.line == id,
@@ -220,13 +279,27 @@ fn by_places<'a>(
                 None => catalog.machine(id).is_some_and(|m| m.line == run.line),
             },
         };
-        for (index, _, clipped) in runs.iter().filter(|(_, run, _)| made_here(run)) {
-            let entry = (*index, *clipped);
-            if !plan.groups[group].runs.contains(&entry) {
-                plan.groups[group].runs.push(entry);
+        let made: Vec<_> = runs.iter().filter(|(_, run, _)| made_here(run)).collect();
+        for part in cut.parts(plant_of(catalog, node), machine_of(node), range) {
+            let (labels, name) = match part.group {
+                Some(named) => {
+                    describe_part(query.group_by, catalog, plant_of(catalog, node), named)
+                }
+                None => describe_place(query.group_by, catalog, node),
+            };
+            let group = plan.group(labels, name);
+            for (index, _, clipped) in &made {
+                let Some(inside) = part.range.clip(clipped.from(), Some(clipped.to())) else {
+                    continue;
+                };
+                let entry = (*index, inside);
+                if !plan.groups[group].runs.contains(&entry) {
+                    plan.groups[group].runs.push(entry);
+                }
             }
+            plan.read(catalog, query, node, group, part.range);
+            plan.watch(selection, cut, query, node, group, part.range);
         }
-        plan.read(catalog, query, node, group, range);
     }
 }
 
@@ -238,6 +311,29 @@ impl<'a> KpiPlan<'a> {
                 self.groups.push(KpiGroup { labels, name, runs: Vec::new() });
                 self.groups.len() - 1
             }
+        }
+    }
+
+    /// Adds what the machines of one place were doing in one interval.
+    fn watch(
+        &mut self,
+        selection: &Selection<'_>,
+        cut: &Cut,
+        query: &Query,
+        node: Node,
+        group: usize,
+        range: TimeRange,
+    ) {
+        if !query.kpis.iter().any(|k| k.needs_states()) {
+            return;
+        }
+        let machines = selection.machines.iter().filter(|m| match node {
+            Node::Plant(id) => m.plant == id,
+            Node::Line(id) => m.line == id,
+            Node::Machine(id) => m.id == id,
+        });
+        for time in machines.flat_map(|m| cut.states(m.id, range)) {
+            self.machine_time.push(MachineTime { group, range: time.range, state: time.state });
         }
     }
 

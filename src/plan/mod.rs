@@ -3,9 +3,12 @@
 //! Pure: the runs that the context filters select have been fetched before, the readings are
 //! fetched after. Knows neither SQL nor Grafana.
 
+mod cut;
+mod gather;
 mod kpi;
 mod lots;
 mod meters;
+mod narrow;
 mod rates;
 mod reading;
 mod select;
@@ -17,9 +20,12 @@ use crate::catalog::{Plant, Sensor};
 use crate::domain::bucket::CutError;
 use crate::domain::{Bucket, TimeRange, bucket};
 
-pub use kpi::{KpiGroup, KpiPlan, KpiWindow, Role, kpi, run_energy};
+pub use cut::{Cut, Named, Part, StateTime, needs_states};
+pub use gather::{Labels, OTHER};
+pub use kpi::{KpiGroup, KpiPlan, KpiWindow, MachineTime, Role, kpi, run_energy};
 pub use lots::{LotSpan, LotsPlan, Steps, lots};
 pub use meters::{independent, kwh_per, meters};
+pub use narrow::{Narrowed, keep, keeps, narrow};
 pub use rates::{PlantRates, Rate, Rates, Slices, Valid, currency};
 pub use reading::{Items, Reading, choose, uncut};
 pub use select::{Level, Node, Selection, select};
@@ -142,11 +148,22 @@ pub enum PlanError {
         /// The query's limit.
         limit: usize,
     },
+    /// A filter that cannot be applied.
+    #[error("{0}")]
+    Rule(String),
     /// No sensor to read.
     #[error(
         "no sensor {0}: choose another place or quantity, or register one with POST /v1/sensors"
     )]
     NoSensor(String),
+    /// Zero stands for no data where it is a value like any other.
+    #[error(
+        "no data is not a {quantity} of zero: fill gaps with the previous value or leave them empty; zero is for amounts"
+    )]
+    NoZero {
+        /// Quantity of the sensor.
+        quantity: String,
+    },
     /// An aggregate that the sensor's values do not have.
     #[error(
         "the sum over time of {quantity} ({unit}) has no meaning: choose mean, min or max; sum is for energy, counts and power"

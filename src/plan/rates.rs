@@ -110,6 +110,11 @@ impl Slices {
         Self { bucket_of: starts.iter().map(bucket).collect(), rates, cuts }
     }
 
+    /// The same slices as parts of one bucket.
+    pub fn of_one_bucket(&self) -> Self {
+        Self { bucket_of: vec![0; self.bucket_of.len()], ..self.clone() }
+    }
+
     /// The bucket of a slice.
     pub fn bucket(&self, slice: usize) -> Option<usize> {
         self.bucket_of.get(slice).copied()

@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Ask, MAX_SERIES_POINTS, PlanError, Run, Selection, Window, check_windows, clock_notice,
-    independent, kwh_per, past, resolve_bucket,
+    Ask, Cut, MAX_SERIES_POINTS, Named, PlanError, Run, Selection, Window, check_windows,
+    clock_notice, independent, kwh_per, past, resolve_bucket,
 };
 use crate::catalog::{Catalog, Plant, Sensor};
 use crate::domain::{Bucket, SensorKind};
-use crate::model::{Aggregate, GroupBy, Query};
+use crate::model::{Aggregate, Fill, GroupBy, Query};
+use crate::sql::states::State;
 
 /// What one series is: its labels in order, and what to show as its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +43,9 @@ pub struct SeriesPlan<'a> {
     pub notices: Vec<String>,
 }
 
-/// Plans a series query. `runs` is `None` when neither filters nor grouping ask for runs.
+/// Plans a series query. `runs` is `None` when neither filters nor grouping ask for runs; `states`
+/// are those of the selection's machines in the range, by machine and time, where the query asks for
+/// them.
 ///
 /// # Errors
 /// [`PlanError`], whose text says what to change.
@@ -51,6 +54,7 @@ pub fn series<'a>(
     selection: &Selection<'a>,
     catalog: &'a Catalog,
     runs: Option<&[Run]>,
+    states: &[State],
     ask: &Ask,
 ) -> Result<SeriesPlan<'a>, PlanError> {
     let wanted = query.place.quantity.as_deref();
@@ -77,6 +81,10 @@ pub fn series<'a>(
         return Err(PlanError::NoSensor("of a known plant".to_owned()));
     };
     let finest = sensors.iter().map(|s| s.interval_s).fold(f64::INFINITY, f64::min);
+    // Alert rules ask for 43,200 points whatever the number of series is.
+    let fields = if query.extremes { 3 } else { 1 };
+    let room = ask.max_points / (fields * sensors.len().min(query.limit).max(1));
+    let ask = &Ask { max_data_points: ask.max_data_points.min(room), ..*ask };
     let bucket = resolve_bucket(query.bucket, ask, finest);
     let edges = plant.calendar.edges(bucket, ask.range, ask.max_points)?;
     let reason = match query.bucket {
@@ -100,21 +108,31 @@ pub fn series<'a>(
         GroupBy::None => GroupBy::Sensor,
         group => group,
     };
+    let Some(past) = past(ask) else { return Ok(plan) };
+    let cut = Cut::new(query, selection, states, past)?;
+    let sensors: Vec<&Sensor> = match cut.by_machine() {
+        true => sensors.into_iter().filter(|s| s.machine.is_some()).collect(),
+        false => sensors,
+    };
+    if sensors.is_empty() {
+        return Err(PlanError::NoSensor("of a machine here, and only machines have states".into()));
+    }
     for sensor in once_each(group, catalog, &sensors) {
         check_sum(query.aggregate, sensor)?;
-        match runs {
-            None => {
-                if let Some(range) = past(ask) {
-                    let key = key_of(group, sensor, None, catalog, query.aggregate);
-                    plan.add(key, Window { sensor, range });
-                }
+        check_zero(query, sensor)?;
+        let mut add = |run: Option<&Run>, range| {
+            for part in cut.parts(sensor.plant, sensor.machine, range) {
+                let of = (run, part.group.as_ref());
+                let key = key_of(group, sensor, of, catalog, query.aggregate);
+                plan.add(key, Window { sensor, range: part.range });
             }
+        };
+        match runs {
+            None => add(None, past),
             Some(runs) => {
                 for run in runs.iter().filter(|r| concerns(r, sensor)) {
-                    let range = past(ask).and_then(|p| p.clip(run.started_at, run.ended_at));
-                    if let Some(range) = range {
-                        let key = key_of(group, sensor, Some(run), catalog, query.aggregate);
-                        plan.add(key, Window { sensor, range });
+                    if let Some(range) = past.clip(run.started_at, run.ended_at) {
+                        add(Some(run), range);
                     }
                 }
             }
@@ -161,6 +179,19 @@ pub(super) fn check_sum(aggregate: Aggregate, sensor: &Sensor) -> Result<(), Pla
     Ok(())
 }
 
+/// An error for zeros that would be values.
+fn check_zero(query: &Query, sensor: &Sensor) -> Result<(), PlanError> {
+    let amount = match query.aggregate {
+        Aggregate::Sum | Aggregate::Count => true,
+        Aggregate::Mean => sensor.kind != SensorKind::Gauge,
+        Aggregate::Min | Aggregate::Max | Aggregate::First | Aggregate::Last => false,
+    };
+    match query.fill {
+        Fill::Zero if !amount => Err(PlanError::NoZero { quantity: sensor.quantity.clone() }),
+        _ => Ok(()),
+    }
+}
+
 /// The sensors, without the meters that another meter of the same series already counts.
 pub(super) fn once_each<'a>(
     group: GroupBy,
@@ -194,7 +225,7 @@ pub(super) fn concerns(run: &Run, sensor: &Sensor) -> bool {
 pub(super) fn key_of(
     group: GroupBy,
     sensor: &Sensor,
-    run: Option<&Run>,
+    (run, part): (Option<&Run>, Option<&Named>),
     catalog: &Catalog,
     aggregate: Aggregate,
 ) -> SeriesKey {
@@ -231,6 +262,11 @@ pub(super) fn key_of(
             let (key, name) = run.operator.clone().unwrap_or_default();
             labels.push(("operator", key));
             if name.is_empty() { "(no operator)".to_owned() } else { name }
+        }
+        (GroupBy::Shift | GroupBy::State, _) => {
+            let (key, name) = part.cloned().unwrap_or_default();
+            labels.push((group.as_str(), key));
+            name
         }
         _ => {
             labels.push(place("line", line));

@@ -2,7 +2,10 @@ module lotwise.invalid/go-decoder
 
 go 1.25.5
 
-require github.com/grafana/grafana-plugin-sdk-go v0.285.0
+require (
+	github.com/grafana/dataplane/sdata v0.0.9
+	github.com/grafana/grafana-plugin-sdk-go v0.285.0
+)
 
 require (
 	github.com/apache/arrow-go/v18 v18.5.0 // indirect

@@ -1,7 +1,9 @@
 // Reads Arrow files as Grafana does, with the decoder of its own Go SDK, and prints what it saw.
 //
-// Usage: go-decoder FILE...  The answer is one JSON array on stdout, one object a file. Values are
-// texts that lose nothing: instants in nanoseconds since 1970, numbers in their shortest exact form.
+// Usage: go-decoder FILE...  The answer is one JSON object on stdout. Its frames are one object a
+// file; values are texts that lose nothing: instants in nanoseconds since 1970, numbers in their
+// shortest exact form. Its answers are the files of each ref id as expressions and alert rules read
+// them, by the types in their meta.
 package main
 
 import (
@@ -11,6 +13,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/grafana/dataplane/sdata/numeric"
+	"github.com/grafana/dataplane/sdata/reader"
+	"github.com/grafana/dataplane/sdata/timeseries"
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 )
 
@@ -22,6 +27,23 @@ type field struct {
 	Values []*string         `json:"values"`
 }
 
+// answer is what an alert rule gets: numbers or series, told apart by name and labels.
+type answer struct {
+	RefID string `json:"refId"`
+	Type  string `json:"type"`
+	Items []item `json:"items"`
+}
+
+type item struct {
+	Name   string            `json:"name"`
+	Labels map[string]string `json:"labels"`
+}
+
+type output struct {
+	Frames  []frame  `json:"frames"`
+	Answers []answer `json:"answers"`
+}
+
 type frame struct {
 	Name   string          `json:"name"`
 	RefID  string          `json:"refId"`
@@ -31,43 +53,100 @@ type frame struct {
 }
 
 func main() {
-	frames := []frame{}
+	result := output{Frames: []frame{}, Answers: []answer{}}
+	together := map[string]data.Frames{}
+	order := []string{}
 	for _, path := range os.Args[1:] {
-		decoded, err := read(path)
+		source, decoded, err := read(path)
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "%s: %v\n", path, err)
 			os.Exit(1)
 		}
-		frames = append(frames, *decoded)
+		result.Frames = append(result.Frames, *decoded)
+		if _, known := together[source.RefID]; !known {
+			order = append(order, source.RefID)
+		}
+		together[source.RefID] = append(together[source.RefID], source)
 	}
-	if err := json.NewEncoder(os.Stdout).Encode(frames); err != nil {
+	for _, refID := range order {
+		answer, err := collect(refID, together[refID])
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "query %s: %v\n", refID, err)
+			os.Exit(1)
+		}
+		if answer != nil {
+			result.Answers = append(result.Answers, *answer)
+		}
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(result); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func read(path string) (*frame, error) {
-	bytes, err := os.ReadFile(path)
+// collect reads frames as Grafana's expressions do; nil for those that have no type for that.
+func collect(refID string, frames data.Frames) (*answer, error) {
+	if frames[0].Meta == nil || frames[0].Meta.Type == "" || frames[0].Meta.Type == data.FrameTypeTable {
+		return nil, nil
+	}
+	kind, err := reader.CanReadBasedOnMeta(frames)
 	if err != nil {
 		return nil, err
+	}
+	seen := answer{RefID: refID, Type: string(kind), Items: []item{}}
+	switch kind.Kind() {
+	case data.KindTimeSeries:
+		source, err := timeseries.CollectionReaderFromFrames(frames)
+		if err != nil {
+			return nil, err
+		}
+		series, err := source.GetCollection(true)
+		if err != nil {
+			return nil, err
+		}
+		for _, one := range series.Refs {
+			seen.Items = append(seen.Items, item{Name: one.GetMetricName(), Labels: one.GetLabels()})
+		}
+	case data.KindNumeric:
+		source, err := numeric.CollectionReaderFromFrames(frames)
+		if err != nil {
+			return nil, err
+		}
+		numbers, err := source.GetCollection(false)
+		if err != nil {
+			return nil, err
+		}
+		for _, one := range numbers.Refs {
+			seen.Items = append(seen.Items, item{Name: one.GetMetricName(), Labels: one.GetLabels()})
+		}
+	default:
+		return nil, fmt.Errorf("type %s is nothing that an expression reads", kind)
+	}
+	return &seen, nil
+}
+
+func read(path string) (*data.Frame, *frame, error) {
+	bytes, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, err
 	}
 	source, err := data.UnmarshalArrowFrame(bytes)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	rows, err := source.RowLen()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	meta, err := json.Marshal(source.Meta)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	decoded := frame{Name: source.Name, RefID: source.RefID, Meta: meta, Rows: rows, Fields: []field{}}
 	for _, column := range source.Fields {
 		config, err := json.Marshal(column.Config)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		labels := map[string]string(column.Labels)
 		if labels == nil {
@@ -80,13 +159,13 @@ func read(path string) (*frame, error) {
 		for row := range rows {
 			text, err := text(column, row)
 			if err != nil {
-				return nil, fmt.Errorf("field %s: %w", column.Name, err)
+				return nil, nil, fmt.Errorf("field %s: %w", column.Name, err)
 			}
 			seen.Values[row] = text
 		}
 		decoded.Fields = append(decoded.Fields, seen)
 	}
-	return &decoded, nil
+	return source, &decoded, nil
 }
 
 // text is the value of a row, nil where there is none.

@@ -5,6 +5,7 @@
 mod anomalies;
 mod answers;
 mod conformance;
+mod dashboards;
 mod demo;
 mod doctor;
 mod errors;

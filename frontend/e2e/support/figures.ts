@@ -10,11 +10,34 @@ export interface Range {
   to: number;
 }
 
-interface Run extends Range {
+export interface Run extends Range {
   good: number;
 }
 
-interface Reading {
+/** A run with what was made. */
+export interface NamedRun extends Run {
+  scrap: number;
+  line: string;
+  reference: string;
+  name: string;
+  lot: string;
+}
+
+interface Period {
+  period: string;
+  price_per_kwh: number;
+}
+
+interface Rule {
+  months?: number[];
+  days?: string[];
+  from?: string;
+  to?: string;
+  period: string;
+}
+
+/** A value and its time, in milliseconds. */
+export interface Reading {
   time: number;
   value: number;
 }
@@ -24,6 +47,8 @@ const DAY = 24 * HOUR;
 
 /** The database of the stack under test. */
 export class Database {
+  private last: Promise<unknown> = Promise.resolve();
+
   private constructor(private readonly client: Client) {}
 
   static async connect(): Promise<Database> {
@@ -135,8 +160,127 @@ export class Database {
     return rows.map((row) => ({ time: row.time.getTime(), value: row.value }));
   }
 
-  private async rows<Row>(sql: string, values: unknown[] = []): Promise<Row[]> {
-    return (await this.client.query(sql, values)).rows;
+  /** Readings of a sensor in and an hour around a range. */
+  async readings(plant: string, sensor: string, range: Range): Promise<Reading[]> {
+    const rows = await this.rows<{ time: Date; value: number }>(
+      `SELECT r.time, r.value FROM lotwise.reading r JOIN lotwise.sensor s ON s.id = r.sensor_id
+            JOIN lotwise.plant p ON p.id = s.plant_id
+       WHERE p.key = $1 AND s.key = $2 AND r.time BETWEEN $3 AND $4 ORDER BY r.time`,
+      [plant, sensor, new Date(range.from - HOUR), new Date(range.to + HOUR)]
+    );
+    if (rows.length === 0) {
+      throw new Error(`sensor ${sensor} of ${plant} has no readings`);
+    }
+    return rows.map((row) => ({ time: row.time.getTime(), value: row.value }));
+  }
+
+  /** Runs that touch a range, of a line or of all, of a reference or lot or of all; the oldest first. */
+  async runsOf(plant: string, range: Range, { line = '', reference = '', lot = '' } = {}): Promise<NamedRun[]> {
+    interface Row {
+      started_at: Date;
+      ended_at: Date | null;
+      good_units: number;
+      scrap_units: number;
+      line: string;
+      reference: string;
+      name: string;
+      lot: string;
+    }
+    const rows = await this.rows<Row>(
+      `SELECT r.started_at, r.ended_at, r.good_units, r.scrap_units, l.key line, f.key reference, f.name, t.key lot
+       FROM lotwise.run r JOIN lotwise.lot t ON t.id = r.lot_id JOIN lotwise.reference f ON f.id = t.reference_id
+            JOIN lotwise.line l ON l.id = r.line_id JOIN lotwise.plant p ON p.id = r.plant_id
+       WHERE p.key = $1 AND r.started_at < $3 AND (r.ended_at > $2 OR r.ended_at IS NULL)
+         AND ($4 = '' OR l.key = $4) AND ($5 = '' OR f.key = $5) AND ($6 = '' OR t.key = $6)
+       ORDER BY r.started_at`,
+      [plant, new Date(range.from), new Date(range.to), line, reference, lot]
+    );
+    return rows.map(({ started_at, ended_at, good_units, scrap_units, ...names }) => ({
+      ...names,
+      from: started_at.getTime(),
+      to: ended_at?.getTime() ?? Date.now(),
+      good: good_units,
+      scrap: scrap_units,
+    }));
+  }
+
+  /** Prices of a plant's only tariff, by the quarter of an hour of its own clock. */
+  async prices(plant: string, zone: string): Promise<(time: number) => number> {
+    const [{ periods, calendar }] = await this.rows<{ periods: Period[]; calendar: Rule[] }>(
+      `SELECT t.periods, t.calendar FROM lotwise.tariff t JOIN lotwise.plant p ON p.id = t.plant_id WHERE p.key = $1`,
+      [plant]
+    );
+    const clock = new Intl.DateTimeFormat('en-GB', {
+      timeZone: zone,
+      month: 'numeric',
+      weekday: 'short',
+      hour: '2-digit',
+      minute: '2-digit',
+      hourCycle: 'h23',
+    });
+    return (time) => {
+      const parts = Object.fromEntries(clock.formatToParts(time).map(({ type, value }) => [type, value]));
+      const at = `${parts.hour}:${parts.minute}`;
+      const fits = (rule: Rule) =>
+        (rule.months?.includes(Number(parts.month)) ?? true) &&
+        (rule.days?.includes(parts.weekday.toLowerCase()) ?? true) &&
+        at >= (rule.from ?? '00:00') &&
+        at < (rule.to ?? '24:00');
+      const period = calendar.find(fits)?.period;
+      return periods.find((known) => known.period === period)!.price_per_kwh;
+    };
+  }
+
+  /** Kilograms of CO2 per kWh by the grid. */
+  async factor(plant: string): Promise<number> {
+    const [{ factor }] = await this.rows<{ factor: number }>(
+      `SELECT f.kg_co2_per_kwh factor FROM lotwise.factor f JOIN lotwise.plant p ON p.id = f.plant_id
+       WHERE p.key = $1 AND f.kind = 'location_based'`,
+      [plant]
+    );
+    return factor;
+  }
+
+  /** Milliseconds that a machine spent in a state inside a range. */
+  async inState(plant: string, machine: string, state: string, range: Range): Promise<number> {
+    const rows = await this.rows<{ started_at: Date; ended_at: Date | null }>(
+      `SELECT t.started_at, t.ended_at FROM lotwise.state t JOIN lotwise.machine m ON m.id = t.machine_id
+            JOIN lotwise.plant p ON p.id = t.plant_id WHERE p.key = $1 AND m.key = $2 AND t.state = $3`,
+      [plant, machine, state]
+    );
+    const overlap = ({ started_at, ended_at }: { started_at: Date; ended_at: Date | null }) =>
+      Math.min(range.to, ended_at?.getTime() ?? range.to) - Math.max(range.from, started_at.getTime());
+    return sum(rows.map(overlap).filter((length) => length > 0));
+  }
+
+  /** Sensors of a plant: how many, and the time of the newest reading of one of them. */
+  async sensors(plant: string, sensor: string): Promise<{ count: number; newest: Date; value: number }> {
+    const [row] = await this.rows<{ count: number; newest: Date; value: number }>(
+      `SELECT (SELECT count(*)::int FROM lotwise.sensor a WHERE a.plant_id = s.plant_id) count, r.time newest, r.value
+       FROM lotwise.sensor s JOIN lotwise.plant p ON p.id = s.plant_id
+            JOIN lotwise.reading r ON r.plant_id = s.plant_id AND r.sensor_id = s.id
+       WHERE p.key = $1 AND s.key = $2 ORDER BY r.time DESC LIMIT 1`,
+      [plant, sensor]
+    );
+    return row;
+  }
+
+  /** Number of readings of a sensor in a range, its start included. */
+  async count(plant: string, sensor: string, range: Range): Promise<number> {
+    const [{ count }] = await this.rows<{ count: number }>(
+      `SELECT count(*)::int FROM lotwise.reading r JOIN lotwise.sensor s ON s.id = r.sensor_id
+            JOIN lotwise.plant p ON p.id = s.plant_id
+       WHERE p.key = $1 AND s.key = $2 AND r.time >= $3 AND r.time < $4`,
+      [plant, sensor, new Date(range.from), new Date(range.to)]
+    );
+    return count;
+  }
+
+  /** One statement at a time: a client has one connection. */
+  private rows<Row>(sql: string, values: unknown[] = []): Promise<Row[]> {
+    const answer = this.last.then(() => this.client.query(sql, values)).then(({ rows }) => rows as Row[]);
+    this.last = answer.catch(() => undefined);
+    return answer;
   }
 }
 
@@ -154,6 +298,57 @@ export function increase(readings: Reading[], { from, to }: Range): number {
   return total;
 }
 
-function sum(values: number[]): number {
+/** Energy of a register times the price of each quarter of an hour. */
+export function costOf(readings: Reading[], { from, to }: Range, price: (time: number) => number): number {
+  const quarter = HOUR / 4;
+  let total = 0;
+  for (let start = Math.floor(from / quarter) * quarter; start < to; start += quarter) {
+    const part = { from: Math.max(from, start), to: Math.min(to, start + quarter) };
+    total += increase(readings, part) * price(start);
+  }
+  return total;
+}
+
+/** Time-weighted mean of a level in a range: straight lines between readings that are at most `gap` apart. */
+export function meanOf(readings: Reading[], { from, to }: Range, gap = 1_800_000): number {
+  let [area, time] = [0, 0];
+  for (let at = 1; at < readings.length; at++) {
+    const [before, after] = [readings[at - 1], readings[at]];
+    const [start, end] = [Math.max(from, before.time), Math.min(to, after.time)];
+    if (end > start && after.time - before.time <= gap) {
+      const value = (when: number) =>
+        before.value + ((after.value - before.value) * (when - before.time)) / (after.time - before.time);
+      area += ((value(start) + value(end)) / 2) * (end - start);
+      time += end - start;
+    }
+  }
+  return area / time;
+}
+
+/** Share of a range for which there are readings at most `gap` apart. */
+export function coverageOf(readings: Reading[], { from, to }: Range, gap = 1_800_000): number {
+  let covered = 0;
+  for (let at = 1; at < readings.length; at++) {
+    const [before, after] = [readings[at - 1], readings[at]];
+    if (after.time - before.time <= gap) {
+      covered += Math.max(0, Math.min(to, after.time) - Math.max(from, before.time));
+    }
+  }
+  return covered / (to - from);
+}
+
+/** Units of runs in a range: of a run that it cuts, the share of its time that lies inside. */
+export function unitsOf(runs: NamedRun[], range: Range, kind: 'good' | 'scrap' = 'good'): number {
+  return sum(
+    runs.map((run) => (run[kind] * (Math.min(run.to, range.to) - Math.max(run.from, range.from))) / (run.to - run.from))
+  );
+}
+
+/** The parts of runs inside a range. */
+export function inside(runs: Range[], range: Range): Range[] {
+  return runs.map(({ from, to }) => ({ from: Math.max(from, range.from), to: Math.min(to, range.to) }));
+}
+
+export function sum(values: number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }

@@ -34,20 +34,27 @@ export const test = base.extend<Fixtures>({
   answers: async ({ page }, use) => use(new Answers(page)),
 });
 
-interface Frame {
-  schema: { fields: Array<{ name: string }> };
+export interface Frame {
+  schema: { name?: string; fields: Array<{ name: string; labels?: Record<string, string> }> };
   data: { values: unknown[][] };
 }
 
+export interface Query {
+  refId: string;
+  type?: string;
+  kpis?: string[];
+  groupBy?: string;
+  bucket?: string;
+  format?: string;
+  align?: string;
+  aggregate?: string;
+  limit?: number;
+  place?: { quantity?: string };
+  context?: { references?: string[] };
+}
+
 interface Exchange {
-  query: {
-    refId: string;
-    type?: string;
-    kpis?: string[];
-    groupBy?: string;
-    bucket?: string;
-    context?: { references?: string[] };
-  };
+  query: Query;
   frames: Frame[];
 }
 
@@ -60,17 +67,27 @@ export class Answers {
   }
 
   /** A field of the newest answer to a query that `wanted` recognises, by name. */
-  field(name: string, wanted: (query: Exchange['query']) => boolean): unknown[] | undefined {
-    const frame = this.exchanges.findLast(({ query }) => wanted(query))?.frames[0];
+  field(name: string, wanted: (query: Query) => boolean): unknown[] | undefined {
+    const frame = this.frames(wanted)?.[0];
     const at = frame?.schema.fields.findIndex((field) => field.name === name) ?? -1;
     return frame?.data.values[at];
+  }
+
+  /** All frames of that answer. */
+  frames(wanted: (query: Query) => boolean): Frame[] | undefined {
+    return this.exchanges.findLast(({ query }) => wanted(query))?.frames;
+  }
+
+  /** Forgets what came before. */
+  clear() {
+    this.exchanges = [];
   }
 
   private async keep(response: Response) {
     if (!response.url().includes('/api/ds/query')) {
       return;
     }
-    const asked: Array<Exchange['query']> = response.request().postDataJSON().queries;
+    const asked: Query[] = response.request().postDataJSON().queries;
     // The body of an answer that the page has cancelled is gone.
     const body = await response.json().catch(() => undefined);
     for (const query of body ? asked : []) {
@@ -121,7 +138,7 @@ export async function settled(page: Page) {
     .toBe(true);
 }
 
-const MULTIPLES: Record<string, number> = { Wh: 0.001, kWh: 1, MWh: 1_000, GWh: 1_000_000 };
+const MULTIPLES: Record<string, number> = { Wh: 0.001, kWh: 1, MWh: 1_000, GWh: 1_000_000, K: 1_000, t: 1_000 };
 
 /** Asserts that a panel shows a figure: equal as far as the digits that it shows. */
 export async function expectShown(shown: Locator, expected: number) {

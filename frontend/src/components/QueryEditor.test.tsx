@@ -3,7 +3,7 @@ import userEvent from '@testing-library/user-event';
 import React, { useState } from 'react';
 
 import { LotwiseDataSource } from '../datasource';
-import { complete } from '../query';
+import { complete, NEW_QUERY } from '../query';
 import { factoryResource, FakeTemplates, SETTINGS } from '../test/fakes';
 import { LotwiseQuery } from '../types';
 import { Props, QueryEditor } from './QueryEditor';
@@ -159,6 +159,54 @@ describe('QueryEditor', () => {
     );
   });
 
+  it('picks shifts and machine states, and drops them for a type that does not know them', async () => {
+    const { newest, user } = await show({ type: 'kpi', kpis: ['energy'] });
+    await user.click(screen.getByLabelText('Shift'));
+    await user.click(await screen.findByRole('option', { name: /Night/ }));
+    await user.keyboard('{Escape}');
+    await user.click(screen.getByLabelText('Machine state'));
+    await user.click(await screen.findByRole('option', { name: 'Idle' }));
+    await user.keyboard('{Escape}');
+    expect(newest()?.context).toMatchObject({ shifts: ['night'], states: ['idle'] });
+    expect(screen.getByTestId('lotwise-summary')).toHaveTextContent(
+      'Energy (kWh), in steps that fit the panel, everywhere, during shift night, machines idle.'
+    );
+    await user.click(screen.getByRole('radio', { name: 'Runs' }));
+    expect(newest()?.context).toMatchObject({ shifts: [], states: [] });
+    expect(screen.queryByLabelText('Shift')).not.toBeInTheDocument();
+  });
+
+  it('compares KPIs with another time or other lots, and shows the top ones', async () => {
+    const { newest, user } = await show({ ...NEW_QUERY, groupBy: 'reference' });
+    await pick(user, 'Compare with', 'A week earlier');
+    await user.type(screen.getByLabelText('Only the top'), '5{Enter}');
+    expect(newest()).toMatchObject({ compare: 'week', top: 5 });
+    expect(screen.getByTestId('lotwise-summary')).toHaveTextContent(
+      'The top 5 by the first KPI, the others as one, compared with: a week earlier.'
+    );
+    await pick(user, 'Compare with', /^Other lots/);
+    await user.type(screen.getByLabelText('Other lots'), 'L-0009');
+    await user.click(await screen.findByRole('option', { name: /L-0009/ }));
+    expect(newest()).toMatchObject({ compare: 'lots', compareLots: ['L-0009'] });
+    expect(screen.queryByLabelText('Gaps')).not.toBeInTheDocument();
+
+    await user.click(screen.getByRole('radio', { name: 'Values over time' }));
+    expect(newest()).toMatchObject({ compare: 'none', extremes: true });
+    await pick(user, 'Gaps', /^The value before/);
+    await user.click(screen.getByLabelText('Show extremes'));
+    expect(newest()).toMatchObject({ fill: 'previous', extremes: false });
+  });
+
+  it('marks machine states as an annotation, only some of them', async () => {
+    const { newest, user } = await show({}, { annotation: { name: 'Stops', enable: true, iconColor: 'red' } });
+    await user.click(screen.getByRole('radio', { name: 'States over time' }));
+    await user.click(screen.getByLabelText('Machine state'));
+    await user.click(await screen.findByRole('option', { name: 'Stopped' }));
+    expect(newest()).toMatchObject({ type: 'states', format: 'annotations', context: { states: ['stopped'] } });
+    expect(screen.queryByLabelText('Shift')).not.toBeInTheDocument();
+    expect(screen.queryByLabelText('Reference')).not.toBeInTheDocument();
+  });
+
   it('takes a typed time step, and only one that exists', async () => {
     const { newest, user } = await show({ type: 'series' });
     const step = screen.getByLabelText('Time step');
@@ -228,7 +276,7 @@ describe('QueryEditor', () => {
 
   it('edits an annotation as a query for runs', async () => {
     const { newest, user } = await show({}, { annotation: { name: 'Runs', enable: true, iconColor: 'red' } });
-    expect(screen.getAllByRole('radio')).toHaveLength(2);
+    expect(screen.getAllByRole('radio')).toHaveLength(3);
     expect(screen.queryByLabelText('Format')).not.toBeInTheDocument();
     await pick(user, 'Reference', /Bracket 7/);
     expect(newest()).toMatchObject({ type: 'runs', format: 'annotations', context: { references: ['R-07'] } });

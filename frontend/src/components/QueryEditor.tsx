@@ -17,6 +17,7 @@ import {
   formats,
   groupings,
   isBucket,
+  isTable,
   QUERY_TYPES,
   uses,
   withType,
@@ -24,11 +25,14 @@ import {
 import { summarize } from '../summary';
 import { aggregateWords, alignWords, bucketWords, formatWords, groupWords, kpiWords, queryTypeWords } from '../texts';
 import { LotwiseOptions, LotwiseQuery } from '../types';
+import { AnswerOptions } from './AnswerOptions';
 import { KeyPicker } from './KeyPicker';
 import { LimitInput } from './LimitInput';
 import { bucketOptions } from './options';
 import { QuantityPicker } from './QuantityPicker';
+import { QueryDetails } from './QueryDetails';
 import { Row } from './Row';
+import { TimeFilters } from './TimeFilters';
 
 const KPIS: Kpi[] = [
   'energy',
@@ -41,6 +45,8 @@ const KPIS: Kpi[] = [
   'good_units',
   'scrap_units',
   'mean_temperature',
+  'availability',
+  'machine_hours',
 ];
 const AGGREGATES: Aggregate[] = ['mean', 'min', 'max', 'first', 'last', 'sum', 'count'];
 const ALIGNMENTS: Align[] = ['elapsed', 'progress', 'time'];
@@ -54,7 +60,7 @@ export interface Props extends QueryEditorProps<LotwiseDataSource, LotwiseQuery,
 const expand = (list: string[]) => expandList(list, getTemplateSrv());
 
 /** Edits one query by picking. Every change is saved and run at once. */
-export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, range, annotation }: Props) {
+export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, range, annotation, data }: Props) {
   const query = complete(annotation ? asAnnotation(saved) : saved);
   const { catalog } = datasource;
   const id = useId();
@@ -212,6 +218,17 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
         </Row>
       )}
 
+      {uses(query.type, 'time') && (
+        <TimeFilters
+          id={id}
+          catalog={catalog}
+          plants={above.plant}
+          value={query.context}
+          shifts={uses(query.type, 'shifts')}
+          onChange={changeContext}
+        />
+      )}
+
       <Row label={t('editor.answer', 'Answer')}>
         {uses(query.type, 'kpis') && (
           <Field label={t('editor.kpis', 'KPIs')} htmlFor={`${id}-kpis`} noMargin>
@@ -270,7 +287,7 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
             />
           </Field>
         )}
-        {uses(query.type, 'format') && !annotation && (
+        {uses(query.type, 'format') && !annotation && (query.type !== 'kpi' || isTable(query)) && (
           <Field label={t('editor.format', 'Format')} htmlFor={`${id}-format`} noMargin>
             <Combobox<Format>
               id={`${id}-format`}
@@ -330,9 +347,18 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
         )}
       </Row>
 
+      <AnswerOptions
+        id={id}
+        query={query}
+        onChange={change}
+        catalog={catalog}
+        lots={{ ...filterAbove('lots', above), reference: expand(query.context.references) }}
+      />
+
       <Text element="p" color="secondary" variant="bodySmall">
         <span data-testid="lotwise-summary">{summarize(query)}</span>
       </Text>
+      <QueryDetails data={data} refId={query.refId} />
     </div>
   );
 }

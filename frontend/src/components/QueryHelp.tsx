@@ -47,6 +47,10 @@ function examples(): Example[] {
       model: { ...MODEL_DEFAULTS, type: 'runs' },
     },
     {
+      title: t('help.states', 'What was each machine doing?'),
+      model: { ...MODEL_DEFAULTS, type: 'states', groupBy: 'machine' },
+    },
+    {
       title: t('help.latest', 'What do the sensors say now?'),
       model: { ...MODEL_DEFAULTS, type: 'latest' },
     },

@@ -78,6 +78,10 @@ const FACTORY: Record<string, Entry[]> = {
   ],
   lots: [{ value: 'L-0001', label: 'L-0001', plant: 'madrid' }],
   operators: [{ value: 'ana', label: 'Ana', plant: 'madrid' }],
+  shifts: [
+    { value: 'morning', label: 'Morning', plant: 'madrid' },
+    { value: 'night', label: 'Night', plant: 'madrid' },
+  ],
 };
 
 /** Answers the resource calls of a two-plant factory, as the plugin does. */

@@ -9,9 +9,9 @@ use crate::analytics::context::is_cold;
 use crate::analytics::envelope::Measure;
 use crate::analytics::episode::{Exceedance, Rule};
 use crate::analytics::history::Quantity;
-use crate::analytics::robust;
 use crate::analytics::rules::Repetition;
 use crate::analytics::settings::Settings;
+use crate::analytics::window::Window;
 
 /// Minutes of a run in which a deviation that recedes is left over from its start.
 const SETTLING_MIN: f64 = 120.0;
@@ -55,7 +55,7 @@ pub struct Channel {
     /// The 8-minute means of the last 20 minutes, standardised.
     recent: VecDeque<f64>,
     /// The values of the last quarter of an hour.
-    raw: VecDeque<f64>,
+    raw: Window,
     /// Largest 8-minute mean of the event that lasts, standardised.
     peak: f64,
 }
@@ -134,7 +134,7 @@ impl Channel {
             run_was_abnormal: false,
             streaks: [0; Chart::COUNT],
             recent: VecDeque::new(),
-            raw: VecDeque::new(),
+            raw: Window::default(),
             peak: 0.0,
         }
     }
@@ -226,10 +226,10 @@ impl Channel {
 
     /// Median of the values of the last quarter of an hour; takes the new one.
     fn raw_middle(&mut self, value: f64, cell_min: f64) -> Option<f64> {
-        let middle = robust::median(&mut self.raw.iter().copied().collect());
-        self.raw.push_back(value);
+        let middle = self.raw.median();
+        self.raw.push(value);
         if self.raw.len() as f64 * cell_min > 15.0 {
-            self.raw.pop_front();
+            self.raw.pop();
         }
         middle
     }

@@ -56,7 +56,7 @@ fn machine(days: i64, change: impl Fn(i64, f64) -> f64) -> Machine {
         }
     }
     let sensors = vec![gauge("power", Quantity::Power, values)];
-    Machine { key: "m".into(), sensors, runs, states }
+    Machine { key: "m".into(), sensors, runs, states, normal: None }
 }
 
 /// 15 % more from minute 200 to 290 of day 14.

@@ -11,6 +11,7 @@ use crate::analytics::episode::{Episode, Exceedance, Gatherer, Mood, Rule};
 use crate::analytics::finding::Finding;
 use crate::analytics::grid::{Grid, is_ratio, resample};
 use crate::analytics::history::{Kind, Machine, Quantity};
+use crate::analytics::process;
 use crate::analytics::rules::{Resting, RestingTrack};
 use crate::analytics::settings::Settings;
 
@@ -55,6 +56,9 @@ pub fn monitor_while(
     settings: &Settings,
     goes_on: &dyn Fn() -> bool,
 ) -> Option<Outcome> {
+    if machine.runs.is_empty() && machine.states.is_empty() {
+        return process::watch_while(machine, settings, goes_on);
+    }
     let Some(grid) = Grid::of(machine) else { return Some(Outcome::default()) };
     let context = Context::of(machine, &grid);
     let mut walk = Walk::new(machine, settings, grid, &context);

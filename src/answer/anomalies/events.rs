@@ -13,7 +13,7 @@ use crate::catalog::Plant;
 use crate::domain::TimeRange;
 use crate::frame::Notice;
 use crate::model;
-use crate::plan::{Ask, Rates, Run, Slices};
+use crate::plan::{self, Ask, Rates, Run, Slices};
 use crate::sql;
 
 /// A finding with its place, its run and its cost.
@@ -91,7 +91,8 @@ fn passes(run: Option<&Run>, filter: &model::Context) -> bool {
     }
     run.is_some_and(|run| {
         let operator = run.operator.as_ref().map_or("", |operator| &operator.0);
-        filter.references.accepts(&run.reference)
+        plan::keeps(run, filter)
+            && filter.references.accepts(&run.reference)
             && filter.lots.accepts(&run.lot)
             && filter.operators.accepts(operator)
     })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{AnswerError, MAX_RUNS, Source, raw};
+use super::super::{AnswerError, MAX_RUNS, Source, machine_states, raw};
 use super::MOST_READINGS;
 use crate::analytics::history::{Kind, Machine, Quantity, Run, Sensor, Span};
 use crate::catalog::{self, Catalog, Plant, Spot};
@@ -81,9 +81,6 @@ pub(super) struct Context {
     states: Vec<states::State>,
 }
 
-/// Most changes of state: a year of a hundred machines with five changes a day.
-const MAX_STATES: usize = 200_000;
-
 impl Context {
     pub(super) async fn fetch(
         source: &Source<'_>,
@@ -98,14 +95,7 @@ impl Context {
             return Err(AnswerError::TooManyRuns(MAX_RUNS));
         }
         runs.reverse();
-        let machines = selection.machines.iter().map(|machine| machine.id).collect();
-        let statement = states::statement(machines, range, MAX_STATES + 1);
-        let rows = source.db.query(&statement.sql, statement.params).await?;
-        let states: Vec<states::State> = rows.iter().map(states::read).collect::<Result<_, _>>()?;
-        if states.len() > MAX_STATES {
-            return Err(AnswerError::TooManyStates(MAX_STATES));
-        }
-        Ok(Self { runs, states })
+        Ok(Self { runs, states: machine_states(source, selection, range).await? })
     }
 }
 
@@ -127,6 +117,7 @@ pub(super) async fn machine(
             .filter(|state| unit.machine.is_some_and(|machine| machine.id == state.machine))
             .map(span)
             .collect(),
+        normal: None,
     };
     Ok((machine, read.shown))
 }

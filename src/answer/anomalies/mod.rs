@@ -133,7 +133,7 @@ fn too_little(watched: &[Watched<'_>], times: Times, learning_days: u32) -> Opti
     let more = unknown.len().saturating_sub(MOST_NAMES);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     Some(Notice::Warning(format!(
-        "Too little history to judge {}{more}: {:.0} days of readings are needed before anything can be called unusual, and the {learning_days} days before the time range were read.",
+        "Too little history to judge {}{more}: {:.0} days of readings (about two where neither runs nor states are known) are needed before anything can be called unusual, and the {learning_days} days before the time range were read.",
         names.join(", "),
         crate::analytics::settings::Settings::default().least_history_days,
     )))

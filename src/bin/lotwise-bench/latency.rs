@@ -129,7 +129,7 @@ async fn statements(source: &DataSource, model: &Value) -> anyhow::Result<Vec<St
     let Statement { sql, params, .. } = of_runs();
     let rows = db.query(&sql, params).await?;
     let runs = rows.iter().map(sql::runs::read).collect::<Result<Vec<_>, _>>()?;
-    let plan = plan::kpi(&query, &selection, &catalog, &runs, &ask)?;
+    let plan = plan::kpi(&query, &selection, &catalog, &runs, &[], &ask)?;
     let windows: Vec<_> = plan.windows.iter().map(|w| w.window.clone()).collect();
     Ok(vec![
         of_runs(),

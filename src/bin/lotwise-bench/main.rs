@@ -4,6 +4,7 @@
 //! `target/release/lotwise-bench ingest`. Reads the arguments and dispatches; a measurement is a
 //! module with `Args` and `run`, and what it means is in docs/performance.md.
 
+mod analytics;
 mod database;
 mod ingest;
 mod latency;
@@ -25,6 +26,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Analytics(analytics::Args),
     Ingest(ingest::Args),
     Latency(latency::Args),
 }
@@ -44,6 +46,7 @@ async fn main() -> anyhow::Result<()> {
 
 async fn run(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Analytics(args) => analytics::run(args),
         Command::Ingest(args) => ingest::run(args).await,
         Command::Latency(args) => latency::run(args).await,
     }

@@ -116,3 +116,16 @@ proptest! {
         prop_assert!(edges[edges.len() - 2] < range.to());
     }
 }
+
+#[test]
+fn earlier_follows_the_wall_clock() {
+    let calendar = Calendar { zone: chrono_tz::Europe::Madrid, shifts: vec![] };
+    let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+    // Noon of the day after the clock went forward, and of the day before.
+    let noon = at("2026-03-29T10:00:00Z");
+    assert_eq!(calendar.earlier(noon, 1, 0), at("2026-03-28T11:00:00Z"));
+    assert_eq!(calendar.earlier(noon, 7, 0), at("2026-03-22T11:00:00Z"));
+    // The last of a month that is longer than the one before.
+    assert_eq!(calendar.earlier(at("2026-03-31T10:00:00Z"), 0, 1), at("2026-02-28T11:00:00Z"));
+    assert_eq!(calendar.earlier(at("2028-02-29T11:00:00Z"), 0, 12), at("2027-02-28T11:00:00Z"));
+}

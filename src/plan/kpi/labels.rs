@@ -2,7 +2,7 @@
 
 use crate::catalog::Catalog;
 use crate::model::GroupBy;
-use crate::plan::{Node, Run};
+use crate::plan::{Named, Node, Run};
 
 /// Labels of a group, and its name for people.
 pub(super) type Described = (Vec<(&'static str, String)>, String);
@@ -25,6 +25,17 @@ pub(super) fn describe(group_by: GroupBy, catalog: &Catalog, node: Node, run: &R
         GroupBy::Plant => describe_place(group_by, catalog, Node::Plant(run.plant)),
         _ => describe_place(group_by, catalog, node),
     }
+}
+
+/// The group of a shift or state.
+pub(super) fn describe_part(
+    group_by: GroupBy,
+    catalog: &Catalog,
+    plant: i32,
+    (key, name): Named,
+) -> Described {
+    let plant = catalog.plant(plant).map(|p| p.key.clone()).unwrap_or_default();
+    (vec![("plant", plant), (group_by.as_str(), key)], name)
 }
 
 /// The group of a place, in runs or not.

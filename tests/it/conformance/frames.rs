@@ -1,4 +1,4 @@
-//! What the four query types send: file format, nanoseconds, names, labels, units.
+//! What the query types send: file format, nanoseconds, names, labels, units.
 
 use serde_json::{Value, json};
 
@@ -29,6 +29,29 @@ pub fn every_shape() -> Vec<(&'static str, Value)> {
             "kpi_over_time",
             json!({"type": "kpi", "place": {"plants": ["madrid"]}, "groupBy": "line", "bucket": "hour", "kpis": ["energy", "good_units"]}),
         ),
+        (
+            "by_shift",
+            json!({"type": "series", "place": {"sensors": ["oven-temp"]}, "groupBy": "shift", "bucket": "1h"}),
+        ),
+        (
+            "extremes",
+            json!({"type": "series", "place": {"quantity": "temperature"}, "extremes": true, "fill": "previous", "bucket": "1h"}),
+        ),
+        (
+            "compared",
+            json!({"type": "series", "place": {"quantity": "temperature"}, "compare": "previous", "bucket": "1h"}),
+        ),
+        (
+            "compared_table",
+            json!({"type": "kpi", "place": {"plants": ["madrid"]}, "groupBy": "reference", "compare": "day", "top": 1}),
+        ),
+        (
+            "availability",
+            json!({"type": "kpi", "kpis": ["availability", "machine_hours"], "groupBy": "machine"}),
+        ),
+        ("states", json!({"type": "states"})),
+        ("states_annotations", json!({"type": "states", "format": "annotations"})),
+        ("made", json!({"type": "states", "groupBy": "lot"})),
         ("runs", json!({"type": "runs", "place": {"plants": ["madrid"]}})),
         ("annotations", json!({"type": "runs", "format": "annotations"})),
         ("latest", json!({"type": "latest"})),

@@ -52,8 +52,17 @@ async fn grafanas_decoder_reads_the_same_as_rust() {
     let plugin = Plugin::start(&db).await;
     let mut files = Vec::new();
     let mut expected = Vec::new();
-    for (name, model) in every_shape() {
-        let mut answers = plugin.ask(vec![query(name, model)]).await;
+    // Every shape as a panel gets it, and as an alert rule does.
+    let shapes = || every_shape().into_iter();
+    let shapes = shapes().map(|s| (s, false)).chain(shapes().map(|s| (s, true)));
+    for ((name, model), alert) in shapes {
+        let name = &format!("{name}{}", if alert { " alert" } else { "" });
+        let mut request = plugin.request(vec![query(name, model)]);
+        if alert {
+            request.headers.insert("FromAlert".to_owned(), "true".to_owned());
+        }
+        let answered = plugin.host.data().query_data(request).await.expect("QueryData");
+        let mut answers = answered.into_inner().responses;
         let answer = answers.remove(name).expect("answer");
         assert_eq!(answer.error, "", "{name}");
         for (index, bytes) in answer.frames.iter().enumerate() {
@@ -66,10 +75,32 @@ async fn grafanas_decoder_reads_the_same_as_rust() {
     let output = Command::new(program).args(&files).output().expect("run the decoder");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "Grafana's decoder refuses a frame: {said}");
-    let seen: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
+    let output: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let seen = output["frames"].as_array().expect("frames");
     assert_eq!(seen.len(), expected.len());
     for (go, rust) in seen.iter().zip(&expected) {
         compare(go, rust);
+    }
+    let read = output["answers"].as_array().expect("answers");
+    for answer in read {
+        can_be_an_alert_rule(answer);
+    }
+    let types = |name: &str| read.iter().find(|a| a["refId"] == name).map(|a| a["type"].clone());
+    assert_eq!(types("series"), Some("timeseries-multi".into()));
+    assert_eq!(types("kpi"), Some("numeric-long".into()));
+    assert_eq!(types("kpi alert"), Some("numeric-multi".into()));
+    assert_eq!(types("latest alert"), Some("numeric-long".into()));
+}
+
+/// A rule refuses answers of which two have the same labels, whatever their names are.
+fn can_be_an_alert_rule(answer: &Value) {
+    let items = answer["items"].as_array().expect("items");
+    let name = answer["refId"].as_str().expect("ref id");
+    assert!(!items.is_empty(), "{answer}");
+    if name.ends_with("alert") || answer["type"] != "numeric-long" {
+        let labels: std::collections::BTreeSet<String> =
+            items.iter().map(|item| item["labels"].to_string()).collect();
+        assert_eq!(labels.len(), items.len(), "{answer}");
     }
 }
 
@@ -101,6 +132,7 @@ fn compare(go: &Value, rust: &Decoded) {
         }
         let texts = field["values"].as_array().expect("values").iter().map(Value::as_str);
         let (kind, same) = match &column.values {
+            Values::Time(v) if v.iter().all(Option::is_some) => ("time.Time", texts.eq_by_parse(v)),
             Values::Time(v) => ("*time.Time", texts.eq_by_parse(v)),
             Values::Number(v) => ("*float64", texts.eq_by_parse(v)),
             Values::Bool(v) => ("*bool", texts.eq_by_parse(v)),

@@ -22,7 +22,7 @@ async fn expect(plugin: &Plugin, calls: &[(&str, &[&str])]) {
 #[tokio::test]
 async fn offer_everything() {
     let (_db, plugin) = plugin().await;
-    let everything: [(&str, &[&str]); 8] = [
+    let everything: [(&str, &[&str]); 10] = [
         ("plants", &["madrid", "porto"]),
         ("lines", &["L1", "L2", "P1"]),
         ("machines", &["mixer", "oven", "press", "saw"]),
@@ -31,6 +31,8 @@ async fn offer_everything() {
         ("lots", &["LOT-9", "LOT-3", "LOT-2", "LOT-1"]),
         ("operators", &["ana", "luis", "rui"]),
         ("sensors?quantity=temperature", &["mixer-temp", "oven-temp", "saw-temp"]),
+        ("shifts", &["morning", "afternoon", "night"]),
+        ("states", &["running", "idle", "setup", "stopped", "off"]),
     ];
     for (url, expected) in everything {
         let mut values: Vec<String> =
@@ -71,6 +73,7 @@ async fn narrow_down_by_the_choices_above() {
             ("lots?from=1768471200000&to=1768473000000&line=L1", &["LOT-2"]),
             // A choice further up that has gone offers nothing, which is no error.
             ("lines?plant=gone", &[]),
+            ("shifts?plant=porto&search=noon", &["afternoon"]),
             ("lots?line=gone", &[]),
         ],
     )

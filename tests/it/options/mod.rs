@@ -1,3 +1,11 @@
 //! Options of queries, from saved query to frames, against figures computed by hand.
 
+mod alert;
+mod compare;
+mod extremes;
+mod fill;
+mod filters;
 mod lots;
+mod states;
+mod time;
+mod top;

@@ -15,6 +15,7 @@ export interface DashboardJson {
   templating?: { list?: VariableJson[] };
   annotations?: { list?: Array<AnnotationQuery & { builtIn?: number; type?: string }> };
   panels?: PanelJson[];
+  links?: Array<{ type: string; title?: string; tags?: string[] }>;
 }
 
 export interface PanelJson {

@@ -24,6 +24,8 @@ import { variableSet } from './variables';
 
 /** Builds what is shown from the JSON of a dashboard, as Grafana saves it. */
 export function dashboardScene(dashboard: DashboardJson): EmbeddedScene {
+  // Without any there is nothing to turn on and off.
+  const annotated = ownAnnotations(dashboard).length > 0;
   return new EmbeddedScene({
     $timeRange: new SceneTimeRange({
       from: dashboard.time?.from ?? 'now-6h',
@@ -36,7 +38,7 @@ export function dashboardScene(dashboard: DashboardJson): EmbeddedScene {
     $behaviors: [new behaviors.CursorSync({ sync: DashboardCursorSync.Crosshair })],
     controls: [
       new VariableValueSelectors({}),
-      new SceneDataLayerControls(),
+      ...(annotated ? [new SceneDataLayerControls()] : []),
       new SceneControlsSpacer(),
       new SceneTimePicker({ isOnCanvas: true }),
       new SceneRefreshPicker({
@@ -49,9 +51,13 @@ export function dashboardScene(dashboard: DashboardJson): EmbeddedScene {
   });
 }
 
+/** Those of Grafana itself (built in) live in Grafana's database, which is not here. */
+function ownAnnotations(dashboard: DashboardJson) {
+  return (dashboard.annotations?.list ?? []).filter((query) => !query.builtIn);
+}
+
 function annotationLayers(dashboard: DashboardJson): SceneDataLayerSet {
-  // Those of Grafana itself (built in) live in Grafana's database, which is not here.
-  const own = (dashboard.annotations?.list ?? []).filter((query) => !query.builtIn);
+  const own = ownAnnotations(dashboard);
   return new SceneDataLayerSet({
     // One switch turns them all on and off; it bears this name.
     name: own.map(({ name }) => name).join(', '),

@@ -6,6 +6,7 @@ import { useStyles2 } from '@grafana/ui';
 import { useCallback, useMemo } from 'react';
 import { useParams } from 'react-router-dom';
 
+import { DashboardLinks } from '../dashboard/Links';
 import { DashboardJson } from '../dashboard/model';
 import { dashboardScene } from '../dashboard/scene';
 import { Loaded } from './Loaded';
@@ -24,7 +25,10 @@ function Dashboard({ dashboard }: { dashboard: DashboardJson }) {
   const scene = useMemo(() => dashboardScene(dashboard), [dashboard]);
   return (
     <div className={styles}>
-      <h1>{dashboard.title}</h1>
+      <div>
+        <h1>{dashboard.title}</h1>
+        <DashboardLinks dashboard={dashboard} />
+      </div>
       <UrlSyncContextProvider scene={scene} updateUrlOnInit createBrowserHistorySteps>
         <scene.Component model={scene} />
       </UrlSyncContextProvider>
@@ -35,5 +39,6 @@ function Dashboard({ dashboard }: { dashboard: DashboardJson }) {
 const getStyles = (theme: GrafanaTheme2) =>
   css({
     padding: theme.spacing(2),
+    '> div:first-child': { display: 'flex', alignItems: 'baseline', gap: theme.spacing(3) },
     h1: { fontSize: theme.typography.h3.fontSize, margin: theme.spacing(0, 0, 1) },
   });

@@ -3,6 +3,7 @@ import { GrafanaTheme2 } from '@grafana/data';
 import { getBackendSrv } from '@grafana/runtime';
 import { Card, useStyles2 } from '@grafana/ui';
 
+import { preferredLanguage } from '../boot/preferences';
 import { texts } from '../boot/texts';
 import { Loaded } from './Loaded';
 
@@ -14,6 +15,9 @@ interface Entry {
   url: string;
 }
 
+/** Ours are there in each language, and say in a tag which. */
+const isOfLanguage = ({ tags = [] }: Entry) => !tags.includes(preferredLanguage() === 'es-ES' ? 'english' : 'español');
+
 const load = () => getBackendSrv().get<Entry[]>('/api/search');
 
 export function DashboardList() {
@@ -24,7 +28,7 @@ export function DashboardList() {
         <div className={styles}>
           <h2>{texts.dashboards}</h2>
           {dashboards.length === 0 && <p>{texts.noDashboards}</p>}
-          {dashboards.map(({ uid, title, description, url }) => (
+          {dashboards.filter(isOfLanguage).map(({ uid, title, description, url }) => (
             <Card key={uid} href={url} noMargin>
               <Card.Heading>{title}</Card.Heading>
               {description && <Card.Description>{description}</Card.Description>}

@@ -98,8 +98,14 @@ function Chart({
   const [min, max] = [ticks[0], ticks[ticks.length - 1]];
 
   const widestTick = Math.max(...ticks.map((tick) => textWidth(format(tick))));
+  // Beside the longest bar there must be room for its value.
+  const widestValue = Math.max(
+    0,
+    ...series.flatMap(({ field }) => Array.from(field.values, (value) => textWidth(format(value))))
+  );
+  const beside = options.showValue === 'never' || stacked ? widestTick / 2 : Math.max(widestTick / 2, widestValue);
   const margin = horizontal
-    ? { left: 12 + widestName, right: 8 + widestTick / 2, top: 4, bottom: 22 }
+    ? { left: 12 + widestName, right: 8 + beside, top: 4, bottom: 22 }
     : { left: 12 + widestTick, right: 8, top: 18, bottom: 22 };
   const plot = { width: width - margin.left - margin.right, height: height - margin.top - margin.bottom };
   const length = horizontal ? plot.width : plot.height;
@@ -107,6 +113,7 @@ function Chart({
   const slot = (horizontal ? plot.height : plot.width) / categories.length;
   const bandwidth = slot * 0.7;
   const thickness = stacked ? bandwidth : bandwidth / series.length;
+  const everyNthTick = Math.max(1, Math.ceil((widestTick + 12) / (length / Math.max(1, ticks.length - 1))));
   const everyNth = Math.max(1, Math.ceil((horizontal ? 14 : widestName + 8) / slot));
 
   return (
@@ -117,8 +124,9 @@ function Chart({
       role="img"
     >
       <g transform={`translate(${margin.left} ${margin.top})`}>
-        {ticks.map((tick) => {
+        {ticks.map((tick, index) => {
           const at = along(tick);
+          const labelled = !horizontal || index % everyNthTick === 0;
           const line = horizontal
             ? { x1: at, x2: at, y1: 0, y2: plot.height }
             : { x1: 0, x2: plot.width, y1: plot.height - at, y2: plot.height - at };
@@ -127,7 +135,7 @@ function Chart({
               <line {...line} stroke={theme.colors.border.weak} />
               {horizontal ? (
                 <text x={at} y={plot.height + 16} textAnchor="middle">
-                  {format(tick)}
+                  {labelled ? format(tick) : ''}
                 </text>
               ) : (
                 <text x={-6} y={plot.height - at + 4} textAnchor="end">

@@ -13,6 +13,7 @@ import { measureText, useTheme2, VizLayout, VizLegend } from '@grafana/ui';
 
 import { colorBySeries, customOptions } from './fieldOptions';
 import { Message } from './Message';
+import { timeTicks } from './ticks';
 
 interface Options {
   mergeValues?: boolean;
@@ -80,8 +81,8 @@ function Timeline({ rows, options, width, height, timeRange, timeZone }: PanelPr
   const x = (time: number) => left + ((Math.min(to, Math.max(from, time)) - from) / (to - from)) * (width - left - 8);
   const slot = (height - AXIS) / rows.length;
   const bar = slot * (options.rowHeight ?? 0.9);
-  const tickCount = Math.max(2, Math.floor((width - left) / 120));
-  const ticks = Array.from({ length: tickCount }, (_, index) => from + ((to - from) * (index + 0.5)) / tickCount);
+  const ticks = timeTicks(from / 1000, to / 1000, (width - left) / 100).map((second) => second * 1000);
+  const format = to - from > 36 * 3_600_000 ? 'MM-DD HH:mm' : 'HH:mm';
   return (
     <svg width={width} height={height} fontSize={FONT_SIZE} fill={theme.colors.text.primary} role="img">
       {rows.map((row, index) => {
@@ -114,7 +115,7 @@ function Timeline({ rows, options, width, height, timeRange, timeZone }: PanelPr
       })}
       {ticks.map((tick) => (
         <text key={tick} x={x(tick)} y={height - 6} textAnchor="middle" fill={theme.colors.text.secondary}>
-          {dateTimeFormat(tick, { timeZone, format: 'MM-DD HH:mm' })}
+          {dateTimeFormat(tick, { timeZone, format })}
         </text>
       ))}
     </svg>

@@ -9,6 +9,7 @@ import { stateTimeline } from './StateTimeline';
 import { table } from './Table';
 import { text } from './Text';
 import { timeSeries } from './TimeSeries';
+import { trend } from './Trend';
 
 const plugins: Record<string, PanelPlugin> = {
   barchart: barChart,
@@ -19,6 +20,7 @@ const plugins: Record<string, PanelPlugin> = {
   table,
   text,
   timeseries: timeSeries,
+  trend,
 };
 
 for (const [id, plugin] of Object.entries(plugins)) {

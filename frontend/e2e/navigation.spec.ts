@@ -1,6 +1,6 @@
 import { expect } from '@playwright/test';
 
-import { expectShown, panel, pick, picture, settled, test } from './support/page';
+import { expectShown, panel, pick, settled, test } from './support/page';
 
 const PLANT = { key: 'madrid', name: 'Madrid' };
 const LINE = { key: 'M1', name: 'Injection moulding' };
@@ -11,12 +11,11 @@ test('the panels follow plant, line and reference', async ({ page, database, ans
   const expected = await database.ofReference(PLANT.key, LINE.key, reference.key, range);
   expect(expected.runs).toBeGreaterThan(0);
 
-  await page.goto(`/d/lotwise-plant-overview?from=${range.from}&to=${range.to}`);
+  await page.goto(`/d/lotwise-director?from=${range.from}&to=${range.to}`);
   const energy = panel(page, 'Energy').getByTestId('data-testid panel content');
   await expect(energy).toContainText('Wh');
   await settled(page);
   const everywhere = await energy.innerText();
-  await picture(page, 'dashboard');
 
   await pick(page, 'Plant', PLANT.name);
   await pick(page, 'Line', LINE.name);
@@ -37,7 +36,7 @@ test('the panels follow plant, line and reference', async ({ page, database, ans
     const values = answers.field(
       kpi,
       (query) =>
-        query.groupBy === 'none' && query.kpis?.join() === kpi && query.context?.references?.join() === reference.key
+        query.groupBy !== 'line' && query.kpis?.join() === kpi && query.context?.references?.join() === reference.key
     );
     expect(values, kpi).toHaveLength(1);
     return Number(values![0]);
@@ -45,34 +44,52 @@ test('the panels follow plant, line and reference', async ({ page, database, ans
   expect(Math.abs(total('energy') / expected.energy - 1)).toBeLessThan(1e-9);
   expect(Math.abs(total('good_units') / expected.good - 1)).toBeLessThan(1e-9);
   expect(Math.abs(total('energy_per_good_unit') / (expected.energy / expected.good) - 1)).toBeLessThan(1e-9);
+});
 
-  // The list of runs is that of the reference, on this line.
+test('a lot opens with its own time range', async ({ page, database }) => {
+  const range = await database.fiveDays();
+  const [run] = (await database.runsOf(PLANT.key, range, { line: LINE.key }))
+    .filter(({ to }) => to < range.to)
+    .reverse();
+  await page.goto(`/d/lotwise-energy-by-reference?from=${range.from}&to=${range.to}&var-plant=madrid&var-line=M1`);
   const runs = panel(page, 'Runs');
-  await expect(runs.getByRole('row')).toHaveCount(expected.runs + 1);
-  await picture(page, 'dashboard-reference');
+  await runs.scrollIntoViewIfNeeded();
+  await settled(page);
+  // A run of the lot; a lot may have two.
+  await runs.getByRole('link', { name: run.lot }).first().click();
+  await expect(page).toHaveURL(new RegExp(`/d/lotwise-lot\\?.*var-lot=${run.lot}`));
+  await expect(page).toHaveURL(new RegExp(`from=${run.from}|from=${new Date(run.from).toISOString()}`));
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Lot');
+  await settled(page);
+  const energy = (await database.ofReference(PLANT.key, LINE.key, run.reference, run)).energy;
+  await expectShown(panel(page, 'Energy').getByTestId('data-testid panel content'), energy);
 });
 
 test('the silent sensors of the line are listed', async ({ page, database, answers }) => {
   const silent = 'a probe that never sent';
   await database.registerSilentSensor(PLANT.key, LINE.key, silent);
-  await page.goto(`/d/lotwise-plant-overview?var-plant=${PLANT.key}&var-line=${LINE.key}`);
-  await panel(page, 'Silent sensors').scrollIntoViewIfNeeded();
+  await page.goto(`/d/lotwise-data-quality?var-plant=${PLANT.key}&var-line=${LINE.key}`);
+  const sensors = panel(page, 'Sensors').last();
+  await sensors.scrollIntoViewIfNeeded();
   await settled(page);
   // One may fall silent between the two looks, and the plugin's catalog is some seconds old.
   await expect(async () => {
     await page.getByTestId('data-testid RefreshPicker run button').click();
     await settled(page);
     const expected = await database.silentSensors(PLANT.key, LINE.key);
-    const shown = answers.field('name', (query) => query.type === 'data_quality');
+    const wanted = (query: { type?: string; format?: string }) =>
+      query.type === 'data_quality' && query.format !== 'alert';
+    const names = answers.field('name', wanted) ?? [];
+    const isSilent = answers.field('silent', wanted) ?? [];
     expect(expected).toContain(silent);
-    expect([...(shown ?? [])].sort()).toEqual([...expected].sort());
+    expect(names.filter((_, at) => isSilent[at]).sort()).toEqual([...expected].sort());
   }).toPass({ timeout: 30_000 });
-  await expect(panel(page, 'Silent sensors')).toContainText(silent);
+  await expect(sensors).toContainText(silent);
 });
 
 test('the address keeps what was picked', async ({ page, database }) => {
   const range = await database.fiveDays();
-  await page.goto(`/d/lotwise-plant-overview?from=${range.from}&to=${range.to}`);
+  await page.goto(`/d/lotwise-director?from=${range.from}&to=${range.to}`);
   await expect(panel(page, 'Energy')).toContainText('Wh');
   await pick(page, 'Plant', PLANT.name);
   await expect(page).toHaveURL(/var-plant=madrid/);
@@ -81,13 +98,4 @@ test('the address keeps what was picked', async ({ page, database }) => {
     page.getByTestId('data-testid Dashboard template variables Variable Value DropDown value link text madrid')
   ).toBeVisible();
   await expect(panel(page, 'Energy')).toContainText('Wh');
-});
-
-test('light theme and Spanish', async ({ page }) => {
-  await page.goto('/d/lotwise-plant-overview?theme=light&lang=es');
-  await expect(page.getByRole('link', { name: 'Tableros' })).toBeVisible();
-  await expect(page.getByText('Vista previa de Lotwise (no es Grafana)')).toBeVisible();
-  await expect(panel(page, 'Energy')).toContainText('Wh');
-  await expect(page.locator('body')).toHaveClass(/theme-light/);
-  await settled(page);
 });

@@ -1,0 +1,285 @@
+import {
+  DOTTED,
+  ask,
+  bars,
+  columns,
+  CONTEXT,
+  grid,
+  series,
+  STACKED,
+  stat,
+  steps,
+  t,
+  table,
+  to,
+  toLot,
+  variables,
+  YES_NO,
+} from './kit.mjs';
+
+const kpi = (kpis, query) => ask('kpi', { context: CONTEXT, kpis, bucket: 'whole', ...query });
+/** The time range before, of the same length. */
+const BEFORE = { compare: 'previous' };
+const strip = { h: 5 };
+
+export const director = {
+  title: t('Director', 'Dirección'),
+  description: t(
+    'One page for who answers for the plant: what energy cost, whether that was to be expected, and where to look first.',
+    'Una página para quien responde de la planta: qué ha costado la energía, si era de esperar y dónde mirar primero.'
+  ),
+  time: 'now-7d',
+  templating: variables(['plant', 'line', 'reference']),
+  panels: grid(
+    [
+      strip.h,
+      [
+        4,
+        stat(
+          t('Cost of energy', 'Coste de la energía'),
+          t(
+            'Energy of each tariff period times its price, added up. Prices are those of the plant’s tariff; contracted power is not part of it.',
+            'Energía de cada periodo tarifario por su precio, sumada. Los precios son los de la tarifa de la planta; la potencia contratada no se incluye.'
+          ),
+          kpi(['cost'], BEFORE),
+          'cost',
+          { defaults: { decimals: 2 } }
+        ),
+      ],
+      [
+        4,
+        stat(
+          t('Energy', 'Energía'),
+          t(
+            'Electrical energy of the chosen lines from their meters, each counted once; of a reference, while it was made.',
+            'Energía eléctrica de las líneas elegidas según sus contadores, cada uno una sola vez; de una referencia, mientras se fabricaba.'
+          ),
+          kpi(['energy'], BEFORE),
+          'energy',
+          { defaults: { unit: 'kwatth', decimals: 1 } }
+        ),
+      ],
+      [
+        4,
+        stat(
+          t('Energy per good unit', 'Energía por unidad buena'),
+          t(
+            'Total energy divided by total good units of the same lines and time. Never a mean of ratios.',
+            'Energía total dividida por las unidades buenas totales de las mismas líneas y tiempo. Nunca una media de cocientes.'
+          ),
+          kpi(['energy_per_good_unit'], BEFORE),
+          'energy_per_good_unit',
+          { defaults: { decimals: 4 } }
+        ),
+      ],
+      [
+        4,
+        stat(
+          t('CO₂ per good unit', 'CO₂ por unidad buena'),
+          t(
+            'Emissions of the energy by the mean of the grid (location-based factor of the plant) divided by good units.',
+            'Emisiones de la energía según la media de la red (factor basado en la ubicación de la planta) divididas por las unidades buenas.'
+          ),
+          kpi(['co2_per_good_unit'], BEFORE),
+          'co2_per_good_unit',
+          { defaults: { decimals: 4 } }
+        ),
+      ],
+      [
+        4,
+        stat(
+          t('Good units', 'Unidades buenas'),
+          t(
+            'Good units of the runs; of a run that the time range cuts, the share of its time that lies inside.',
+            'Unidades buenas de las fabricaciones; de una fabricación cortada por el intervalo, la parte proporcional al tiempo que queda dentro.'
+          ),
+          kpi(['good_units'], { ...BEFORE, compareGood: 'more' }),
+          'good_units',
+          { defaults: { decimals: 0, unit: 'locale' } }
+        ),
+      ],
+      [
+        4,
+        stat(
+          t('Data coverage', 'Cobertura de datos'),
+          t(
+            'Share of the time for which the meters behind these figures have data. Below 90 % figures are too low.',
+            'Parte del tiempo para la que los contadores de estas cifras tienen datos. Por debajo del 90 % las cifras se quedan cortas.'
+          ),
+          kpi(['energy']),
+          'coverage',
+          {
+            defaults: {
+              unit: 'percentunit',
+              decimals: 1,
+              color: { mode: 'thresholds' },
+              thresholds: steps('red', [0.9, 'orange'], [0.99, 'green']),
+            },
+          }
+        ),
+      ],
+    ],
+    [
+      9,
+      [
+        14,
+        series(
+          t('Cost per day and line', 'Coste por día y línea'),
+          t(
+            'Cost of the energy of each day and line, by tariff period. A day is the plant’s own, from midnight to midnight there.',
+            'Coste de la energía de cada día y línea, por periodo tarifario. El día es el de la planta, de medianoche a medianoche allí.'
+          ),
+          kpi(['cost'], { groupBy: 'line', bucket: 'day' }),
+          { custom: STACKED, defaults: { min: 0 } }
+        ),
+      ],
+      [
+        10,
+        bars(
+          t('Where the money goes: machines', 'Adónde va el dinero: máquinas'),
+          t(
+            'Cost of the energy of each machine over the whole time range, in runs or not: the twelve with most. Unallocated is what no machine’s meter saw.',
+            'Coste de la energía de cada máquina en todo el intervalo, en fabricaciones o no: las doce de mayor coste. «Unallocated» es lo que no vio el contador de ninguna máquina.'
+          ),
+          kpi(['cost'], { groupBy: 'machine', limit: 12 }),
+          'cost',
+          { defaults: { decimals: 1 } }
+        ),
+      ],
+    ],
+    [
+      9,
+      [
+        8,
+        bars(
+          t('Energy per good unit by reference', 'Energía por unidad buena por referencia'),
+          t(
+            'Total energy divided by total good units of each reference: the twelve that used most energy.',
+            'Energía total dividida por unidades buenas totales de cada referencia: las doce que más energía usaron.'
+          ),
+          kpi(['energy', 'energy_per_good_unit'], { groupBy: 'reference', limit: 12 }),
+          'energy_per_good_unit',
+          {
+            defaults: { decimals: 3 },
+            notNull: 'energy_per_good_unit',
+          }
+        ),
+      ],
+      [
+        8,
+        table(
+          t('Spread between runs', 'Dispersión entre fabricaciones'),
+          t(
+            'Of the whole runs of each reference that touch the time range: how many, and the least and the most energy of a good unit among them. A wide spread is money: some runs show that it can be done with less.',
+            'De las fabricaciones enteras de cada referencia que tocan el intervalo: cuántas, y la menor y la mayor energía por unidad buena entre ellas. Una dispersión amplia es dinero: algunas muestran que se puede con menos.'
+          ),
+          ask('runs', { context: CONTEXT, limit: 5000 }),
+          columns(
+            'reference',
+            'energy_per_good_unit (count)',
+            'energy_per_good_unit (min)',
+            'energy_per_good_unit (max)'
+          ),
+          {
+            before: [
+              {
+                id: 'groupBy',
+                options: {
+                  fields: {
+                    reference: { operation: 'groupby', aggregations: [] },
+                    energy_per_good_unit: { operation: 'aggregate', aggregations: ['count', 'min', 'max'] },
+                  },
+                },
+              },
+            ],
+          }
+        ),
+      ],
+      [
+        8,
+        bars(
+          t('Cost by machine state', 'Coste por estado de las máquinas'),
+          t(
+            'Cost of the energy of the machines’ own meters while they were running, being set up, idle, stopped or off. Unallocated is what the meters of lines and plant saw beyond them.',
+            'Coste de la energía de los contadores propios de las máquinas mientras estaban en marcha, en preparación, en espera, paradas o apagadas. «Unallocated» es lo que vieron además los contadores de líneas y planta.'
+          ),
+          ask('kpi', { kpis: ['cost'], groupBy: 'state', bucket: 'whole' }),
+          'cost',
+          { defaults: { decimals: 1 } }
+        ),
+      ],
+    ],
+    [
+      9,
+      [
+        8,
+        series(
+          t('Cost while nothing was made', 'Coste mientras no se fabricaba'),
+          t(
+            'Cost of the energy that belongs to no run, of each day of the plant: base load, idle time, set-up, nights and weekends. The meters of the place less those of its runs.',
+            'Coste de la energía que no es de ninguna fabricación, de cada día de la planta: carga base, esperas, preparación, noches y fines de semana. Los contadores del lugar menos los de sus fabricaciones.'
+          ),
+          kpi(['cost'], { groupBy: 'reference', bucket: 'day' }),
+          {
+            custom: STACKED,
+            showLegend: false,
+            defaults: { min: 0, color: { mode: 'fixed', fixedColor: 'orange' } },
+            transformations: [{ id: 'filterFieldsByName', options: { include: { names: ['time', 'Unallocated'] } } }],
+          }
+        ),
+      ],
+      [
+        8,
+        series(
+          t('Good units per day', 'Unidades buenas por día'),
+          t(
+            'Good units of each line on each day of the plant; a run that midnight cuts counts in proportion to its time.',
+            'Unidades buenas de cada línea en cada día de la planta; una fabricación que corta la medianoche cuenta en proporción a su tiempo.'
+          ),
+          kpi(['good_units'], { groupBy: 'line', bucket: 'day' }),
+          { custom: STACKED, defaults: { min: 0, decimals: 0, unit: 'locale' } }
+        ),
+      ],
+      [
+        8,
+        series(
+          t('Availability per day', 'Disponibilidad por día'),
+          t(
+            'Time in which the machines of each line were running, over the time in which they were not switched off, of each day of the plant.',
+            'Tiempo en que las máquinas de cada línea estaban en marcha entre el tiempo en que no estaban apagadas, de cada día de la planta.'
+          ),
+          kpi(['availability'], { groupBy: 'line', bucket: 'day' }),
+          { custom: DOTTED, defaults: { unit: 'percentunit', decimals: 0, max: 1 } }
+        ),
+      ],
+    ],
+    [
+      10,
+      [
+        24,
+        table(
+          t('Newest anomalies', 'Últimas anomalías'),
+          t(
+            'The newest ten events that the detectors found, with the energy beyond the usual, its cost, and the reason. Nothing is expected of a place with too little history.',
+            'Los diez sucesos más recientes que hallaron los detectores, con la energía por encima de lo habitual, su coste y el motivo. Donde hay poca historia no se espera nada.'
+          ),
+          ask('anomalies', { context: CONTEXT, limit: 10 }),
+          columns(
+            'start',
+            ['open', { mappings: YES_NO }],
+            'line',
+            ['machine', { width: 120 }],
+            ['lot', { ...toLot('start', 'end'), width: 130 }],
+            'kind',
+            'energy',
+            'cost',
+            'reason',
+            ['plant', { hidden: true }],
+            ['reference', { hidden: true }],
+            ['end', { hidden: true }]
+          )
+        ),
+      ],
+    ]
+  ),
+};

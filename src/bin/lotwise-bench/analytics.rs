@@ -1,0 +1,210 @@
+//! The detectors and models over 100,000 points.
+//!
+//! Each method gets 100,000 readings in memory, as the plugin has them after the query, and is timed in
+//! rounds; beside it stands the time in which the same machine sorts as many numbers, which is what a
+//! single median needs. Rounds of method and floor alternate, so that whatever else the machine does
+//! falls on both alike.
+
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use lotwise::analytics::history::{Kind, Machine, Quantity, Run, Sensor, Span};
+use lotwise::analytics::mewma;
+use lotwise::analytics::monitor::monitor;
+use lotwise::analytics::settings::Settings;
+
+use crate::report::{Figure, Report};
+use crate::sample::Sample;
+
+/// Analytics: milliseconds for 100,000 points.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Rounds of each method; the median counts
+    #[arg(long, default_value_t = 9)]
+    rounds: usize,
+    /// Write the figures to this file
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+const POINTS: usize = 100_000;
+
+/// A method with what it is given.
+type Method = (&'static str, Box<dyn Fn()>);
+
+/// Measures and prints.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let mut results = Vec::new();
+    for (name, method) in methods() {
+        method();
+        let (mut took, mut floors) = (Vec::new(), Vec::new());
+        for _ in 0..args.rounds.max(1) {
+            floors.push(floor());
+            let start = Instant::now();
+            method();
+            took.push(start.elapsed());
+        }
+        let (took, floors) = (Sample::new(took), Sample::new(floors));
+        let name = format!("{name}, p50");
+        results.push(Figure::new(name, took.quantile(0.5), "ms", Some(floors.quantile(0.5))));
+    }
+    Report { results }.publish(args.json.as_deref())
+}
+
+/// Time in which as many numbers are sorted.
+fn floor() -> Duration {
+    let mut values = noise(1, POINTS);
+    let start = Instant::now();
+    values.sort_unstable_by(f64::total_cmp);
+    black_box(&values);
+    start.elapsed()
+}
+
+fn methods() -> Vec<Method> {
+    let settings = Settings::default;
+    // A fit to all that there is, and the charts once over it.
+    let fitted_once =
+        || Settings { least_history_days: 69.0, window_days: 70.0, ..Settings::default() };
+    let for_one_fit = factory(1);
+    let with_runs = factory(1);
+    let five_with_runs = factory(5);
+    let alone = process(1, 300);
+    let eight = process(8, 60);
+    let many = process(50, 180);
+    let rows = noise(7, POINTS);
+    vec![
+        (
+            "detectors, 1 sensor, a minute, with runs, one fit",
+            Box::new(move || {
+                black_box(monitor(&for_one_fit, &fitted_once()));
+            }),
+        ),
+        (
+            "detectors, 1 sensor, a minute, with runs, a fit a day",
+            Box::new(move || {
+                black_box(monitor(&with_runs, &settings()));
+            }),
+        ),
+        (
+            "detectors, 5 sensors, a minute, with runs, a fit a day",
+            Box::new(move || {
+                black_box(monitor(&five_with_runs, &settings()));
+            }),
+        ),
+        (
+            "detectors, 1 sensor, five minutes, no runs",
+            Box::new(move || {
+                black_box(monitor(&alone, &settings()));
+            }),
+        ),
+        (
+            "detectors, 8 sensors, a minute, no runs",
+            Box::new(move || {
+                black_box(monitor(&eight, &settings()));
+            }),
+        ),
+        (
+            "detectors, 50 sensors, three minutes, no runs",
+            Box::new(move || {
+                black_box(monitor(&many, &settings()));
+            }),
+        ),
+        (
+            "multivariate EWMA, 8 sensors, fit and charts",
+            Box::new(move || {
+                let model = mewma::Model::fit(&rows, 8);
+                let mut track = mewma::Track::new(8);
+                for row in rows.chunks_exact(8) {
+                    if let Some(model) = &model {
+                        black_box(track.push(row, model));
+                    }
+                }
+            }),
+        ),
+    ]
+}
+
+/// Numbers in [-1, 1) that look like chance.
+fn noise(seed: u64, count: usize) -> Vec<f64> {
+    let number = |position: u64| {
+        let mut z = (position ^ (seed << 40)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    };
+    (0..count as u64).map(number).collect()
+}
+
+fn gauge(key: String, quantity: Quantity, step: i64, values: Vec<f64>) -> Sensor {
+    Sensor {
+        key,
+        quantity,
+        unit: "kW".to_owned(),
+        kind: Kind::Gauge,
+        to_kilo: 1.0,
+        times: (0..values.len() as i64).map(|cell| cell * step).collect(),
+        values,
+    }
+}
+
+/// A machine that makes four references in turns, four hours each with half an hour between.
+fn factory(sensors: usize) -> Machine {
+    const CYCLE: usize = 270;
+    const REST: usize = 30;
+    let minutes = POINTS / sensors;
+    let sensor = |index: usize| {
+        let noise = noise(index as u64 + 11, minutes);
+        let level = |minute: usize| match minute % CYCLE {
+            0..REST => 10.0,
+            _ => 100.0 + 20.0 * (minute / CYCLE % 4) as f64,
+        };
+        let values = (0..minutes).map(|m| level(m) * (1.0 + 0.02 * noise[m])).collect();
+        let quantity = if index == 0 { Quantity::Power } else { Quantity::Temperature };
+        gauge(format!("s{index}"), quantity, 60, values)
+    };
+    let second = |minute: usize| 60 * minute as i64;
+    let turns = 0..minutes.div_ceil(CYCLE);
+    let run = |turn: usize| Run {
+        key: turn.to_string(),
+        reference: format!("R{}", turn % 4),
+        start: second(turn * CYCLE + REST),
+        end: second((turn + 1) * CYCLE),
+        good_units: None,
+        scrap_units: None,
+    };
+    let span = |state: &str, from: usize, to: usize| Span {
+        state: state.to_owned(),
+        start: second(from),
+        end: second(to),
+    };
+    Machine {
+        key: "m".to_owned(),
+        sensors: (0..sensors).map(sensor).collect(),
+        runs: turns.clone().map(run).collect(),
+        states: turns
+            .flat_map(|turn| {
+                let from = turn * CYCLE;
+                [span("idle", from, from + REST), span("running", from + REST, from + CYCLE)]
+            })
+            .collect(),
+        normal: None,
+    }
+}
+
+/// Sensors that follow the day, and of which nothing else is known.
+fn process(sensors: usize, step: i64) -> Machine {
+    let cells = POINTS / sensors;
+    let day = (86_400 / step) as usize;
+    let sensor = |index: usize| {
+        let noise = noise(index as u64 + 31, cells);
+        let daily = |cell: usize| (cell % day) as f64 / day as f64 * std::f64::consts::TAU;
+        let values = (0..cells).map(|c| 50.0 + 5.0 * daily(c).sin() + noise[c]).collect();
+        gauge(format!("s{index}"), Quantity::Other, step, values)
+    };
+    Machine {
+        key: "m".to_owned(),
+        sensors: (0..sensors).map(sensor).collect(),
+        ..Machine::default()
+    }
+}
