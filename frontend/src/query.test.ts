@@ -43,6 +43,14 @@ describe('withType', () => {
     expect(withType(score, 'runs')).toMatchObject({ type: 'runs', format: 'table', learningDays: 45 });
   });
 
+  it('offers the golden lot as curves and deviations, and drops them elsewhere', () => {
+    expect(formats('golden')).toEqual(['table', 'curves', 'deviation', 'annotations', 'alert']);
+    const curves = complete({ refId: 'A', type: 'golden', format: 'curves' });
+    expect(withType(curves, 'abnormal_runs').format).toBe('table');
+    expect(withType({ ...curves, bucket: 'day' }, 'golden').bucket).toBe('auto');
+    expect(withType({ ...curves, groupBy: 'lot' }, 'golden').groupBy).toBe('none');
+  });
+
   it('keeps what the new type does not use, for the way back', () => {
     expect(withType(withType(series, 'runs'), 'series')).toEqual({ ...series, queryType: 'series' });
   });

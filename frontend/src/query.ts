@@ -21,12 +21,17 @@ export const MODEL_DEFAULTS: LotwiseModel = {
   limit: 0,
   align: 'elapsed',
   lastLots: 0,
+  learnFrom: 'good',
+  bestPercent: 0,
+  bestLots: 0,
   extremes: false,
   fill: 'none',
   compare: 'none',
   compareLots: [],
   top: 0,
   filters: [],
+  baseline: { from: '', to: '', drivers: [], alertOn: 'drift' },
+  spc: { subject: 'run', chart: 'individuals', rules: 'nelson' },
 };
 
 /**
@@ -39,7 +44,7 @@ export const NEW_QUERY: LotwiseModel = { ...MODEL_DEFAULTS, kpis: ['energy'], gr
 export const NEW_ANNOTATION: LotwiseModel = { ...MODEL_DEFAULTS, type: 'runs', format: 'annotations' };
 
 /** The query types that can be shown as marked regions; others become runs. */
-export const ANNOTATION_TYPES: readonly QueryType[] = ['runs', 'states', 'anomalies'];
+export const ANNOTATION_TYPES: readonly QueryType[] = ['runs', 'states', 'anomalies', 'abnormal_runs', 'golden', 'spc'];
 
 /** The query of an annotation: one of those types, as regions. */
 export function asAnnotation(query: LotwiseQuery): LotwiseQuery {
@@ -48,7 +53,20 @@ export function asAnnotation(query: LotwiseQuery): LotwiseQuery {
 }
 
 /** The query types, in the order in which they are offered. */
-export const QUERY_TYPES: readonly QueryType[] = ['series', 'kpi', 'lots', 'runs', 'states', 'latest', 'data_quality', 'anomalies'];
+export const QUERY_TYPES: readonly QueryType[] = [
+  'series',
+  'kpi',
+  'lots',
+  'golden',
+  'runs',
+  'abnormal_runs',
+  'states',
+  'latest',
+  'data_quality',
+  'anomalies',
+  'baseline',
+  'spc',
+];
 
 /** Parts of a query that only some query types use. */
 export type QueryPart =
@@ -68,20 +86,74 @@ export type QueryPart =
   | 'fill'
   | 'compare'
   | 'top'
-  | 'learningDays';
+  | 'baseline'
+  | 'spc'
+  | 'learningDays'
+  | 'learnFrom';
 
 const PARTS: Record<QueryType, readonly QueryPart[]> = {
-  series: ['sensors', 'quantity', 'context', 'time', 'shifts', 'aggregate', 'groupBy', 'bucket', 'limit', 'extremes', 'fill', 'compare'],
+  series: [
+    'sensors',
+    'quantity',
+    'context',
+    'time',
+    'shifts',
+    'aggregate',
+    'groupBy',
+    'bucket',
+    'limit',
+    'extremes',
+    'fill',
+    'compare',
+  ],
   kpi: ['context', 'time', 'shifts', 'kpis', 'groupBy', 'bucket', 'format', 'limit', 'fill', 'compare', 'top'],
   lots: ['sensors', 'quantity', 'context', 'aggregate', 'groupBy', 'bucket', 'limit', 'align'],
   runs: ['context', 'format', 'limit'],
   states: ['context', 'time', 'groupBy', 'limit'],
   latest: ['sensors', 'quantity', 'format', 'limit'],
   data_quality: ['sensors', 'quantity', 'format', 'limit'],
+  golden: [
+    'sensors',
+    'quantity',
+    'context',
+    'groupBy',
+    'bucket',
+    'format',
+    'limit',
+    'align',
+    'learningDays',
+    'learnFrom',
+  ],
+  abnormal_runs: ['context', 'format', 'learningDays', 'limit'],
   anomalies: ['sensors', 'quantity', 'context', 'format', 'learningDays', 'limit'],
+  baseline: ['groupBy', 'bucket', 'format', 'baseline', 'learningDays', 'limit'],
+  spc: [
+    'sensors',
+    'quantity',
+    'context',
+    'kpis',
+    'bucket',
+    'aggregate',
+    'format',
+    'spc',
+    'baseline',
+    'learningDays',
+    'limit',
+  ],
 };
 
-const GROUPS: readonly GroupBy[] = ['none', 'plant', 'line', 'machine', 'sensor', 'reference', 'lot', 'operator', 'shift', 'state'];
+const GROUPS: readonly GroupBy[] = [
+  'none',
+  'plant',
+  'line',
+  'machine',
+  'sensor',
+  'reference',
+  'lot',
+  'operator',
+  'shift',
+  'state',
+];
 
 /** Whether queries of this type use this part. */
 export function uses(type: QueryType, part: QueryPart): boolean {
@@ -95,6 +167,12 @@ export function groupings(type: QueryType): readonly GroupBy[] {
       return GROUPS.filter((group) => group !== 'sensor');
     case 'lots':
       return ['none', 'line', 'machine', 'sensor'];
+    case 'spc':
+      return ['none'];
+    case 'baseline':
+      return ['none', 'plant', 'line', 'machine'];
+    case 'golden':
+      return ['none', 'sensor'];
     case 'states':
       return ['machine', 'reference', 'lot', 'operator'];
     default:
@@ -111,7 +189,14 @@ export function formats(type: QueryType): readonly Format[] {
     case 'data_quality':
       return ['table', 'silent', 'alert'];
     case 'anomalies':
+    case 'abnormal_runs':
       return ['table', 'annotations', 'score', 'alert'];
+    case 'baseline':
+      return ['table', 'series', 'model', 'alert'];
+    case 'spc':
+      return ['table', 'series', 'annotations', 'alert'];
+    case 'golden':
+      return ['table', 'curves', 'deviation', 'annotations', 'alert'];
     default:
       return ['table', 'annotations'];
   }
@@ -119,12 +204,14 @@ export function formats(type: QueryType): readonly Format[] {
 
 /** Fills what a saved query leaves out. Saved values always win; nothing is migrated here. */
 export function complete(query: LotwiseQuery): CompleteQuery {
-  const { place, context, ...rest } = query;
+  const { place, context, baseline, spc, ...rest } = query;
   return {
     ...MODEL_DEFAULTS,
     ...rest,
     place: { ...MODEL_DEFAULTS.place, ...place },
     context: { ...MODEL_DEFAULTS.context, ...context },
+    baseline: { ...MODEL_DEFAULTS.baseline, ...baseline },
+    spc: { ...MODEL_DEFAULTS.spc, ...spc },
   };
 }
 
@@ -132,7 +219,7 @@ export function complete(query: LotwiseQuery): CompleteQuery {
 export function withType(query: CompleteQuery, type: QueryType): CompleteQuery {
   const groupBy = groupings(type).includes(query.groupBy) ? query.groupBy : 'none';
   const format = formats(type).includes(query.format) ? query.format : 'table';
-  const bucket = type === 'lots' && !isElapsed(query.bucket) ? 'auto' : query.bucket;
+  const bucket = uses(type, 'align') && !isElapsed(query.bucket) ? 'auto' : query.bucket;
   // The back end refuses filters that would not be applied.
   const context = {
     ...query.context,

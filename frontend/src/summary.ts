@@ -34,8 +34,7 @@ function where(query: CompleteQuery): string {
     parts.length === 0
       ? t('summary.everywhere', 'everywhere')
       : t('summary.at', 'at {{places}}', { places: parts.join(', ') });
-  const done =
-    made.length === 0 ? at : t('summary.while', '{{at}}, while {{made}} ran', { at, made: made.join(', ') });
+  const done = made.length === 0 ? at : t('summary.while', '{{at}}, while {{made}} ran', { at, made: made.join(', ') });
   return during(query, done);
 }
 
@@ -108,6 +107,9 @@ function asked(query: CompleteQuery): string {
   const values = { where: where(query), steps: steps(query), quantity };
   switch (query.type) {
     case 'series':
+      if (query.aggregate === 'raw') {
+        return t('summary.series-raw', 'Every reading of {{quantity}} of each sensor, {{where}}.', values);
+      }
       return query.groupBy === 'none' || query.groupBy === 'sensor'
         ? t('summary.series', '{{aggregate}} of {{quantity}} of each sensor, {{steps}}, {{where}}.', {
             ...values,
@@ -164,6 +166,24 @@ function asked(query: CompleteQuery): string {
       return query.format === 'score'
         ? t('summary.anomaly-score', 'How abnormal {{quantity}} of each machine was, {{where}}.', values)
         : t('summary.anomalies', 'What was abnormal in {{quantity}}, what it cost, and why, {{where}}.', values);
+    case 'spc':
+      return t('summary.spc', 'Control charts against the limits of the baseline period, {{where}}.', values);
+    case 'baseline':
+      return t('summary.baseline', 'Energy against what production should have used, {{steps}}, {{where}}.', values);
+    case 'abnormal_runs':
+      return t(
+        'summary.abnormal-runs',
+        'Runs that are unusual for their reference, what they cost, and why, {{where}}.',
+        values
+      );
+    case 'golden':
+      return query.learnFrom === 'best'
+        ? t(
+            'summary.golden-best',
+            'How far {{quantity}} of each lot is from the best lots before it, {{where}}.',
+            values
+          )
+        : t('summary.golden', 'How far {{quantity}} of each lot is from the good lots before it, {{where}}.', values);
     default:
       return t('summary.unknown', 'This query was made by a newer Lotwise.');
   }

@@ -1,4 +1,18 @@
-import { Aggregate, Align, Compare, Fill, Format, GroupBy, Kpi, QueryType } from './generated/model';
+import {
+  Aggregate,
+  AlertOn,
+  Align,
+  Compare,
+  Fill,
+  Format,
+  GroupBy,
+  Kpi,
+  LearnFrom,
+  QueryType,
+  SpcChart,
+  SpcRules,
+  SpcSubject,
+} from './generated/model';
 import { t } from './i18n';
 import { TlsMode, VariableKind } from './types';
 
@@ -53,6 +67,29 @@ export function queryTypeWords(type: QueryType): Words {
       return {
         label: t('query-type.anomalies', 'Anomalies'),
         description: t('query-type.anomalies-description', 'What was abnormal, what it cost, and why'),
+      };
+    case 'spc':
+      return {
+        label: t('query-type.spc', 'Control chart'),
+        description: t('query-type.spc-description', 'Runs, lots or sensors against control limits (SPC)'),
+      };
+    case 'baseline':
+      return {
+        label: t('query-type.baseline', 'Energy baseline'),
+        description: t(
+          'query-type.baseline-description',
+          'What production should have used, and how far the meters are from it'
+        ),
+      };
+    case 'abnormal_runs':
+      return {
+        label: t('query-type.abnormal-runs', 'Abnormal runs'),
+        description: t('query-type.abnormal-runs-description', 'Runs whose figures are unusual for their reference'),
+      };
+    case 'golden':
+      return {
+        label: t('query-type.golden', 'Golden lot'),
+        description: t('query-type.golden-description', 'How far each lot is from the usual curve of its reference'),
       };
   }
 }
@@ -134,6 +171,11 @@ export function aggregateWords(aggregate: Aggregate): Words {
       return {
         label: t('aggregate.sum', 'Amount'),
         description: t('aggregate.sum-description', 'What a meter counted; for power, the energy in kWh'),
+      };
+    case 'raw':
+      return {
+        label: t('aggregate.raw', 'Every reading'),
+        description: t('aggregate.raw-description', 'As it was measured, without time steps'),
       };
   }
 }
@@ -245,17 +287,136 @@ export function formatWords(format: Format, type?: QueryType): Words {
     case 'alert':
       return {
         label: t('format.alert', 'For alert rules'),
+        description: alertWords(type),
+      };
+    case 'series':
+      return {
+        label: t('format.series', 'Time series'),
         description:
-          type === 'anomalies'
-            ? t('format.alert-anomalies-description', 'One number a machine: how many events are not over')
-            : type === 'kpi' || type === 'latest'
-              ? t('format.alert-figures-description', 'Each figure as a number with labels; alert rules get this anyway')
-              : t('format.alert-description', 'One number a sensor: 1 when it is silent, else 0'),
+          type === 'spc'
+            ? t('format.series-spc-description', 'Values with limits, zones and violations')
+            : t('format.series-description', 'Actual, expected, deviation and CUSUM'),
+      };
+    case 'model':
+      return {
+        label: t('format.model', 'Model'),
+        description: t('format.model-description', 'Coefficients, and how good the model is'),
+      };
+    case 'curves':
+      return {
+        label: t('format.curves', 'Curves'),
+        description: t('format.curves-description', 'The golden band and each lot in it'),
+      };
+    case 'deviation':
+      return {
+        label: t('format.deviation', 'Deviation over time'),
+        description: t('format.deviation-description', 'From the golden curve, in robust sigmas and in the unit'),
       };
     case 'score':
       return {
         label: t('format.score', 'Score over time'),
-        description: t('format.score-description', 'How abnormal each machine was; 1 is the limit'),
+        description:
+          type === 'abnormal_runs'
+            ? t('format.score-abnormal-runs-description', 'How abnormal each run was, at its end; 1 is the limit')
+            : t('format.score-description', 'How abnormal each machine was; 1 is the limit'),
+      };
+  }
+}
+
+function alertWords(type?: QueryType): string {
+  switch (type) {
+    case 'anomalies':
+      return t('format.alert-anomalies-description', 'One number a machine: how many events are not over');
+    case 'abnormal_runs':
+      return t('format.alert-abnormal-runs-description', 'One number a place: the score of its newest run');
+    case 'golden':
+      return t('format.alert-golden-description', 'One number a place: the score of its newest lot');
+    case 'baseline':
+      return t('format.alert-baseline-description', 'One number a place');
+    case 'spc':
+      return t('format.alert-spc-description', 'One number a chart: points that break a rule');
+    case 'kpi':
+    case 'latest':
+      return t('format.alert-figures-description', 'Each figure as a number with labels; alert rules get this anyway');
+    default:
+      return t('format.alert-description', 'One number a sensor: 1 when it is silent, else 0');
+  }
+}
+
+export function learnFromWords(from: LearnFrom): Words {
+  switch (from) {
+    case 'good':
+      return {
+        label: t('learn-from.good', 'All good lots'),
+        description: t('learn-from.good-description', 'Usual duration, energy per unit and scrap'),
+      };
+    case 'best':
+      return {
+        label: t('learn-from.best', 'The best lots'),
+        description: t('learn-from.best-description', 'The good ones with least energy per good unit'),
+      };
+  }
+}
+
+export function spcSubjectWords(subject: SpcSubject): Words {
+  switch (subject) {
+    case 'run':
+      return { label: t('spc.run', 'Runs'), description: t('spc.run-description', 'KPIs of runs that are over') };
+    case 'lot':
+      return { label: t('spc.lot', 'Lots'), description: t('spc.lot-description', 'KPIs of lots that are over') };
+    case 'sensor':
+      return {
+        label: t('spc.sensor', 'Sensor values'),
+        description: t('spc.sensor-description', 'One point a time step'),
+      };
+  }
+}
+
+export function spcChartWords(chart: SpcChart): Words {
+  switch (chart) {
+    case 'individuals':
+      return {
+        label: t('spc.individuals', 'Individuals'),
+        description: t('spc.individuals-description', 'Limits from the moving range'),
+      };
+    case 'ewma':
+      return { label: t('spc.ewma', 'EWMA'), description: t('spc.ewma-description', 'Small shifts that last') };
+  }
+}
+
+export function spcRulesWords(rules: SpcRules): Words {
+  switch (rules) {
+    case 'nelson':
+      return { label: t('spc.nelson', 'Nelson'), description: t('spc.nelson-description', 'Eight rules') };
+    case 'western_electric':
+      return {
+        label: t('spc.western-electric', 'Western Electric'),
+        description: t('spc.western-electric-description', 'Four rules'),
+      };
+    case 'limits':
+      return {
+        label: t('spc.limits', 'Limits only'),
+        description: t('spc.limits-description', 'Points beyond the control limits'),
+      };
+  }
+}
+
+export function alertOnWords(on: AlertOn): Words {
+  switch (on) {
+    case 'drift':
+      return {
+        label: t('alert-on.drift', 'Drift'),
+        description: t('alert-on.drift-description', 'CUSUM as a share of its limit: above 1 consumption has risen'),
+      };
+    case 'deviation_percent':
+      return {
+        label: t('alert-on.deviation-percent', 'Deviation (%)'),
+        description: t('alert-on.deviation-percent-description', 'Of the time range, in percent of the expected'),
+      };
+    case 'deviation':
+      return {
+        label: t('alert-on.deviation', 'Deviation (kWh)'),
+        description: t('alert-on.deviation-description', 'Of the time range'),
       };
   }
 }

@@ -30,6 +30,8 @@ export type TlsMode = 'disable' | 'require' | 'verify-ca' | 'verify-full';
 /** Settings that Grafana stores in the clear and sends to browsers. No secret belongs here. */
 export interface LotwiseOptions extends DataSourceJsonData {
   host?: string;
+  /** Read replicas, `host` or `host:port`, asked before the host; empty: none. */
+  readHosts?: string[];
   port?: number;
   database?: string;
   user?: string;

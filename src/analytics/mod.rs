@@ -5,18 +5,23 @@
 //! cause, and [`monitor`] walks through a machine's history without ever looking ahead. Machines without runs and
 //! states are left to [`process`]; [`mewma`] watches several sensors as one.
 
+pub mod abnormal;
+pub mod baseline;
 pub mod charts;
 pub mod context;
 pub mod envelope;
 pub mod episode;
 pub mod finding;
+pub mod golden;
 pub mod grid;
 pub mod history;
 pub mod mewma;
+pub mod modes;
 pub mod monitor;
 pub mod process;
 pub mod robust;
 pub mod rules;
 pub mod scale;
 pub mod settings;
+pub mod spc;
 pub mod window;

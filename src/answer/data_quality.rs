@@ -62,9 +62,7 @@ pub(super) async fn answer(
     }
     let mut frame = match query.format {
         Format::Alert => numbers(source.catalog, &heard),
-        Format::Table | Format::Silent | Format::Annotations | Format::Score => {
-            table(source.catalog, &heard)
-        }
+        _ => table(source.catalog, &heard),
     };
     let reason = format!("one index probe a sensor; {silent} of {} are silent", sensors.len());
     Provenance {

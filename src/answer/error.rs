@@ -17,6 +17,9 @@ pub enum AnswerError {
     /// It cannot be answered as asked.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// The range cannot be cut into such buckets.
+    #[error(transparent)]
+    Cut(#[from] crate::domain::bucket::CutError),
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -43,6 +46,32 @@ pub enum AnswerError {
         /// Readings of the selection, estimated from the sensors' intervals.
         readings: usize,
         /// Most readings.
+        most: usize,
+    },
+    /// A baseline period that is too long.
+    #[error(
+        "the baseline period is longer than {most} days: choose a later first or an earlier last day"
+    )]
+    BaselinePeriod {
+        /// Most days.
+        most: i64,
+    },
+    /// A baseline period of which nothing has happened.
+    #[error("the baseline period begins on {0}, which lies ahead: choose an earlier first day")]
+    BaselineAhead(chrono::NaiveDate),
+    /// Buckets that are shorter than the model's intervals.
+    #[error(
+        "baselines are fitted to hours, {0} buckets are shorter: choose hour, shift, day, or a width from 1h"
+    )]
+    BaselineBucket(crate::domain::Bucket),
+    /// More hours than one query may compare.
+    #[error(
+        "the meters of the selection have {cells} hours in the baseline period and the time range, more than {most}: choose fewer places, or shorter times"
+    )]
+    TooManyHours {
+        /// Hours times meters.
+        cells: usize,
+        /// Most of them.
         most: usize,
     },
     /// More changes of state than can be used.
@@ -73,10 +102,15 @@ impl AnswerError {
             Self::Model(_)
             | Self::Range(_)
             | Self::Plan(_)
+            | Self::Cut(_)
             | Self::UnknownContext { .. }
             | Self::TooManyRuns(_)
             | Self::TooMuchHistory { .. }
             | Self::TooManyStates(_)
+            | Self::BaselinePeriod { .. }
+            | Self::BaselineAhead(_)
+            | Self::BaselineBucket(_)
+            | Self::TooManyHours { .. }
             | Self::TooManyReadings { .. } => 400,
             Self::Frame(_) | Self::Panic => 500,
             Self::Db(e) => status_of(e),

@@ -99,7 +99,7 @@ fn most(query: &Query, plan: &KpiPlan<'_>, top: usize, whole: &KpiFigures) -> Ve
 }
 
 /// Prices and factors of the selection's plants, where a KPI needs them.
-async fn rates(
+pub(super) async fn rates(
     source: &Source<'_>,
     query: &Query,
     selection: &Selection<'_>,
@@ -148,7 +148,7 @@ fn without_rates(query: &Query, selection: &Selection<'_>, figures: &KpiFigures)
 }
 
 /// Value, unit and definition of one KPI.
-fn value(kpi: Kpi, plan: &KpiPlan<'_>, figures: &Figures) -> Option<f64> {
+pub(super) fn value(kpi: Kpi, plan: &KpiPlan<'_>, figures: &Figures) -> Option<f64> {
     match kpi {
         _ if kpi.needs_units() && !plan.units => None,
         Kpi::Energy => figures.energy,
@@ -163,6 +163,22 @@ fn value(kpi: Kpi, plan: &KpiPlan<'_>, figures: &Figures) -> Option<f64> {
         Kpi::MeanTemperature => figures.mean_temperature,
         Kpi::Availability => figures.machines.availability(),
         Kpi::MachineHours => figures.machines.hours(),
+    }
+}
+
+/// Unit of one KPI; empty for a bare number.
+pub(super) fn unit(kpi: Kpi, currency: &str) -> String {
+    match kpi {
+        Kpi::Energy => "kWh".to_owned(),
+        Kpi::EnergyPerGoodUnit => "kWh/unit".to_owned(),
+        Kpi::Cost => currency.to_owned(),
+        Kpi::CostPerGoodUnit => format!("{currency}/unit"),
+        Kpi::Co2 | Kpi::Co2MarketBased => "kg".to_owned(),
+        Kpi::Co2PerGoodUnit => "kg/unit".to_owned(),
+        Kpi::GoodUnits | Kpi::ScrapUnits => String::new(),
+        Kpi::MeanTemperature => "°C".to_owned(),
+        Kpi::Availability => "ratio".to_owned(),
+        Kpi::MachineHours => "h".to_owned(),
     }
 }
 

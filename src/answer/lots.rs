@@ -4,16 +4,16 @@ use chrono::TimeDelta;
 
 use super::sums::{self, Sums};
 use super::{AnswerError, MAX_RUNS, Provenance, Source, nothing, reject_unknown};
-use crate::figures::{self, walk};
+use crate::figures;
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Aggregate, Align, Filter, Query};
-use crate::plan::{self, Ask, LotsPlan, Run, Selection, Steps, Window};
+use crate::plan::{self, Ask, Items, LotsPlan, Run, Selection, Steps, Window};
 use crate::sql;
 use crate::sql::integrate::{Cell, Ends};
 
-/// Readings up to which they are fetched and added up here, all lots at once; more are added up in
-/// the database, lot by lot, from rollups where that is exact.
-const FETCHED_AT_MOST: f64 = 200_000.0;
+/// Readings up to which all lots are read at once; more are read lot by lot, from rollups where that
+/// is exact.
+const AT_ONCE: f64 = 1_000_000.0;
 
 pub(super) async fn answer(
     source: &Source<'_>,
@@ -37,9 +37,9 @@ pub(super) async fn answer(
     }
     let rows: f64 =
         plan.windows.iter().map(|w| w.range.seconds() / w.sensor.interval_s + 2.0).sum();
-    let sums = match rows > FETCHED_AT_MOST {
-        true => added_up_there(source, &plan, query.aggregate).await?,
-        false => added_up_here(source, &plan, rows).await?,
+    let sums = match rows > AT_ONCE {
+        true => lot_by_lot(source, &plan, query.aggregate).await?,
+        false => from_readings(source, &plan, rows).await?,
     };
     let owner =
         |window: usize| Some((plan.windows.get(window)?.sensor, plan.owners.get(window)?.1));
@@ -112,41 +112,30 @@ async fn runs(
 }
 
 /// One statement for the readings of all lots.
-async fn added_up_here(
+async fn from_readings(
     source: &Source<'_>,
     plan: &LotsPlan<'_>,
     rows: f64,
 ) -> Result<Sums, AnswerError> {
-    let statement = sql::spans::statement(&plan.windows);
-    let mut readings: Vec<Vec<(f64, f64)>> = vec![Vec::new(); plan.windows.len()];
-    for row in source.db.query(&statement.sql, statement.params).await? {
-        let (window, time, value) = sql::spans::read(&row)?;
-        let Some(&(lot, _)) = plan.owners.get(window) else { continue };
-        let since = (time - plan.lots[lot].from).num_microseconds().unwrap_or_default();
-        readings[window].push((since as f64 / 1e6, value));
-    }
-    let mut cells = Vec::new();
-    for (window, readings) in readings.iter_mut().enumerate() {
-        readings.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        let (lot, _) = plan.owners[window];
-        let Window { sensor, range } = plan.windows[window];
-        let start = plan.lots[lot].from;
-        let from = (range.from() - start).num_microseconds().unwrap_or_default() as f64 / 1e6;
-        let to = (range.to() - start).num_microseconds().unwrap_or_default() as f64 / 1e6;
-        let walk = walk::Walk { window, sensor, from, to };
-        cells.extend(walk::cells(&walk, readings, &plan.edges(lot)));
-    }
+    let edges: Vec<Vec<f64>> = (0..plan.lots.len()).map(|lot| plan.edges(lot)).collect();
+    let mut wanted = sql::items::wanted(&plan.windows, &[], Items::Readings, Ends::Read);
+    let shown = wanted.statement.shown.clone();
+    let lot_of = |window: usize| plan.owners[window].0;
+    let cells = sums::walk_each(source, &mut wanted, |window| {
+        (plan.lots[lot_of(window)].from, &edges[lot_of(window)])
+    })
+    .await?;
     Ok(Sums {
         cells,
         source: "readings".to_owned(),
         reason: "readings, because they are few".to_owned(),
         rows,
-        shown: statement.shown,
+        shown,
     })
 }
 
 /// A statement a lot, which has its own edges.
-async fn added_up_there(
+async fn lot_by_lot(
     source: &Source<'_>,
     plan: &LotsPlan<'_>,
     aggregate: Aggregate,

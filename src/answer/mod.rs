@@ -3,17 +3,23 @@
 //! parse -> resolve places -> resolve runs -> plan -> SQL -> figures -> frames. Knows nothing of
 //! gRPC; the same function answers panels, alert rules, Explore and resource calls.
 
+mod abnormal_runs;
 mod anomalies;
+mod baseline;
 pub mod choices;
 mod compare;
 mod data_quality;
 mod error;
+mod golden;
 mod kpi;
 mod latest;
 mod lots;
+mod memo;
+mod points;
 pub mod raw;
 mod runs;
 mod series;
+mod spc;
 mod states;
 mod sums;
 
@@ -24,7 +30,7 @@ use crate::catalog::Catalog;
 use crate::db::Db;
 use crate::domain::{Bucket, TimeRange};
 use crate::frame::{Frame, Notice};
-use crate::model::{self, Query, QueryType};
+use crate::model::{self, Aggregate, Query, QueryType};
 use crate::plan::{Ask, Labels, Narrowed, Run, Selection, keep, narrow, needs_states, select};
 use crate::sql;
 
@@ -80,6 +86,9 @@ async fn of_narrowed(
 ) -> Result<Vec<Frame>, AnswerError> {
     let selection = select(&query.place, source.catalog)?;
     match query.kind {
+        QueryType::Series if query.aggregate == Aggregate::Raw => {
+            points::answer(source, query, &selection, ask).await
+        }
         QueryType::Series | QueryType::Kpi => compare::answer(source, query, &selection, ask).await,
         QueryType::Runs => runs::answer(source, query, &selection, ask).await,
         QueryType::Latest => latest::answer(source, query, &selection, ask).await,
@@ -87,6 +96,10 @@ async fn of_narrowed(
         QueryType::DataQuality => data_quality::answer(source, query, &selection, ask).await,
         QueryType::Anomalies => anomalies::answer(source, query, &selection, ask).await,
         QueryType::States => states::answer(source, query, &selection, ask).await,
+        QueryType::Baseline => baseline::answer(source, query, &selection, ask).await,
+        QueryType::Spc => spc::answer(source, query, &selection, ask).await,
+        QueryType::AbnormalRuns => abnormal_runs::answer(source, query, &selection, ask).await,
+        QueryType::Golden => golden::answer(source, query, &selection, ask).await,
     }
 }
 

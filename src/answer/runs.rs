@@ -38,8 +38,7 @@ pub(super) async fn answer(
     let mut from = "runs".to_owned();
     let mut frame = match query.format {
         Format::Annotations => annotations(source, &runs),
-        // The model has no other format for runs.
-        Format::Table | Format::Silent | Format::Alert | Format::Score => {
+        _ => {
             let (energy, sums) = energy(source, selection, &runs, ask).await?;
             if !sums.source.is_empty() {
                 from = sums.source;
@@ -62,7 +61,7 @@ pub(super) async fn answer(
 }
 
 /// kWh of each whole run, `None` where nothing meters it.
-async fn energy(
+pub(super) async fn energy(
     source: &Source<'_>,
     selection: &Selection<'_>,
     runs: &[Run],

@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 
 use super::{AnswerError, Source};
+use crate::figures::walk::{self, Walk};
 use crate::plan::{self, Items, Window};
-use crate::sql::integrate::{self, Cell, Ends};
-use crate::sql::{Statement, whole_runs};
+use crate::sql::integrate::{Cell, Ends};
+use crate::sql::{Statement, items, whole_runs};
 
 /// Cells of the windows, with where they come from.
 #[derive(Debug, Default)]
@@ -50,10 +51,13 @@ pub(super) async fn fetch(
     if !left.is_empty() {
         let rest: Vec<Window<'_>> = left.iter().map(|&index| windows[index].clone()).collect();
         let reading = plan::choose(&rest, edges);
-        let statement = integrate::statement(&rest, edges, reading.items, ends);
-        for cell in read(source, statement, integrate::read, &mut sums.shown).await? {
-            let window = left.get(cell.window).copied().unwrap_or(usize::MAX);
-            sums.cells.push(Cell { window, ..cell });
+        let mut cells = walked(source, &rest, edges, reading.items, ends, &mut sums.shown).await?;
+        for cell in &mut cells {
+            cell.window = left.get(cell.window).copied().unwrap_or(usize::MAX);
+        }
+        match sums.cells.is_empty() {
+            true => sums.cells = cells,
+            false => sums.cells.extend(cells),
         }
         let name = match reading.items {
             Items::Readings => "readings",
@@ -65,6 +69,52 @@ pub(super) async fn fetch(
     let (names, reasons): (Vec<&str>, Vec<String>) = said.into_iter().unzip();
     (sums.source, sums.reason) = (names.join(", "), reasons.join("; "));
     Ok(sums)
+}
+
+/// The cells of windows that share their edges, from readings or hours.
+async fn walked(
+    source: &Source<'_>,
+    windows: &[Window<'_>],
+    edges: &[DateTime<Utc>],
+    items: Items,
+    ends: Ends,
+    shown: &mut String,
+) -> Result<Vec<Cell>, AnswerError> {
+    let origin = edges.first().copied().unwrap_or_default();
+    let cuts = seconds(edges, origin);
+    let mut wanted = items::wanted(windows, edges, items, ends);
+    show(shown, &wanted.statement);
+    walk_each(source, &mut wanted, |_| (origin, &cuts)).await
+}
+
+/// The cells of windows, each cut at the edges that `cuts` gives for it: the instant that they are
+/// counted from, and the edges in seconds since then. Rows are added up as they arrive.
+pub(super) async fn walk_each<'a>(
+    source: &Source<'_>,
+    wanted: &mut items::Wanted<'_>,
+    cuts: impl Fn(usize) -> (DateTime<Utc>, &'a Vec<f64>),
+) -> Result<Vec<Cell>, AnswerError> {
+    let params = std::mem::take(&mut wanted.statement.params);
+    let mut cells = Vec::new();
+    let each = |row: &tokio_postgres::Row| -> Result<(), AnswerError> {
+        let found = wanted.read(row, |window| cuts(window).0)?;
+        let (origin, edges) = cuts(found.window);
+        let [from, to] = [found.part.range.from(), found.part.range.to()].map(|t| since(t, origin));
+        let walk = Walk { window: found.window, sensor: found.part.sensor, from, to };
+        cells.extend(walk::cells(&walk, &found.items, edges));
+        Ok(())
+    };
+    source.db.each(&wanted.statement.sql, params, each).await?;
+    Ok(cells)
+}
+
+/// Edges in seconds since an origin.
+pub(super) fn seconds(edges: &[DateTime<Utc>], origin: DateTime<Utc>) -> Vec<f64> {
+    edges.iter().map(|edge| since(*edge, origin)).collect()
+}
+
+fn since(time: DateTime<Utc>, origin: DateTime<Utc>) -> f64 {
+    (time.timestamp_micros() - origin.timestamp_micros()) as f64 / 1e6
 }
 
 /// Adds the cells of windows that are kept; gives how many.
@@ -79,7 +129,20 @@ async fn kept(
     }
     let asked: Vec<Window<'_>> = uncut.iter().map(|(index, _)| windows[*index].clone()).collect();
     let mut shown = String::new();
-    let cells = read(source, whole_runs::statement(&asked), whole_runs::read, &mut shown).await?;
+    let many = whole_runs::are_many(&asked);
+    let cells = match many.then(|| whole_runs::by_sensor(&asked)).flatten() {
+        Some(mut by_sensor) => {
+            let Statement { sql, params, shown: text } = std::mem::take(&mut by_sensor.statement);
+            shown = text;
+            let mut cells = Vec::with_capacity(asked.len());
+            let each = |row: &tokio_postgres::Row| -> Result<(), AnswerError> {
+                Ok(by_sensor.read(row, &mut cells)?)
+            };
+            source.db.each(&sql, params, each).await?;
+            cells
+        }
+        None => read(source, whole_runs::statement(&asked), whole_runs::read, &mut shown).await?,
+    };
     let mut seen = HashSet::new();
     for cell in cells {
         // A window that is two runs comes twice.
@@ -100,10 +163,14 @@ async fn read(
     row: impl Fn(&tokio_postgres::Row) -> Result<Cell, crate::db::DbError>,
     shown: &mut String,
 ) -> Result<Vec<Cell>, AnswerError> {
+    show(shown, &statement);
+    let rows = source.db.query(&statement.sql, statement.params).await?;
+    Ok(rows.iter().map(row).collect::<Result<_, _>>()?)
+}
+
+fn show(shown: &mut String, statement: &Statement) {
     if !shown.is_empty() {
         shown.push_str(";\n\n");
     }
     shown.push_str(&statement.shown);
-    let rows = source.db.query(&statement.sql, statement.params).await?;
-    Ok(rows.iter().map(row).collect::<Result<_, _>>()?)
 }

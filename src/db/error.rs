@@ -143,8 +143,34 @@ impl DbError {
             &SqlState::TOO_MANY_CONNECTIONS => Self::Busy,
             &SqlState::ADMIN_SHUTDOWN
             | &SqlState::CRASH_SHUTDOWN
-            | &SqlState::CANNOT_CONNECT_NOW => Self::Lost { address, reason },
+            | &SqlState::CANNOT_CONNECT_NOW
+            // What a replica says when it has to remove rows that the query reads.
+            | &SqlState::T_R_SERIALIZATION_FAILURE => Self::Lost { address, reason },
             _ => Self::Other { address, reason },
+        }
+    }
+
+    /// True when another server with the same data may answer.
+    pub(super) fn is_of_the_server(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Refused { .. }
+                | Self::Tls { .. }
+                | Self::NoDatabase { .. }
+                | Self::NoSchema { .. }
+                | Self::Lost { .. }
+        )
+    }
+
+    /// How metrics call it.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Busy => "busy",
+            Self::Shared(error) => error.kind(),
+            error if error.is_of_the_server() => "unavailable",
+            _ => "error",
         }
     }
 

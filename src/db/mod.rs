@@ -1,82 +1,93 @@
-//! The plugin's way to the database: settings to a pool of read-only connections, and queries that
+//! The plugin's way to the database: settings to pools of read-only connections, and queries that
 //! are cancelled when nobody waits for them any more.
 //!
 //! Knows neither the query model nor Grafana's services.
 
 mod error;
+mod server;
 mod settings;
+pub mod telemetry;
 mod tls;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use deadpool_postgres::{Client, Manager, ManagerConfig, Object, Pool, RecyclingMethod};
-use futures_util::TryStreamExt;
 use tokio_postgres::Row;
 use tokio_postgres::types::{BorrowToSql, ToSql};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use error::DbError;
-use error::is_usable_after;
+use server::Server;
 pub use settings::{Settings, SettingsError, TlsMode};
+use telemetry::Measured;
 
-/// A pool of connections of the read-only role.
+/// Connections of the read-only role to the servers of a data source: its read hosts by turns, and the
+/// primary when none of them answers.
 #[derive(Clone)]
 pub struct Db {
-    pool: Pool,
-    tls: Option<MakeRustlsConnect>,
-    /// For messages: `host:port/database`.
-    address: Arc<str>,
+    servers: Arc<Servers>,
+    /// The read host that is asked first.
+    turn: usize,
+    /// Id of the trace that the statements belong to; shown as part of their application's name.
+    trace: Option<Arc<str>>,
 }
 
-/// How long a request waits for a free connection, and for a new one.
-const WAIT: Duration = Duration::from_secs(15);
-const CONNECT: Duration = Duration::from_secs(10);
+struct Servers {
+    /// The read hosts, then the primary.
+    all: Vec<Server>,
+    next: AtomicUsize,
+}
+
+/// What connections are called in `pg_stat_activity`.
+const APPLICATION: &str = "lotwise";
+
+/// A server with how its pool stands.
+pub struct Pool {
+    /// `host:port/database`.
+    pub address: Arc<str>,
+    /// How many connections there are, are idle, and are waited for.
+    pub status: deadpool_postgres::Status,
+    /// False when it did not answer a moment ago.
+    pub up: bool,
+}
 
 impl Db {
-    /// A pool that connects on first use.
+    /// Pools that connect on first use.
     ///
     /// # Errors
     /// [`DbError::Settings`] when the TLS material cannot be read.
     pub fn new(settings: &Settings) -> Result<Self, DbError> {
-        let mut config = tokio_postgres::Config::new();
-        config
-            .host(&settings.host)
-            .port(settings.port)
-            .dbname(&settings.database)
-            .user(&settings.user)
-            .application_name("lotwise")
-            .connect_timeout(CONNECT)
-            .keepalives_idle(Duration::from_secs(30))
-            .ssl_mode(match settings.tls {
-                TlsMode::Disable => tokio_postgres::config::SslMode::Disable,
-                _ => tokio_postgres::config::SslMode::Require,
-            })
-            .options(format!(
-                "-c search_path=lotwise,public -c default_transaction_read_only=on \
-                 -c statement_timeout={}s -c timezone=UTC -c jit=off -c work_mem=32MB \
-                 -c idle_in_transaction_session_timeout=60s",
-                settings.statement_timeout_s
-            ));
-        if let Some(password) = &settings.password {
-            config.password(password.expose());
+        let mut all = Vec::new();
+        for (host, port) in &settings.read_hosts {
+            all.push(Server::new(settings, host, *port, server::CONNECT_REPLICA)?);
         }
-        let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let tls = tls::connector(settings)?;
-        let manager = match &tls {
-            None => Manager::from_config(config, tokio_postgres::NoTls, manager),
-            Some(tls) => Manager::from_config(config, tls.clone(), manager),
+        all.push(Server::new(settings, &settings.host, settings.port, server::CONNECT)?);
+        let servers = Servers { all, next: AtomicUsize::new(0) };
+        Ok(Self { servers: Arc::new(servers), turn: 0, trace: None })
+    }
+
+    /// With the turn of the next read host: what is asked of the copy goes to one server, as long as
+    /// that answers, so that the statements of one query see one state of the data.
+    #[must_use]
+    pub fn next_turn(&self) -> Self {
+        let reads = self.servers.all.len().saturating_sub(1).max(1);
+        let turn = self.servers.next.fetch_add(1, Ordering::Relaxed) % reads;
+        Self { turn, ..self.clone() }
+    }
+
+    /// With the id of a trace that its statements carry.
+    #[must_use]
+    pub fn traced(self, trace: Option<Arc<str>>) -> Self {
+        Self { trace, ..self }
+    }
+
+    /// Each server by itself, so that it can be asked whether it works: read hosts, then the primary.
+    pub fn apart(&self) -> Vec<(Arc<str>, Self)> {
+        let servers = &self.servers.all;
+        let alone = |server: &Server| {
+            let all = vec![server.clone()];
+            Self { servers: Arc::new(Servers { all, next: AtomicUsize::new(0) }), ..self.clone() }
         };
-        let pool = Pool::builder(manager)
-            .max_size(settings.max_connections)
-            .wait_timeout(Some(WAIT))
-            .create_timeout(Some(CONNECT))
-            .recycle_timeout(Some(CONNECT))
-            .runtime(deadpool_postgres::Runtime::Tokio1)
-            .build()
-            .map_err(|e| DbError::Settings(SettingsError::Pool(e.to_string())))?;
-        let address = format!("{}:{}/{}", settings.host, settings.port, settings.database);
-        Ok(Self { pool, tls, address: address.into() })
+        servers.iter().map(|server| (server.address.clone(), alone(server))).collect()
     }
 
     /// Runs one prepared statement. When the future is dropped, the statement is cancelled in the
@@ -86,13 +97,15 @@ impl Db {
     /// [`DbError`], whose text says what to do.
     pub async fn query<P>(&self, sql: &str, params: Vec<P>) -> Result<Vec<Row>, DbError>
     where
-        P: BorrowToSql,
+        P: BorrowToSql + Sync,
     {
-        let client = self.pool.get().await.map_err(|e| DbError::from_pool(e, &self.address))?;
-        let running = Running { client: Some(client), tls: self.tls.clone() };
-        let answered = running.query(sql, params).await;
-        running.end(answered.as_ref().err());
-        answered.map_err(|e| DbError::from_postgres(e, &self.address))
+        let mut all = Vec::new();
+        let keep = |row: Row| -> Result<(), DbError> {
+            all.push(row);
+            Ok(())
+        };
+        self.run(sql, params, keep).await?;
+        Ok(all)
     }
 
     /// Runs one prepared statement and hands over its rows one by one, as they arrive. The statement
@@ -107,15 +120,62 @@ impl Db {
         mut each: impl FnMut(&Row) -> Result<(), E>,
     ) -> Result<(), E>
     where
-        P: BorrowToSql,
+        P: BorrowToSql + Sync,
         E: From<DbError>,
     {
-        let client = self.pool.get().await.map_err(|e| DbError::from_pool(e, &self.address))?;
-        let running = Running { client: Some(client), tls: self.tls.clone() };
-        // An error of `each` leaves with `running` dropped: the rest of the rows is not wanted.
-        let answered = running.each(sql, params, |row| each(row)).await?;
-        running.end(answered.as_ref().err());
-        answered.map_err(|e| DbError::from_postgres(e, &self.address).into())
+        self.run(sql, params, |row| each(&row)).await
+    }
+
+    async fn run<P, E>(
+        &self,
+        sql: &str,
+        params: Vec<P>,
+        mut each: impl FnMut(Row) -> Result<(), E>,
+    ) -> Result<(), E>
+    where
+        P: BorrowToSql + Sync,
+        E: From<DbError>,
+    {
+        let rows = AtomicU64::new(0);
+        let mut counted = |row: Row| {
+            rows.fetch_add(1, Ordering::Relaxed);
+            each(row)
+        };
+        let mut order = self.order().into_iter().peekable();
+        while let Some(server) = order.next() {
+            let measured = Measured::start();
+            let answered = server.each(sql, &params, self.trace.as_deref(), &mut counted).await?;
+            measured.end(answered.as_ref().err());
+            let came = rows.load(Ordering::Relaxed);
+            metrics::counter!(telemetry::ROWS).increment(came);
+            let Err(error) = answered else {
+                server.note(true);
+                return Ok(());
+            };
+            let of_the_server = error.is_of_the_server();
+            if of_the_server {
+                server.note(false);
+            }
+            // What was handed over cannot be taken back.
+            if !of_the_server || came > 0 || order.peek().is_none() {
+                return Err(error.into());
+            }
+            tracing::warn!(%error, "another server of the data source is asked");
+        }
+        Ok(())
+    }
+
+    /// Servers in the order in which they are asked: those that answered, the primary last; then those
+    /// that did not.
+    fn order(&self) -> Vec<&Server> {
+        let all = &self.servers.all;
+        let reads = all.len().saturating_sub(1);
+        let by_turns = (0..reads).map(|i| &all[(self.turn + i) % reads]);
+        let mut order: Vec<&Server> = by_turns.chain(all.last()).collect();
+        if order.len() > 1 {
+            order.sort_by_key(|server| server.is_down());
+        }
+        order
     }
 
     /// Runs a statement without parameters.
@@ -126,86 +186,14 @@ impl Db {
         self.query(sql, Vec::<&(dyn ToSql + Sync)>::new()).await
     }
 
-    /// How many connections there are, are idle, and are waited for.
-    pub fn status(&self) -> deadpool_postgres::Status {
-        self.pool.status()
-    }
-}
-
-/// A statement that runs. Dropped before its [`Running::end`], it is cancelled in the database.
-struct Running {
-    /// There until the end.
-    client: Option<Client>,
-    tls: Option<MakeRustlsConnect>,
-}
-
-impl Running {
-    async fn query<P>(&self, sql: &str, params: Vec<P>) -> Result<Vec<Row>, tokio_postgres::Error>
-    where
-        P: BorrowToSql,
-    {
-        let Some(client) = &self.client else { return Ok(Vec::new()) };
-        let statement = client.prepare_cached(sql).await?;
-        client.query_raw(&statement, params).await?.try_collect().await
-    }
-
-    /// Outside: an error of `each`; inside: of the database.
-    async fn each<P, E>(
-        &self,
-        sql: &str,
-        params: Vec<P>,
-        mut each: impl FnMut(&Row) -> Result<(), E>,
-    ) -> Result<Result<(), tokio_postgres::Error>, E>
-    where
-        P: BorrowToSql,
-    {
-        let Some(client) = &self.client else { return Ok(Ok(())) };
-        let rows = async {
-            let statement = client.prepare_cached(sql).await?;
-            client.query_raw(&statement, params).await
+    /// The pools of all servers.
+    pub fn pools(&self) -> Vec<Pool> {
+        let pool = |server: &Server| Pool {
+            address: server.address.clone(),
+            status: server.pool.status(),
+            up: !server.is_down(),
         };
-        let rows = match rows.await {
-            Ok(rows) => rows,
-            Err(e) => return Ok(Err(e)),
-        };
-        let mut rows = std::pin::pin!(rows);
-        loop {
-            match rows.try_next().await {
-                Ok(Some(row)) => each(&row)?,
-                Ok(None) => return Ok(Ok(())),
-                Err(e) => return Ok(Err(e)),
-            }
-        }
-    }
-
-    /// Gives the connection back to the pool, unless the error says that it is lost.
-    fn end(mut self, error: Option<&tokio_postgres::Error>) {
-        let client = self.client.take();
-        if error.is_some_and(|e| !is_usable_after(e)) {
-            drop(client.map(Object::take));
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let Some(client) = self.client.take() else { return };
-        let tls = self.tls.take();
-        // The pool gets the connection no more: the cancel may arrive when this statement has
-        // ended, and would hit the next one on it.
-        let client = Object::take(client);
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                let token = client.cancel_token();
-                let cancelled = match tls {
-                    None => token.cancel_query(tokio_postgres::NoTls).await,
-                    Some(tls) => token.cancel_query(tls).await,
-                };
-                if let Err(error) = cancelled {
-                    tracing::debug!(%error, "the statement could not be cancelled");
-                }
-            });
-        }
+        self.servers.all.iter().map(pool).collect()
     }
 }
 

@@ -43,6 +43,7 @@ pub enum TlsMode {
 #[serde(default, rename_all = "camelCase")]
 struct JsonData {
     host: String,
+    read_hosts: Vec<String>,
     #[serde(deserialize_with = "port")]
     port: Option<u16>,
     database: String,
@@ -78,6 +79,8 @@ pub struct Settings {
     pub host: String,
     /// Port.
     pub port: u16,
+    /// Servers that are asked first, by turns: read replicas of the database.
+    pub read_hosts: Vec<(String, u16)>,
     /// Database name.
     pub database: String,
     /// Role.
@@ -119,6 +122,9 @@ pub enum SettingsError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A read host that is no host, or too many of them.
+    #[error("read host {0:?} cannot be used: {1}")]
+    ReadHost(String, &'static str),
     /// The pool refused its configuration.
     #[error("the connection pool cannot be made: {0}")]
     Pool(String),
@@ -143,9 +149,11 @@ impl Settings {
             (None, _) => return Err(SettingsError::Missing("TLS client certificate")),
             (_, None) => return Err(SettingsError::Missing("TLS client key")),
         };
+        let port = data.port.unwrap_or(5432);
         Ok(Self {
             host: filled(data.host, "Host")?,
-            port: data.port.unwrap_or(5432),
+            port,
+            read_hosts: read_hosts(&data.read_hosts, port)?,
             database: filled(data.database, "Database")?,
             user: filled(data.user, "User")?,
             password: secret("password").map(Secret),
@@ -159,6 +167,35 @@ impl Settings {
             max_points: data.max_points.unwrap_or(1_000_000).clamp(1_000, 5_000_000),
         })
     }
+}
+
+/// Most read hosts: each has a pool of its own.
+const MAX_READ_HOSTS: usize = 8;
+
+/// `replica-1`, `replica-2:5433` or `[::1]:5433`; the port is the primary's where none is named.
+fn read_hosts(texts: &[String], port: u16) -> Result<Vec<(String, u16)>, SettingsError> {
+    let mut hosts = Vec::new();
+    for text in texts.iter().map(|text| text.trim()).filter(|text| !text.is_empty()) {
+        let wrong = |why| SettingsError::ReadHost(text.to_owned(), why);
+        let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, "")) => (host, Ok(port)),
+            Some((host, rest)) => (host, rest.trim_start_matches(':').parse()),
+            None => match text.rsplit_once(':') {
+                // More than one colon: an address of IPv6 without brackets.
+                Some((host, port)) if !host.contains(':') => (host, port.parse()),
+                _ => (text, Ok(port)),
+            },
+        };
+        let port = port.map_err(|_| wrong("use a host name or address, or host:port"))?;
+        if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == ',' || c == '/') {
+            return Err(wrong("use a host name or address, or host:port"));
+        }
+        if hosts.len() == MAX_READ_HOSTS {
+            return Err(wrong("at most 8 are asked by turns"));
+        }
+        hosts.push((host.to_owned(), port));
+    }
+    Ok(hosts)
 }
 
 #[cfg(test)]

@@ -189,6 +189,11 @@ impl Calendar {
         self.shifts.iter().rev().find(|s| s.starts_at <= local).or(self.shifts.last())
     }
 
+    /// The first instant of a day of the plant.
+    pub fn midnight(&self, day: NaiveDate) -> DateTime<Utc> {
+        self.instant(day.and_time(NaiveTime::MIN))
+    }
+
     /// The first instant of a wall-clock moment; where the clock skips it, the instant of the skip.
     fn instant(&self, local: NaiveDateTime) -> DateTime<Utc> {
         match self.zone.from_local_datetime(&local).earliest() {

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
+use super::energy::{self, EnergyReport};
 use super::formats::{self, Format};
 use super::report::{Report, judge_all, report};
-use super::{all, picture::picture};
+use super::{all, picture::picture, runs};
 use crate::analytics::settings::Settings;
 
 /// Measure the detectors on labelled data.
@@ -39,6 +40,18 @@ pub struct Args {
     /// Permute the references among the runs first: shows what context is worth.
     #[arg(long, value_name = "SEED")]
     pub shuffle_references: Option<u64>,
+    /// Days at the start to which the energy baseline is fitted; the others are forecast.
+    #[arg(long, default_value_t = 42, value_parser = clap::value_parser!(i64).range(3..=800))]
+    pub baseline_days: i64,
+    /// Clock of the plant, for the shifts (06:00, 14:00, 22:00) of the energy baseline.
+    #[arg(long, default_value = "Europe/Madrid")]
+    pub time_zone: chrono_tz::Tz,
+    /// Only the energy baseline, without the detectors.
+    #[arg(long)]
+    pub only_energy: bool,
+    /// Measure abnormal runs and golden curves, run by run, instead of the detectors over time.
+    #[arg(long)]
+    pub runs: bool,
 }
 
 /// Runs the command.
@@ -60,8 +73,26 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     if let Some(seed) = args.shuffle_references {
         dataset.shuffle_references(seed);
     }
+    let settings = energy::Settings { baseline_days: args.baseline_days, zone: args.time_zone };
+    let energy = energy::evaluate(&dataset, &energy::truth(&args.data)?, &settings);
+    if args.only_energy {
+        if let Some(path) = &args.json {
+            write(path, serde_json::to_string_pretty(&energy)? + "\n")?;
+        }
+        print_energy(energy.as_ref());
+        return Ok(());
+    }
+    if args.runs {
+        let report = runs::evaluate(&dataset);
+        if let Some(path) = &args.json {
+            write(path, serde_json::to_string_pretty(&report)? + "\n")?;
+        }
+        runs::print(&report);
+        return Ok(());
+    }
     let outcomes = judge_all(&dataset, &Settings::default());
-    let (report, judged) = report(&dataset, &outcomes);
+    let (mut report, judged) = report(&dataset, &outcomes);
+    report.energy = energy;
     if let Some(directory) = &args.pictures {
         for (machine, outcome) in dataset.machines.iter().zip(&outcomes) {
             if let Some(svg) = picture(&dataset, machine, outcome) {
@@ -85,7 +116,41 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         write(path, lines)?;
     }
     print(&report);
+    print_energy(report.energy.as_ref());
     Ok(())
+}
+
+fn print_energy(report: Option<&EnergyReport>) {
+    let Some(report) = report else {
+        println!("energy baseline          no machine with a meter and runs");
+        return;
+    };
+    let show = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{:.1} %", 100.0 * v));
+    println!("energy models            {} ({} refused)", report.models, report.refused);
+    println!("k_ref within 3 %         {} of {}", report.within_3_percent, report.references);
+    println!(
+        "k_ref error              median {}, largest {}",
+        show(report.median_error),
+        show(report.largest_error)
+    );
+    println!(
+        "CV(RMSE) of shifts       median {}, largest {}",
+        show(report.cv_rmse_median),
+        show(report.cv_rmse_largest)
+    );
+    println!(
+        "the same, forecast       median {}, largest {}",
+        show(report.cv_rmse_after_median),
+        show(report.cv_rmse_after_largest)
+    );
+    println!(
+        "lasting changes found    {} of {}, {} in 3 days",
+        report.drifts_found, report.drifts, report.drifts_found_in_3_days
+    );
+    println!(
+        "CUSUM false alarms       {} in {:.1} machine-weeks",
+        report.false_alarms, report.machine_weeks
+    );
 }
 
 fn print(report: &Report) {

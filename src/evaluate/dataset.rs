@@ -14,8 +14,10 @@ use crate::simulate::Stream;
 /// Labelled data.
 #[derive(Clone, Debug, Default)]
 pub struct Dataset {
-    /// Machines in order of appearance; the plant's own sensors are left out.
+    /// Machines in order of appearance.
     pub machines: Vec<Machine>,
+    /// The plant's own sensors: not judged, but energy may depend on them.
+    pub plant: Vec<Sensor>,
     /// Ground truth.
     pub labels: Vec<Label>,
 }
@@ -146,7 +148,7 @@ fn readings(path: &Path, dataset: &mut Dataset) -> anyhow::Result<()> {
     let keys = [table.column("machine")?, table.column("sensor")?];
     let value = table.column("value")?;
     let details = ["quantity", "unit", "kind"].map(|name| table.columns.get(name).copied());
-    let mut known: HashMap<[Vec<u8>; 2], Option<(usize, usize)>> = HashMap::new();
+    let mut known: HashMap<[Vec<u8>; 2], (Option<usize>, usize)> = HashMap::new();
     while table.next()? {
         let key = keys.map(|column| table.bytes(column).to_vec());
         let place = match known.get(&key) {
@@ -155,24 +157,25 @@ fn readings(path: &Path, dataset: &mut Dataset) -> anyhow::Result<()> {
                 let [machine, sensor] = keys.map(|column| table.text(column));
                 let [quantity, unit, kind] = details
                     .map(|column| column.map(|column| table.text(column)).unwrap_or_default());
-                let place = (!machine.is_empty())
-                    .then(|| add_sensor(dataset, &machine, &sensor, [&quantity, &unit, &kind]));
+                let place = add_sensor(dataset, &machine, &sensor, [&quantity, &unit, &kind]);
                 known.insert(key, place);
                 place
             }
         };
-        let Some((machine, sensor)) = place else { continue };
+        let (machine, sensor) = place;
         let second = table.second(time)?;
         let Some(number) = table.number(Some(value)).filter(|number| number.is_finite()) else {
             bail!("{}, line {}: the value is not a number", table.path, table.line());
         };
-        let sensor = &mut dataset.machines[machine].sensors[sensor];
+        let sensor = match machine {
+            Some(machine) => &mut dataset.machines[machine].sensors[sensor],
+            None => &mut dataset.plant[sensor],
+        };
         sensor.times.push(second);
         sensor.values.push(number);
     }
-    for sensor in dataset.machines.iter_mut().flat_map(|machine| &mut machine.sensors) {
-        in_order(sensor);
-    }
+    let own = dataset.machines.iter_mut().flat_map(|machine| &mut machine.sensors);
+    own.chain(&mut dataset.plant).for_each(in_order);
     Ok(())
 }
 
@@ -192,8 +195,8 @@ fn add_sensor(
     machine: &str,
     key: &str,
     [quantity, unit, kind]: [&str; 3],
-) -> (usize, usize) {
-    let index = machine_index(dataset, machine);
+) -> (Option<usize>, usize) {
+    let index = (!machine.is_empty()).then(|| machine_index(dataset, machine));
     let to_kilo = match unit {
         "W" | "Wh" => 0.001,
         "MW" | "MWh" => 1000.0,
@@ -213,7 +216,10 @@ fn add_sensor(
         times: Vec::new(),
         values: Vec::new(),
     };
-    let sensors = &mut dataset.machines[index].sensors;
+    let sensors = match index {
+        Some(index) => &mut dataset.machines[index].sensors,
+        None => &mut dataset.plant,
+    };
     sensors.push(sensor);
     (index, sensors.len() - 1)
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::dataset::{Dataset, Label};
+use super::energy::EnergyReport;
 use super::nab::{Nab, Series, nab};
 use super::samples::Samples;
 use super::score::{PAPERWORK, Verdict, judge};
@@ -57,6 +58,8 @@ pub struct Report {
     pub kinds: BTreeMap<String, ByKind>,
     /// False alarms by the kind that the detector gave them.
     pub false_alarms_by_kind: BTreeMap<String, usize>,
+    /// The energy baseline, where machines have meters and runs.
+    pub energy: Option<EnergyReport>,
 }
 
 /// Lots that are not what is written.
@@ -226,6 +229,7 @@ impl Counts {
             paperwork: self.paperwork,
             kinds,
             false_alarms_by_kind: false_by_kind,
+            energy: None,
         };
         (report, self.judged)
     }

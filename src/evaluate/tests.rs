@@ -126,6 +126,7 @@ fn simulated(seed: u64) -> Dataset {
         severity: 1.0,
         rarity: Rarity::Dense,
         start: None,
+        drift: None,
     };
     let directory = tempfile::tempdir().unwrap();
     write(&factory(&options), directory.path()).unwrap();
@@ -143,7 +144,47 @@ fn a_factory_is_watched_well_and_only_with_its_context() {
     assert!(report.false_alarms_per_machine_week.unwrap() <= 0.5, "{report:?}");
     assert!(judged.iter().all(|item| item.finding.raised > item.finding.start));
     assert_eq!(evaluate(&dataset, &settings).1, judged, "the same data, the same findings");
+    let whole = runs::evaluate(&dataset);
     dataset.shuffle_references(1);
     let (shuffled, _) = evaluate(&dataset, &settings);
     assert!(shuffled.f1.unwrap() <= 0.5, "{shuffled:?}");
+    // The same for golden curves, run by run.
+    let without = runs::evaluate(&dataset).golden_power;
+    let with = whole.golden_power;
+    assert!(with.recall.unwrap() >= 0.5 && with.false_alarm_rate.unwrap() <= 0.1, "{with:?}");
+    assert!(without.recall.unwrap() <= 0.2, "{without:?}");
+    assert!(whole.abnormal_runs.false_alarm_rate.unwrap() <= 0.05, "{:?}", whole.abnormal_runs);
+}
+
+#[test]
+fn energy_models_are_near_the_truth_and_their_cusum_finds_a_lasting_change() {
+    let options = Options {
+        seed: 12,
+        machines: 2,
+        days: 52,
+        quiet_days: 14,
+        severity: 0.0,
+        rarity: Rarity::Rare,
+        start: None,
+        drift: Some(crate::simulate::Drift { size: 0.05, from_day: 42 }),
+    };
+    let directory = tempfile::tempdir().unwrap();
+    write(&factory(&options), directory.path()).unwrap();
+    let dataset = read(directory.path(), Format::Lotwise).unwrap();
+    assert_eq!(dataset.plant.len(), 1, "the outdoor thermometer");
+    let truth = super::energy::truth(directory.path()).unwrap();
+    assert!(truth.len() >= 10, "{}", truth.len());
+    let settings = super::energy::Settings { baseline_days: 35, zone: chrono_tz::Europe::Madrid };
+    let report = super::energy::evaluate(&dataset, &truth, &settings).unwrap();
+    assert_eq!((report.models, report.refused), (2, 0));
+    assert!(report.references >= 8, "{report:?}");
+    assert!(report.median_error.unwrap() < 0.015, "{report:?}");
+    assert!(report.cv_rmse_largest.unwrap() < 0.08, "{report:?}");
+    assert!(report.cv_rmse_after_largest.unwrap() < 0.08, "{report:?}");
+    assert_eq!((report.drifts, report.drifts_found), (2, 2), "{report:?}");
+    assert!(report.drift_delays_days.iter().all(|days| *days <= 3.5), "{report:?}");
+    // A machine whose truth is another one is seen as such.
+    let wrong = truth.into_iter().map(|(key, k)| (key, k * 1.1)).collect();
+    let report = super::energy::evaluate(&dataset, &wrong, &settings).unwrap();
+    assert_eq!(report.within_3_percent, 0, "{report:?}");
 }

@@ -4,6 +4,8 @@
 //! docs/definitions.md: ratios are ratios of sums, and what is not known is `None`, never 0.
 
 mod fill;
+pub mod levels;
+pub mod runs;
 pub mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,6 +69,8 @@ impl Sums {
 
     fn value(&self, aggregate: Aggregate, sensor: &Sensor) -> Option<f64> {
         match (aggregate, sensor.kind) {
+            // Readings as they are have no buckets, and do not come here.
+            (Aggregate::Raw, _) => None,
             (Aggregate::Mean, SensorKind::Gauge) => self.mean(),
             (Aggregate::Sum, SensorKind::Gauge) => self.energy(sensor),
             (Aggregate::Mean | Aggregate::Sum, _) => self.amount,
@@ -422,6 +426,59 @@ pub fn energy_by_run(windows: &[(usize, &Sensor)], cells: &[Cell]) -> BTreeMap<u
         }
     }
     energy
+}
+
+/// Energy of a place between two edges, and how far it is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Metered {
+    /// kWh; `None` where no meter says anything.
+    pub kwh: Option<f64>,
+    /// Share of the time that `kwh` stands for, 0 to 1: where the power is not known, and before the
+    /// first and after the last reading of a counter.
+    pub share: f64,
+    /// Whether the energy is known to lie where it is said to: across a gap in a counter it is spread
+    /// evenly, which is no measurement.
+    pub is_certain: bool,
+}
+
+/// Energy of each of `count` places between `edges`; `windows` has the place and the meter of each
+/// window.
+pub fn metered(
+    windows: &[(usize, &Sensor)],
+    count: usize,
+    edges: &[DateTime<Utc>],
+    cells: &[Cell],
+) -> Vec<Vec<Metered>> {
+    let buckets = edges.len().saturating_sub(1);
+    let mut out = vec![vec![Metered::default(); buckets]; count];
+    let mut covered = vec![vec![0.0; buckets]; count];
+    let mut meters = vec![0usize; count];
+    let mut has_gauge = vec![false; count];
+    for &(place, sensor) in windows {
+        meters[place] += 1;
+        has_gauge[place] |= sensor.kind == SensorKind::Gauge;
+    }
+    for cell in cells.iter().filter(|c| c.bucket < buckets) {
+        let Some(&(place, sensor)) = windows.get(cell.window) else { continue };
+        let mut sums = Sums::default();
+        sums.add(cell);
+        let slot = &mut out[place][cell.bucket].kwh;
+        *slot = plus(*slot, sums.energy(sensor));
+        covered[place][cell.bucket] += cell.covered_s;
+    }
+    for (place, list) in out.iter_mut().enumerate() {
+        let first = list.iter().position(|m| m.kwh.is_some());
+        let last = list.iter().rposition(|m| m.kwh.is_some());
+        for (bucket, metered) in list.iter_mut().enumerate().filter(|(_, m)| m.kwh.is_some()) {
+            let seconds = epoch_seconds(edges[bucket + 1]) - epoch_seconds(edges[bucket]);
+            let share =
+                ratio(covered[place][bucket], seconds * meters[place] as f64).unwrap_or(0.0);
+            let at_an_end = Some(bucket) == first || Some(bucket) == last;
+            metered.share = if has_gauge[place] || at_an_end { share } else { 1.0 };
+            metered.is_certain = share >= 0.5;
+        }
+    }
+    out
 }
 
 fn plus(a: Option<f64>, b: Option<f64>) -> Option<f64> {

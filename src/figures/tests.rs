@@ -80,6 +80,7 @@ fn plan<'a>(sensors: &[(&'a Sensor, Role)], runs: Vec<(usize, TimeRange)>) -> Kp
         balanced: sensors.iter().any(|s| s.1 == Role::Total),
         reason: String::new(),
         notices: vec![],
+        found: Default::default(),
     }
 }
 

@@ -1,8 +1,12 @@
-//! Sums of a window cut at edges of its own, from its readings: what `sql::integrate` adds up in the
-//! database, for windows that do not share their edges.
+//! Sums of a window cut at the edges of buckets, from its items: readings, and rollups of whole hours
+//! that stand for their readings (see [`crate::rollup`]). The definition is that of
+//! `sql::integrate`, which adds up in the database what rollups of runs are made of.
 //!
-//! The segments are the same: the line between two readings of a gauge that are not too far apart,
-//! the increase of a counter, the amount of a delta over the time up to its stamp.
+//! A segment lies between neighbouring items: the line between two readings of a gauge that are not
+//! too far apart, the increase of a counter, the amount of a delta over the time up to its stamp. It
+//! is clipped to the window and to each bucket, so parts add up to the whole.
+//!
+//! Costs some tens of nanoseconds an item, where window functions in SQL take three microseconds.
 
 use crate::catalog::Sensor;
 use crate::domain::SensorKind;
@@ -21,6 +25,42 @@ pub struct Walk<'a> {
     pub to: f64,
 }
 
+/// A reading, or a whole hour: its first reading, its last one, and what the readings after the first
+/// add up to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Item {
+    /// The (first) reading: seconds from the window's origin, and value.
+    pub first: (f64, f64),
+    /// The last reading; of a reading, itself.
+    pub last: (f64, f64),
+    /// Of an hour with more readings than its first one.
+    pub rest: Option<Rest>,
+}
+
+/// What the readings of an hour after its first one add up to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rest {
+    /// Number of them.
+    pub count: i64,
+    /// Sum of their values.
+    pub sum: f64,
+    /// Least of them.
+    pub min: f64,
+    /// Greatest of them.
+    pub max: f64,
+    /// Seconds covered from the first reading to the last.
+    pub covered_s: f64,
+    /// Gauge: integral from the first reading to the last; counter: increase; delta: amounts.
+    pub total: f64,
+}
+
+impl Item {
+    /// A reading.
+    pub fn reading(time: f64, value: f64) -> Self {
+        Self { first: (time, value), last: (time, value), rest: None }
+    }
+}
+
 /// A part of time with what happens in it.
 struct Segment {
     from: f64,
@@ -37,46 +77,54 @@ enum Value {
     Gap,
 }
 
-/// The cells of a window. `readings` are those inside and a neighbour on either side where there is
-/// one, ascending in seconds from the window's origin; `edges` are those of the buckets.
-pub fn cells(walk: &Walk<'_>, readings: &[(f64, f64)], edges: &[f64]) -> Vec<Cell> {
-    let mut cells: Vec<Option<Cell>> = vec![None; edges.len().saturating_sub(1)];
-    for (index, &(time, value)) in readings.iter().enumerate() {
-        let is_delta = walk.sensor.kind == SensorKind::Delta;
+/// The cells of a window from its readings; see [`cells`].
+pub fn cells_of_readings(walk: &Walk<'_>, readings: &[(f64, f64)], edges: &[f64]) -> Vec<Cell> {
+    let items: Vec<Item> = readings.iter().map(|&(t, v)| Item::reading(t, v)).collect();
+    cells(walk, &items, edges)
+}
+
+/// The cells of a window. `items` are those inside and at least a neighbour on either side where
+/// there is one that matters, ascending in seconds from the window's origin; an hour lies inside the
+/// window and inside one bucket. `edges` are those of the buckets, ascending.
+pub fn cells(walk: &Walk<'_>, items: &[Item], edges: &[f64]) -> Vec<Cell> {
+    let mut cells = Cells::new(walk, edges);
+    let is_delta = walk.sensor.kind == SensorKind::Delta;
+    for (index, item) in items.iter().enumerate() {
+        let (time, value) = item.first;
         let inside = match is_delta {
             true => time > walk.from && time <= walk.to,
             false => time >= walk.from && time < walk.to,
         };
-        if let Some(cell) = at(edges, time, is_delta).filter(|_| inside) {
-            count(slot(&mut cells, walk.window, cell), time, value);
+        if let Some(cell) = cells.at(time, is_delta).filter(|_| inside) {
+            count(cell, time, value);
         }
-        let previous = index.checked_sub(1).and_then(|i| readings.get(i));
-        if let Some(segment) =
-            segment(walk.sensor, previous, (time, value), readings.get(index + 1))
+        let previous = index.checked_sub(1).and_then(|i| items.get(i));
+        if let Some(segment) = segment(walk.sensor, previous, item, items.get(index + 1)) {
+            cells.add(walk, &segment);
+        }
+        if let Some(rest) = &item.rest
+            && let Some(cell) = cells.at(item.last.0, false)
         {
-            add(walk, &segment, edges, &mut cells);
+            add_rest(cell, rest, item.last, walk.sensor.kind);
         }
     }
-    cells.into_iter().flatten().collect()
+    cells.done()
 }
 
-/// The segment that belongs to a reading: up to the next one, or of a delta back in time.
+/// The segment that belongs to an item: up to the next one, or of a delta back in time.
 fn segment(
     sensor: &Sensor,
-    previous: Option<&(f64, f64)>,
-    (time, value): (f64, f64),
-    next: Option<&(f64, f64)>,
+    previous: Option<&Item>,
+    item: &Item,
+    next: Option<&Item>,
 ) -> Option<Segment> {
     if sensor.kind == SensorKind::Delta {
+        let (time, amount) = item.first;
         let nominal = time - sensor.interval_s;
-        let from = previous.map_or(nominal, |p| p.0.max(nominal));
-        return Some(Segment {
-            from,
-            to: time,
-            value: Value::Amount { amount: value, covered: true },
-        });
+        let from = previous.map_or(nominal, |p| p.last.0.max(nominal));
+        return Some(Segment { from, to: time, value: Value::Amount { amount, covered: true } });
     }
-    let &(to, after) = next?;
+    let ((time, value), (to, after)) = (item.last, next?.first);
     // A microsecond's grain must not turn an even gap into a longer one.
     let near = to - time <= sensor.max_gap_s + 5e-7;
     let value = match sensor.kind {
@@ -96,59 +144,101 @@ fn increase(sensor: &Sensor, before: f64, after: f64) -> f64 {
     }
 }
 
-/// Adds the parts of a segment to the cells of their buckets.
-fn add(walk: &Walk<'_>, segment: &Segment, edges: &[f64], cells: &mut [Option<Cell>]) {
-    let (from, to) = (segment.from.max(walk.from), segment.to.min(walk.to));
-    let first = edges.partition_point(|e| *e <= from).saturating_sub(1);
-    for bucket in first..cells.len() {
-        let (start, end) = (from.max(edges[bucket]), to.min(edges[bucket + 1]));
-        if edges[bucket] >= to {
-            break;
-        }
-        let (seconds, length) = (end - start, segment.to - segment.from);
-        if seconds <= 0.0 || length <= 0.0 {
-            continue;
-        }
-        match segment.value {
-            Value::Gap => {}
-            Value::Level(before, after) => {
-                let middle = ((start + end) / 2.0 - segment.from) / length;
-                let cell = slot(cells, walk.window, bucket);
-                cell.integral += (before + (after - before) * middle) * seconds;
-                cell.covered_s += seconds;
+/// The cells of the buckets that a window touches.
+struct Cells<'a> {
+    edges: &'a [f64],
+    /// Bucket of the first cell.
+    first: usize,
+    cells: Vec<Option<Cell>>,
+    window: usize,
+    /// The bucket of the last reading: the next one is hardly ever far from it.
+    near: usize,
+}
+
+impl<'a> Cells<'a> {
+    fn new(walk: &Walk<'_>, edges: &'a [f64]) -> Self {
+        let buckets = edges.len().saturating_sub(1);
+        let first = edges.partition_point(|e| *e <= walk.from).saturating_sub(1).min(buckets);
+        let end = edges.partition_point(|e| *e < walk.to).min(buckets).max(first);
+        Self { edges, first, cells: vec![None; end - first], window: walk.window, near: first }
+    }
+
+    /// The cell of an instant; a delta's stamp is the end of its time.
+    fn at(&mut self, time: f64, is_end: bool) -> Option<&mut Cell> {
+        let bucket = match is_end {
+            true => self.edges.partition_point(|e| *e < time).checked_sub(1)?,
+            false => self.find(time)?,
+        };
+        self.slot(bucket)
+    }
+
+    /// The last bucket that begins at or before an instant.
+    fn find(&mut self, time: f64) -> Option<usize> {
+        let begins = |bucket: usize| self.edges.get(bucket).is_some_and(|e| *e <= time);
+        for bucket in [self.near, self.near + 1] {
+            if begins(bucket) && !begins(bucket + 1) {
+                self.near = bucket;
+                return Some(bucket);
             }
-            Value::Amount { amount, covered } => {
-                let cell = slot(cells, walk.window, bucket);
-                cell.amount = Some(cell.amount.unwrap_or(0.0) + amount * seconds / length);
-                cell.covered_s += if covered { seconds } else { 0.0 };
+        }
+        self.near = self.edges.partition_point(|e| *e <= time).checked_sub(1)?;
+        Some(self.near)
+    }
+
+    fn slot(&mut self, bucket: usize) -> Option<&mut Cell> {
+        let slot = self.cells.get_mut(bucket.checked_sub(self.first)?)?;
+        Some(slot.get_or_insert(Cell {
+            window: self.window,
+            bucket,
+            integral: 0.0,
+            amount: None,
+            covered_s: 0.0,
+            count: 0,
+            sum: 0.0,
+            min: None,
+            max: None,
+            first: None,
+            last: None,
+        }))
+    }
+
+    /// Adds the parts of a segment to the cells of their buckets.
+    fn add(&mut self, walk: &Walk<'_>, segment: &Segment) {
+        let (from, to) = (segment.from.max(walk.from), segment.to.min(walk.to));
+        let length = segment.to - segment.from;
+        if to <= from || length <= 0.0 || matches!(segment.value, Value::Gap) {
+            return;
+        }
+        let first = self.find(from).unwrap_or(0);
+        let edges = self.edges;
+        for (bucket, edge) in edges.windows(2).enumerate().skip(first) {
+            if edge[0] >= to {
+                break;
+            }
+            let (start, end) = (from.max(edge[0]), to.min(edge[1]));
+            let seconds = end - start;
+            if seconds <= 0.0 {
+                continue;
+            }
+            let Some(cell) = self.slot(bucket) else { continue };
+            match segment.value {
+                Value::Gap => {}
+                Value::Level(before, after) => {
+                    let middle = ((start + end) / 2.0 - segment.from) / length;
+                    cell.integral += (before + (after - before) * middle) * seconds;
+                    cell.covered_s += seconds;
+                }
+                Value::Amount { amount, covered } => {
+                    cell.amount = Some(cell.amount.unwrap_or(0.0) + amount * seconds / length);
+                    cell.covered_s += if covered { seconds } else { 0.0 };
+                }
             }
         }
     }
-}
 
-/// The bucket of an instant; a delta's stamp is the end of its time.
-fn at(edges: &[f64], time: f64, is_end: bool) -> Option<usize> {
-    let before = match is_end {
-        true => edges.partition_point(|e| *e < time),
-        false => edges.partition_point(|e| *e <= time),
-    };
-    before.checked_sub(1).filter(|bucket| bucket + 1 < edges.len())
-}
-
-fn slot(cells: &mut [Option<Cell>], window: usize, bucket: usize) -> &mut Cell {
-    cells[bucket].get_or_insert(Cell {
-        window,
-        bucket,
-        integral: 0.0,
-        amount: None,
-        covered_s: 0.0,
-        count: 0,
-        sum: 0.0,
-        min: None,
-        max: None,
-        first: None,
-        last: None,
-    })
+    fn done(self) -> Vec<Cell> {
+        self.cells.into_iter().flatten().collect()
+    }
 }
 
 fn count(cell: &mut Cell, time: f64, value: f64) {
@@ -158,6 +248,19 @@ fn count(cell: &mut Cell, time: f64, value: f64) {
     cell.max = Some(cell.max.map_or(value, |m| m.max(value)));
     cell.first = cell.first.or(Some((time, value)));
     cell.last = Some((time, value));
+}
+
+fn add_rest(cell: &mut Cell, rest: &Rest, last: (f64, f64), kind: SensorKind) {
+    cell.count += rest.count;
+    cell.sum += rest.sum;
+    cell.min = Some(cell.min.map_or(rest.min, |m| m.min(rest.min)));
+    cell.max = Some(cell.max.map_or(rest.max, |m| m.max(rest.max)));
+    cell.last = Some(last);
+    cell.covered_s += rest.covered_s;
+    match kind {
+        SensorKind::Gauge => cell.integral += rest.total,
+        _ => cell.amount = Some(cell.amount.unwrap_or(0.0) + rest.total),
+    }
 }
 
 #[cfg(test)]
@@ -188,7 +291,7 @@ mod tests {
         let walk = Walk { window: 3, sensor: &gauge, from: 30.0, to: 150.0 };
         // From 10 to 70 in a minute, a minute level, then a gap.
         let readings = [(0.0, 10.0), (60.0, 70.0), (120.0, 70.0), (300.0, 0.0)];
-        let cells = cells(&walk, &readings, &[0.0, 60.0, 120.0, 180.0]);
+        let cells = cells_of_readings(&walk, &readings, &[0.0, 60.0, 120.0, 180.0]);
         let sums: Vec<_> =
             cells.iter().map(|c| (c.bucket, c.integral, c.covered_s, c.count)).collect();
         assert_eq!(sums, [(0, 55.0 * 30.0, 30.0, 0), (1, 70.0 * 60.0, 60.0, 1), (2, 0.0, 0.0, 1)]);
@@ -199,15 +302,35 @@ mod tests {
     fn amounts_are_shared_in_proportion_to_time_and_a_fall_is_a_restart() {
         let counter = sensor(SensorKind::Counter);
         let walk = Walk { window: 0, sensor: &counter, from: 15.0, to: 120.0 };
-        let got = cells(&walk, &[(0.0, 8.0), (60.0, 20.0), (120.0, 5.0)], &[0.0, 30.0, 120.0]);
+        let got = cells_of_readings(
+            &walk,
+            &[(0.0, 8.0), (60.0, 20.0), (120.0, 5.0)],
+            &[0.0, 30.0, 120.0],
+        );
         let amounts: Vec<_> = got.iter().map(|c| c.amount.unwrap_or(0.0)).collect();
         assert_eq!(amounts, [12.0 * 15.0 / 60.0, 12.0 * 30.0 / 60.0 + 5.0]);
 
         let delta = sensor(SensorKind::Delta);
         let walk = Walk { window: 0, sensor: &delta, from: 0.0, to: 60.0 };
         // The second one covers 20 s only, up to the reading before.
-        let got = cells(&walk, &[(40.0, 6.0), (60.0, 4.0)], &[0.0, 50.0, 60.0]);
+        let got = cells_of_readings(&walk, &[(40.0, 6.0), (60.0, 4.0)], &[0.0, 50.0, 60.0]);
         let got: Vec<_> = got.iter().map(|c| (c.amount.unwrap_or(0.0), c.count)).collect();
         assert_eq!(got, [(6.0 * 40.0 / 60.0 + 2.0, 1), (2.0, 1)]);
+    }
+
+    #[test]
+    fn an_hour_stands_for_its_readings() {
+        let counter = sensor(SensorKind::Counter);
+        let walk = Walk { window: 0, sensor: &counter, from: 0.0, to: 200.0 };
+        let readings = [(10.0, 1.0), (60.0, 3.0), (90.0, 7.0), (130.0, 2.0), (190.0, 5.0)];
+        let edges = [0.0, 50.0, 120.0, 200.0];
+        let mut items: Vec<_> = readings.iter().map(|(t, v)| Item::reading(*t, *v)).collect();
+        let all = cells(&walk, &items, &edges);
+        // The two readings of the second bucket as one item.
+        let rest = Rest { count: 1, sum: 7.0, min: 7.0, max: 7.0, covered_s: 30.0, total: 4.0 };
+        items.remove(2);
+        items[1] = Item { first: (60.0, 3.0), last: (90.0, 7.0), rest: Some(rest) };
+        assert_eq!(cells(&walk, &items, &edges), all);
+        assert_eq!(all.iter().map(|c| c.count).collect::<Vec<_>>(), [1, 2, 2]);
     }
 }

@@ -21,6 +21,10 @@ pub enum Column {
     Text(Vec<Option<String>>),
     /// Yes or no.
     Bool(Vec<Option<bool>>),
+    /// Instants in nanoseconds since 1970 UTC, none of them unknown.
+    Instants(Vec<i64>),
+    /// Numbers, none of them unknown; NaN and the infinite are gaps.
+    Numbers(Vec<f64>),
 }
 
 /// A named column with what Grafana needs to show it.
@@ -53,6 +57,16 @@ impl Field {
     /// A field of yes and no.
     pub fn bool(name: &str, values: impl IntoIterator<Item = Option<bool>>) -> Self {
         Self::new(name, Column::Bool(values.into_iter().collect()))
+    }
+
+    /// A field of instants, nanoseconds since 1970 UTC, which goes to Arrow without a copy.
+    pub fn instants(name: &str, nanoseconds: Vec<i64>) -> Self {
+        Self::new(name, Column::Instants(nanoseconds))
+    }
+
+    /// A field of numbers that are all known, which goes to Arrow without a copy.
+    pub fn numbers(name: &str, values: Vec<f64>) -> Self {
+        Self::new(name, Column::Numbers(values))
     }
 
     /// Name of the field.
@@ -150,6 +164,9 @@ impl Field {
             (Column::Number(own), _) => own.resize(own.len() + rows.len(), None),
             (Column::Bool(own), _) => own.resize(own.len() + rows.len(), None),
             (Column::Time(own), _) => own.resize(own.len() + rows.len(), None),
+            // Of series of readings, which are not tables.
+            (Column::Instants(own), _) => own.resize(own.len() + rows.len(), 0),
+            (Column::Numbers(own), _) => own.resize(own.len() + rows.len(), f64::NAN),
         }
         field
     }
@@ -164,21 +181,30 @@ impl Field {
         self
     }
 
-    pub(super) fn arrow(&self) -> (ArrowField, ArrayRef) {
-        let (kind, array): (DataType, ArrayRef) = match &self.column {
+    pub(super) fn into_arrow(self) -> (ArrowField, ArrayRef) {
+        let instants = matches!(self.column, Column::Time(_) | Column::Instants(_));
+        let (kind, array): (DataType, ArrayRef) = match self.column {
             Column::Time(v) => {
                 let nanos = v.iter().map(|t| t.and_then(|t| t.timestamp_nanos_opt()));
                 let array: TimestampNanosecondArray = nanos.collect();
                 (DataType::Timestamp(TimeUnit::Nanosecond, None), Arc::new(array))
             }
-            Column::Number(v) => {
-                (DataType::Float64, Arc::new(v.iter().copied().collect::<Float64Array>()))
-            }
+            Column::Number(v) => (DataType::Float64, Arc::new(Float64Array::from(v))),
             Column::Text(v) => {
                 (DataType::Utf8, Arc::new(v.iter().map(Option::as_deref).collect::<StringArray>()))
             }
-            Column::Bool(v) => {
-                (DataType::Boolean, Arc::new(v.iter().copied().collect::<BooleanArray>()))
+            Column::Bool(v) => (DataType::Boolean, Arc::new(BooleanArray::from(v))),
+            Column::Instants(v) => {
+                let kind = DataType::Timestamp(TimeUnit::Nanosecond, None);
+                (kind, Arc::new(TimestampNanosecondArray::from(v)))
+            }
+            Column::Numbers(v) => {
+                // Grafana's alerting cannot compare infinities.
+                let array = match v.iter().all(|v| v.is_finite()) {
+                    true => Float64Array::from(v),
+                    false => v.iter().map(|v| Some(*v).filter(|v| v.is_finite())).collect(),
+                };
+                (DataType::Float64, Arc::new(array))
             }
         };
         let mut metadata = HashMap::from([("name".to_owned(), self.name.clone())]);
@@ -189,7 +215,7 @@ impl Field {
             metadata.insert("config".to_owned(), Value::Object(self.config.clone()).to_string());
         }
         // Grafana's expressions and alert rules read series only by instants that are never null.
-        let nullable = !matches!(self.column, Column::Time(_)) || array.null_count() > 0;
+        let nullable = !instants || array.null_count() > 0;
         (ArrowField::new(&self.name, kind, nullable).with_metadata(metadata), array)
     }
 }

@@ -90,15 +90,21 @@ impl Frame {
     ///
     /// # Errors
     /// [`ArrowError`] when the fields differ in length.
-    pub fn to_arrow(&self, ref_id: &str) -> Result<Vec<u8>, ArrowError> {
-        let (fields, arrays): (Vec<_>, Vec<_>) = self.fields.iter().map(Field::arrow).unzip();
+    pub fn into_arrow(self, ref_id: &str) -> Result<Vec<u8>, ArrowError> {
+        let Self { name, fields, meta } = self;
+        let meta = meta.to_string();
+        let meta_length = meta.len();
+        let (fields, arrays): (Vec<_>, Vec<_>) = fields.into_iter().map(Field::into_arrow).unzip();
         let metadata = HashMap::from([
-            ("name".to_owned(), self.name.clone()),
+            ("name".to_owned(), name),
             ("refId".to_owned(), ref_id.to_owned()),
-            ("meta".to_owned(), self.meta.to_string()),
+            ("meta".to_owned(), meta),
         ]);
         let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
-        let mut writer = FileWriter::try_new(Vec::new(), &schema)?;
+        // Room for the columns at once: a vector that grows is copied, and held twice meanwhile.
+        let columns: usize = arrays.iter().map(|a| a.get_buffer_memory_size()).sum();
+        let bytes = Vec::with_capacity(columns + 2 * meta_length + 8_192);
+        let mut writer = FileWriter::try_new(bytes, &schema)?;
         if !arrays.is_empty() {
             writer.write(&RecordBatch::try_new(schema, arrays)?)?;
         }

@@ -5,7 +5,8 @@ use chrono::{DateTime, Utc};
 use std::io::Cursor;
 
 fn decode(frame: &Frame) -> (arrow::datatypes::SchemaRef, Vec<RecordBatch>) {
-    let reader = FileReader::try_new(Cursor::new(frame.to_arrow("A").unwrap()), None).unwrap();
+    let reader =
+        FileReader::try_new(Cursor::new(frame.clone().into_arrow("A").unwrap()), None).unwrap();
     (reader.schema(), reader.map(Result::unwrap).collect())
 }
 
@@ -53,5 +54,19 @@ fn an_empty_frame_is_still_a_file() {
 #[test]
 fn fields_of_unequal_length_are_an_error() {
     let fields = vec![Field::number("a", [Some(1.0)]), Field::number("b", [])];
-    assert!(Frame::new("", "", fields).to_arrow("A").is_err());
+    assert!(Frame::new("", "", fields).into_arrow("A").is_err());
+}
+
+#[test]
+fn columns_without_unknowns_arrive_and_what_is_not_finite_is_a_gap() {
+    let fields = vec![
+        Field::instants("time", vec![1, 1_774_746_000_000_001_000, i64::MAX]),
+        Field::numbers("value", vec![1.5, f64::NAN, f64::NEG_INFINITY]),
+        Field::numbers("all", vec![0.0, -1.0, 2.0]),
+    ];
+    let (_, batches) = decode(&Frame::new("", "", fields));
+    let times = batches[0].column(0).as_any().downcast_ref::<TimestampNanosecondArray>().unwrap();
+    assert_eq!(times.values()[..2], [1, 1_774_746_000_000_001_000]);
+    assert_eq!(batches[0].column(1).null_count(), 2);
+    assert_eq!(batches[0].column(2).null_count(), 0);
 }

@@ -1,4 +1,5 @@
-//! QueryData: every query of a request answered on its own, so that one failure stays its own.
+//! QueryData: every query of a request answered on its own, so that one failure stays its own, and
+//! identical ones under way answered once.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -11,9 +12,14 @@ use tokio::task::JoinHandle;
 use tonic::{Request, Response, Status, async_trait};
 
 use super::Plugin;
+use super::in_flight::Answer;
 use super::instance::Instance;
+use super::telemetry::{self, Measured};
+use super::trace::Trace;
 use crate::answer::{self, AnswerError, Source};
+use crate::db::Db;
 use crate::domain::TimeRange;
+use crate::model::QueryType;
 use crate::plan::{Ask, PlanError};
 
 #[async_trait]
@@ -22,18 +28,28 @@ impl pb::data_server::Data for Plugin {
         &self,
         request: Request<pb::QueryDataRequest>,
     ) -> Result<Response<pb::QueryDataResponse>, Status> {
+        let trace = Trace::of(request.metadata());
         let pb::QueryDataRequest { plugin_context, queries, headers, .. } = request.into_inner();
-        let alert = from_alert(&headers);
+        let by = By { trace, alert: from_alert(&headers) };
         let tasks = queries.into_iter().map(|query| {
             let ref_id = query.ref_id.clone();
             let instance = self.instances.get(plugin_context.as_ref());
+            let by = by.clone();
             async move {
+                let measured = Measured::start(kind(&query));
                 let started = std::time::Instant::now();
                 let result = match instance {
-                    Ok(instance) => isolated(instance, query, alert).await,
-                    Err(e) => Err(AnswerError::Db(e)),
+                    Ok(instance) => {
+                        let (in_flight, of_task) = (&instance.in_flight, instance.clone());
+                        let (asked, of_query) = (query.clone(), by.clone());
+                        let answer = || isolated(of_task, asked, of_query);
+                        in_flight.join(&query, by.alert, answer).await
+                    }
+                    Err(e) => Err(Arc::new(AnswerError::Db(e))),
                 };
-                (ref_id.clone(), respond(&ref_id, result, started.elapsed()))
+                measured.end(outcome(&result));
+                let id = by.trace.as_ref().map_or("", |t| &*t.id);
+                (ref_id.clone(), respond(&ref_id, id, result, started.elapsed()))
             }
         });
         let mut responses: HashMap<String, pb::DataResponse> = HashMap::new();
@@ -56,6 +72,34 @@ impl pb::data_server::Data for Plugin {
     }
 }
 
+/// Beside the query, how Grafana asks.
+#[derive(Debug, Clone)]
+struct By {
+    trace: Option<Trace>,
+    /// For an alert rule.
+    alert: bool,
+}
+
+/// Type of a query, for metrics.
+fn kind(query: &pb::DataQuery) -> &'static str {
+    #[derive(serde::Deserialize)]
+    struct Typed {
+        #[serde(rename = "type", default)]
+        kind: QueryType,
+    }
+    serde_json::from_slice::<Typed>(&query.json).map_or("unknown", |typed| typed.kind.as_str())
+}
+
+/// Outcome of a query, for metrics.
+fn outcome(result: &Answer) -> &'static str {
+    match result.as_ref().map_err(|error| error.status()) {
+        Ok(_) => "ok",
+        Err(400) => "refused",
+        Err(500) => "plugin",
+        Err(_) => "database",
+    }
+}
+
 /// True when Grafana asks for an alert rule, as the header says that it sets then.
 fn from_alert(headers: &HashMap<String, String>) -> bool {
     let name =
@@ -73,19 +117,15 @@ impl<T> Drop for Bound<T> {
 }
 
 /// Answers one query in a task of its own, so that a panic is that query's error.
-async fn isolated(
-    instance: Arc<Instance>,
-    query: pb::DataQuery,
-    alert: bool,
-) -> Result<Vec<Vec<u8>>, AnswerError> {
-    let mut task = Bound(tokio::spawn(async move { one(&instance, &query, alert).await }));
-    (&mut task.0).await.unwrap_or(Err(AnswerError::Panic))
+async fn isolated(instance: Arc<Instance>, query: pb::DataQuery, by: By) -> Answer {
+    let mut task = Bound(tokio::spawn(async move { one(&instance, &query, by).await }));
+    (&mut task.0).await.unwrap_or(Err(AnswerError::Panic)).map_err(Arc::new)
 }
 
 async fn one(
     instance: &Instance,
     query: &pb::DataQuery,
-    alert: bool,
+    by: By,
 ) -> Result<Vec<Vec<u8>>, AnswerError> {
     // Lets a test see a real panic travel through a real request; absent from release builds.
     #[cfg(debug_assertions)]
@@ -101,27 +141,34 @@ async fn one(
         max_points: instance.settings.max_points,
         now: Utc::now(),
     };
-    let answered = attempt(instance, query, &ask, alert).await;
+    let sampled = by.trace.filter(|trace| trace.sampled).map(|trace| trace.id);
+    let db = instance.db.next_turn().traced(sampled);
+    let answered = attempt(instance, &db, query, &ask, by.alert).await;
     // A place made a moment ago may not be in the catalog yet.
     let answered = match answered {
         Err(AnswerError::Plan(PlanError::Unknown { .. } | PlanError::NoSensor(_))) => {
             instance.forget_catalog().await;
-            attempt(instance, query, &ask, alert).await
+            attempt(instance, &db, query, &ask, by.alert).await
         }
         other => other,
     }?;
-    let write = |f: &crate::frame::Frame| f.to_arrow(&query.ref_id);
-    Ok(answered.iter().map(write).collect::<Result<_, _>>()?)
+    // One by one: a frame is gone when its bytes are there.
+    let write = |f: crate::frame::Frame| f.into_arrow(&query.ref_id);
+    let frames: Vec<Vec<u8>> = answered.into_iter().map(write).collect::<Result<_, _>>()?;
+    let bytes: usize = frames.iter().map(Vec::len).sum();
+    metrics::counter!(telemetry::BYTES).increment(bytes as u64);
+    Ok(frames)
 }
 
 async fn attempt(
     instance: &Instance,
+    db: &Db,
     query: &pb::DataQuery,
     ask: &Ask,
     alert: bool,
 ) -> Result<Vec<crate::frame::Frame>, AnswerError> {
     let catalog = instance.catalog().await?;
-    let source = Source { db: &instance.db, catalog: &catalog };
+    let source = Source { db, catalog: &catalog };
     match alert {
         true => answer::answer_alert(&source, &query.json, ask).await,
         false => answer::answer(&source, &query.json, ask).await,
@@ -139,17 +186,26 @@ fn merge(response: &mut pb::DataResponse, other: pb::DataResponse) {
 
 fn respond(
     ref_id: &str,
-    result: Result<Vec<Vec<u8>>, AnswerError>,
+    trace: &str,
+    result: Answer,
     took: std::time::Duration,
 ) -> pb::DataResponse {
     match result {
         Ok(frames) => {
-            tracing::debug!(query.ref_id = ref_id, query.seconds = took.as_secs_f64(), "answered");
+            let seconds = took.as_secs_f64();
+            tracing::debug!(
+                query.ref_id = ref_id,
+                query.seconds = seconds,
+                traceID = trace,
+                "answered"
+            );
             pb::DataResponse { frames, status: 200, ..Default::default() }
         }
         Err(error) => {
             let source = if error.is_plugin_fault() { "plugin" } else { "downstream" };
-            tracing::warn!(query.ref_id = ref_id, %error, error.source = source, "not answered");
+            tracing::warn!(
+                query.ref_id = ref_id, %error, error.source = source, traceID = trace, "not answered"
+            );
             pb::DataResponse {
                 error: error.to_string(),
                 status: i32::from(error.status()),

@@ -7,6 +7,7 @@ use tonic::{Request, Response, Status, async_trait};
 
 use super::Plugin;
 use super::instance::Instance;
+use super::telemetry;
 use crate::db::{DbError, column};
 use crate::domain::DatabaseKind;
 use crate::schema;
@@ -18,6 +19,9 @@ struct Found {
     version: i64,
     /// `None` when the schema is not the one that this plugin reads.
     contents: Option<Contents>,
+    /// The read hosts that do not answer as they should, with why.
+    faulty: Vec<(String, String)>,
+    read_hosts: usize,
 }
 
 /// What a data source that works has to show.
@@ -57,7 +61,7 @@ impl pb::diagnostics_server::Diagnostics for Plugin {
         &self,
         _: Request<pb::CollectMetricsRequest>,
     ) -> Result<Response<pb::CollectMetricsResponse>, Status> {
-        let text = self.instances.metrics();
+        let text = telemetry::text() + &self.instances.metrics();
         let metrics = pb::collect_metrics_response::Payload { prometheus: text.into_bytes() };
         Ok(Response::new(pb::CollectMetricsResponse { metrics: Some(metrics) }))
     }
@@ -79,7 +83,30 @@ async fn check(instance: &Instance) -> Result<Found, DbError> {
             schema::LATEST => Some(contents(instance).await?),
             _ => None,
         },
+        faulty: faulty_read_hosts(instance).await,
+        read_hosts: instance.settings.read_hosts.len(),
     })
+}
+
+/// Asks each read host by itself for its schema's version.
+async fn faulty_read_hosts(instance: &Instance) -> Vec<(String, String)> {
+    let mut servers = instance.db.apart();
+    servers.pop();
+    let ask = servers.into_iter().map(|(address, db)| async move {
+        let why = match db.fetch(schema::VERSION_SQL).await {
+            Err(error) => error.to_string(),
+            Ok(rows) => {
+                let version: Option<i64> =
+                    rows.first().and_then(|row| column(row, 0).ok()).flatten();
+                if version == Some(schema::LATEST) {
+                    return None;
+                }
+                format!("its schema has version {}", version.unwrap_or(0))
+            }
+        };
+        Some((address.to_string(), why))
+    });
+    futures_util::future::join_all(ask).await.into_iter().flatten().collect()
 }
 
 async fn contents(instance: &Instance) -> Result<Contents, DbError> {
@@ -118,13 +145,18 @@ fn report(found: &Found) -> (pb::check_health_response::HealthStatus, String, se
         return (HealthStatus::Error, message, details);
     };
     let newest = contents.newest.map(|t| t.to_rfc3339_opts(SecondsFormat::Secs, true));
-    let details = json!({
+    let faulty = found.faulty.iter().map(|(host, why)| json!({"host": host, "error": why}));
+    let mut details = json!({
         "databaseKind": found.kind.to_string(),
         "schemaVersion": found.version,
         "plants": contents.plants,
         "sensors": contents.sensors,
         "newestReading": newest,
     });
+    if found.read_hosts > 0 {
+        details["readHosts"] = json!(found.read_hosts);
+        details["readHostsFaulty"] = faulty.collect();
+    }
     let mut message = format!(
         "Connected. {}, schema version {}, {} plants, {} sensors, {}.",
         found.kind,
@@ -137,6 +169,9 @@ fn report(found: &Found) -> (pb::check_health_response::HealthStatus, String, se
                 "no readings yet: post some with `lotwise demo` or POST /v1/readings".to_owned(),
         }
     );
+    for (host, why) in &found.faulty {
+        message.push_str(&format!(" Mind: the read host {host} is not used: {why}."));
+    }
     if contents.writable {
         message.push_str(
             " Mind: this user may write; give the data source a user with the role lotwise_reader.",

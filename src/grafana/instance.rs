@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use grafana_plugin_sdk::pluginv2::PluginContext;
 
+use super::in_flight::InFlight;
+use super::telemetry;
 use crate::catalog::{self, Catalog};
 use crate::db::{Db, DbError, Settings, SettingsError};
 
@@ -18,6 +20,7 @@ const CATALOG_AGE: Duration = Duration::from_secs(10);
 pub(super) struct Instance {
     pub(super) settings: Settings,
     pub(super) db: Db,
+    pub(super) in_flight: InFlight,
     catalog: tokio::sync::Mutex<Kept>,
 }
 
@@ -37,10 +40,14 @@ impl Instance {
         let asked = Instant::now();
         let mut kept = self.catalog.lock().await;
         match &*kept {
-            Kept::Read(at, catalog) if at.elapsed() < CATALOG_AGE => return Ok(catalog.clone()),
+            Kept::Read(at, catalog) if at.elapsed() < CATALOG_AGE => {
+                metrics::counter!(telemetry::CATALOG, "result" => "hit").increment(1);
+                return Ok(catalog.clone());
+            }
             Kept::Failed(at, error) if *at > asked => return Err(DbError::Shared(error.clone())),
             _ => {}
         }
+        metrics::counter!(telemetry::CATALOG, "result" => "miss").increment(1);
         *kept = Kept::Nothing;
         match catalog::load(&self.db, &self.settings.plants, &self.settings.lines).await {
             Ok(fresh) => {
@@ -98,7 +105,12 @@ impl Instances {
         }
         let settings = Settings::parse(&source.json_data, &source.decrypted_secure_json_data)?;
         let db = Db::new(&settings)?;
-        let instance = Arc::new(Instance { settings, db, catalog: Default::default() });
+        let instance = Arc::new(Instance {
+            settings,
+            db,
+            in_flight: InFlight::default(),
+            catalog: Default::default(),
+        });
         known.insert(key, (fingerprint, instance.clone()));
         Ok(instance)
     }
@@ -111,21 +123,31 @@ impl Instances {
             ("size", "Open database connections."),
             ("available", "Idle database connections."),
             ("waiting", "Requests that wait for a connection."),
+            ("max", "Most database connections."),
+            (
+                "up",
+                "1: the server answers; 0: it did not a moment ago, and others are asked first.",
+            ),
         ] {
             text.push_str(&format!(
                 "# HELP lotwise_pool_{name} {help}\n# TYPE lotwise_pool_{name} gauge\n"
             ));
             for ((org, uid), (_, instance)) in known.iter() {
-                let status = instance.db.status();
-                let value = match name {
-                    "size" => status.size,
-                    "available" => status.available,
-                    _ => status.waiting,
-                };
-                let uid = uid.replace(['"', '\\', '\n'], "_");
-                text.push_str(&format!(
-                    "lotwise_pool_{name}{{org=\"{org}\",datasource=\"{uid}\"}} {value}\n"
-                ));
+                for pool in instance.db.pools() {
+                    let status = pool.status;
+                    let value = match name {
+                        "size" => status.size,
+                        "available" => status.available,
+                        "waiting" => status.waiting,
+                        "max" => status.max_size,
+                        _ => usize::from(pool.up),
+                    };
+                    let [uid, server] = [uid.as_str(), &*pool.address]
+                        .map(|text| text.replace(['"', '\\', '\n'], "_"));
+                    text.push_str(&format!(
+                        "lotwise_pool_{name}{{org=\"{org}\",datasource=\"{uid}\",server=\"{server}\"}} {value}\n"
+                    ));
+                }
             }
         }
         text

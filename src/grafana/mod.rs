@@ -8,10 +8,13 @@
 mod data;
 mod diagnostics;
 mod go_plugin;
+mod in_flight;
 mod instance;
 mod logging;
 mod resource;
 mod serve;
+mod telemetry;
+mod trace;
 mod unused;
 
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use tokio::net::UnixListener;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 
-use super::{Plugin, go_plugin, logging};
+use super::{Plugin, go_plugin, logging, telemetry};
 
 /// What Grafana sets so that nobody starts a plugin by hand, and the protocol that we speak.
 const COOKIE: (&str, &str) = ("grafana_plugin_type", "datasource");
@@ -52,6 +52,7 @@ pub async fn serve() -> Result<(), ServeError> {
         return Err(ServeError::Protocol(versions));
     }
     logging::init();
+    telemetry::init();
 
     // Removed again when the folder is dropped.
     let folder = tempfile::Builder::new().prefix("lotwise-").tempdir()?;

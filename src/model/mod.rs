@@ -6,13 +6,14 @@
 mod rule;
 pub mod saved;
 
+use chrono::{Datelike, NaiveDate};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{Bucket, MachineState};
 pub use rule::Rules;
 pub use saved::{
-    Aggregate, Align, Compare, Fill, FilterKey, FilterOp, Format, GroupBy, Kpi, QueryType, Rule,
-    SavedQuery,
+    Aggregate, AlertOn, Align, Compare, Fill, FilterKey, FilterOp, Format, GroupBy, Kpi, LearnFrom,
+    QueryType, Rule, SavedQuery, SpcChart, SpcRules, SpcSubject,
 };
 
 /// Values of one filter: all, or the keys named.
@@ -123,6 +124,12 @@ pub struct Query {
     pub align: Align,
     /// How many of the newest lots, where none is named.
     pub last_lots: usize,
+    /// What is compared with what (baseline, spc).
+    pub baseline: Baseline,
+    /// What a control chart shows (spc).
+    pub spc: Spc,
+    /// Which lots a golden one is learned from.
+    pub golden: GoldenFrom,
     /// True when the extremes of each bucket are wanted beside the mean.
     pub extremes: bool,
     /// What stands in a bucket without data.
@@ -137,19 +144,58 @@ pub struct Query {
     pub filters: Vec<Rule>,
 }
 
+/// The validated form of [`saved::Spc`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Spc {
+    /// What its points are.
+    pub subject: SpcSubject,
+    /// Kind of chart.
+    pub chart: SpcChart,
+    /// Rules of a chart of individuals.
+    pub rules: SpcRules,
+}
+
+/// The validated form of [`saved::Baseline`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Baseline {
+    /// First and last day of the baseline period on the plant's clock; `None` for the days before the
+    /// time range.
+    pub period: Option<(NaiveDate, NaiveDate)>,
+    /// Keys of the drivers.
+    pub drivers: Vec<String>,
+    /// The number of the format `alert`.
+    pub alert_on: AlertOn,
+}
+
 impl Query {
     /// The same question in the shape that alert rules can read: numbers that labels tell apart.
     #[must_use]
     pub fn for_alert(mut self) -> Self {
         self.format = match (self.kind, self.format) {
             (QueryType::Kpi | QueryType::Latest | QueryType::DataQuality, _) => Format::Alert,
-            (QueryType::Anomalies, Format::Table | Format::Annotations) => Format::Alert,
+            (
+                QueryType::Anomalies | QueryType::AbnormalRuns | QueryType::Golden,
+                Format::Table | Format::Annotations,
+            ) => Format::Alert,
+            (QueryType::Baseline, Format::Table | Format::Model) => Format::Alert,
+            (QueryType::Spc, Format::Table | Format::Annotations) => Format::Alert,
             (_, format) => format,
         };
         // A rule compares with a threshold, and reads one value a series.
         (self.compare, self.extremes) = (Compare::None, false);
         self
     }
+}
+
+/// Which lots a golden one is learned from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GoldenFrom {
+    /// All good ones.
+    Good,
+    /// So many per cent of the good ones, those with least energy per good unit.
+    BestPercent(u32),
+    /// So many of the good ones, those with least energy per good unit.
+    BestLots(u32),
 }
 
 /// A saved query that cannot be understood; says what to change.
@@ -169,7 +215,7 @@ pub enum ModelError {
     Bucket(#[from] crate::domain::bucket::UnknownBucket),
     /// Steps that elapsed time does not have.
     #[error(
-        "lots queries count from the start of each lot, which has no {0} of the calendar: choose auto or a width such as 5m"
+        "curves of lots count from the start of each lot, which has no {0} of the calendar: choose auto or a width such as 5m"
     )]
     Steps(Bucket),
     /// A filter that is too long.
@@ -182,6 +228,11 @@ pub enum ModelError {
         /// Most allowed.
         max: usize,
     },
+    /// Readings as they are, of what has more than one sensor.
+    #[error(
+        "readings as they are have no group: choose series by sensor, without grouping, or an aggregate such as mean"
+    )]
+    RawGroup,
     /// A grouping that this type of query does not have.
     #[error("{kind} queries cannot be grouped by {group}: choose another grouping")]
     Group {
@@ -221,6 +272,25 @@ pub enum ModelError {
         least = LEARNING_DAYS.start(), most = LEARNING_DAYS.end()
     )]
     LearningDays(u32),
+    /// A baseline period that is none.
+    #[error(
+        "the baseline period from {from:?} to {to:?} is not understood: give a first and a last day such as 2026-01-31, or leave both empty"
+    )]
+    Period {
+        /// First day as given.
+        from: String,
+        /// Last day as given.
+        to: String,
+    },
+    /// More drivers than a model can be fitted with.
+    #[error("{0} drivers are too many for a baseline: choose at most {MAX_DRIVERS}")]
+    Drivers(usize),
+    /// A share or number of best lots that says nothing.
+    #[error(
+        "{0} best lots are not possible: choose {least} to {MAX_LOTS} lots, or 1 to 100 per cent",
+        least = crate::analytics::golden::FEWEST_RUNS
+    )]
+    BestLots(String),
     /// A format that this type of query does not have.
     #[error("{kind} queries have no format {format}: choose another format")]
     Format {
@@ -242,6 +312,8 @@ const DEFAULT_LEARNING_DAYS: u32 = 30;
 /// Lots that are compared when the query names neither lots nor a number, and at most.
 const DEFAULT_LOTS: usize = 10;
 const MAX_LOTS: usize = 200;
+/// Drivers of a baseline: each wants about ten days of its own.
+const MAX_DRIVERS: usize = 5;
 
 /// Parses the JSON of one Grafana target.
 ///
@@ -301,6 +373,9 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
             0 => DEFAULT_LOTS,
             n => (n as usize).min(MAX_LOTS),
         },
+        baseline: baseline(saved.baseline)?,
+        spc: Spc { subject: saved.spc.subject, chart: saved.spc.chart, rules: saved.spc.rules },
+        golden: golden_from(saved.learn_from, saved.best_percent, saved.best_lots)?,
         extremes: saved.extremes,
         fill: saved.fill,
         compare: saved.compare,
@@ -312,24 +387,85 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
     check_time(&query)?;
     check_comparison(&query)?;
     Rules::new(&query.filters)?;
-    if query.kind == QueryType::Lots
+    if matches!(query.kind, QueryType::Lots | QueryType::Golden)
         && !matches!(query.bucket, Bucket::Auto | Bucket::Hour | Bucket::Width(_))
     {
         return Err(ModelError::Steps(query.bucket));
     }
-    let refuse = |kind| Err(ModelError::Format { kind, format: query.format.as_str() });
-    match (query.kind, query.format) {
-        (QueryType::Runs | QueryType::States, Format::Silent | Format::Alert | Format::Score) => {
-            refuse(query.kind.as_str())
+    match formats(query.kind) {
+        Some((kind, formats)) if !formats.contains(&query.format) => {
+            Err(ModelError::Format { kind, format: query.format.as_str() })
         }
-        (QueryType::DataQuality, Format::Annotations | Format::Score) => refuse("data_quality"),
-        (QueryType::Anomalies, Format::Silent) => refuse("anomalies"),
         _ => Ok(query),
+    }
+}
+
+fn baseline(saved: saved::Baseline) -> Result<Baseline, ModelError> {
+    let saved::Baseline { from, to, drivers, alert_on } = saved;
+    let drivers: Vec<String> = drivers.into_iter().filter(|key| !key.is_empty()).collect();
+    if drivers.len() > MAX_DRIVERS {
+        return Err(ModelError::Drivers(drivers.len()));
+    }
+    let period = match (from.trim(), to.trim()) {
+        ("", "") => None,
+        (first, last) => match (first.parse::<NaiveDate>(), last.parse::<NaiveDate>()) {
+            (Ok(first), Ok(last))
+                if first <= last
+                    && YEARS.contains(&first.year())
+                    && YEARS.contains(&last.year()) =>
+            {
+                Some((first, last))
+            }
+            _ => return Err(ModelError::Period { from, to }),
+        },
+    };
+    Ok(Baseline { period, drivers, alert_on })
+}
+
+/// Years of a baseline period: those of time ranges.
+const YEARS: std::ops::Range<i32> = 1900..2200;
+/// The formats that a type of query has, with its name; `None` where the format says nothing.
+fn formats(kind: QueryType) -> Option<(&'static str, &'static [Format])> {
+    use Format::{Alert, Annotations, Curves, Deviation, Model, Score, Series, Silent, Table};
+    match kind {
+        QueryType::Runs => Some(("runs", &[Table, Annotations])),
+        QueryType::States => Some(("states", &[Table, Annotations])),
+        QueryType::DataQuality => Some(("data_quality", &[Table, Silent, Alert])),
+        QueryType::Anomalies => Some(("anomalies", &[Table, Annotations, Score, Alert])),
+        QueryType::AbnormalRuns => Some(("abnormal_runs", &[Table, Annotations, Score, Alert])),
+        QueryType::Golden => Some(("golden", &[Table, Curves, Deviation, Annotations, Alert])),
+        QueryType::Baseline => Some(("baseline", &[Table, Series, Model, Alert])),
+        QueryType::Spc => Some(("spc", &[Table, Series, Annotations, Alert])),
+        _ => None,
+    }
+}
+
+/// Best lots when the query names neither share nor number, in per cent.
+const DEFAULT_BEST_PERCENT: u32 = 25;
+
+fn golden_from(from: LearnFrom, percent: u32, lots: u32) -> Result<GoldenFrom, ModelError> {
+    let least = crate::analytics::golden::FEWEST_RUNS as u32;
+    match (from, percent, lots) {
+        (LearnFrom::Good, ..) => Ok(GoldenFrom::Good),
+        (_, 0, 0) => Ok(GoldenFrom::BestPercent(DEFAULT_BEST_PERCENT)),
+        (_, 1..=100, 0) => Ok(GoldenFrom::BestPercent(percent)),
+        (_, _, 0) => Err(ModelError::BestLots(format!("{percent} % of the lots as"))),
+        (_, _, lots) if lots >= least && lots as usize <= MAX_LOTS => {
+            Ok(GoldenFrom::BestLots(lots))
+        }
+        (_, _, lots) => Err(ModelError::BestLots(lots.to_string())),
     }
 }
 
 fn check_group(query: &Query) -> Result<(), ModelError> {
     let group = query.group_by;
+    if query.aggregate == Aggregate::Raw {
+        match (query.kind, group) {
+            (QueryType::Series, GroupBy::None | GroupBy::Sensor) => {}
+            (QueryType::Series | QueryType::Lots, _) => return Err(ModelError::RawGroup),
+            _ => {}
+        }
+    }
     match (query.kind, group) {
         (QueryType::Kpi, GroupBy::Sensor) => {
             Err(ModelError::Group { kind: "kpi", group: group.as_str() })
@@ -337,6 +473,17 @@ fn check_group(query: &Query) -> Result<(), ModelError> {
         (QueryType::Lots, GroupBy::None | GroupBy::Line | GroupBy::Machine | GroupBy::Sensor) => {
             Ok(())
         }
+        (
+            QueryType::Baseline,
+            GroupBy::None | GroupBy::Plant | GroupBy::Line | GroupBy::Machine,
+        ) => Ok(()),
+        (QueryType::Spc, GroupBy::None) => Ok(()),
+        (QueryType::Spc, _) => Err(ModelError::Group { kind: "spc", group: group.as_str() }),
+        (QueryType::Baseline, _) => {
+            Err(ModelError::Group { kind: "baseline", group: group.as_str() })
+        }
+        (QueryType::Golden, GroupBy::None | GroupBy::Sensor) => Ok(()),
+        (QueryType::Golden, _) => Err(ModelError::Group { kind: "golden", group: group.as_str() }),
         (QueryType::Lots, _) => Err(ModelError::Group { kind: "lots", group: group.as_str() }),
         (QueryType::States, GroupBy::None | GroupBy::Machine) => Ok(()),
         (QueryType::States, group) if !group.is_context() => {

@@ -25,8 +25,16 @@ pub enum QueryType {
     Anomalies,
     /// Curves of lots, one upon the other.
     Lots,
+    /// How far lots are from the golden one of their reference.
+    Golden,
+    /// Runs whose figures as a whole are unusual for their reference.
+    AbnormalRuns,
     /// What state each machine was in, or what was made on each line, over time.
     States,
+    /// What production should have used, and how far the meters are from it.
+    Baseline,
+    /// Control charts of runs, lots or sensors.
+    Spc,
 }
 
 impl QueryType {
@@ -40,7 +48,11 @@ impl QueryType {
             Self::DataQuality => "data_quality",
             Self::Anomalies => "anomalies",
             Self::Lots => "lots",
+            Self::Baseline => "baseline",
+            Self::Spc => "spc",
             Self::States => "states",
+            Self::Golden => "golden",
+            Self::AbnormalRuns => "abnormal_runs",
         }
     }
 }
@@ -219,6 +231,8 @@ pub enum Aggregate {
     Count,
     /// Amount of a counter or delta; for a power, its integral in kWh.
     Sum,
+    /// No value of a bucket: the readings as they are (series of single sensors).
+    Raw,
 }
 
 /// Shape of an answer.
@@ -230,15 +244,24 @@ pub enum Format {
     #[default]
     Table,
     /// Time, timeEnd, title, text and tags, as Grafana's annotations want them (runs, states,
-    /// anomalies).
+    /// anomalies, spc).
     Annotations,
     /// Only the silent sensors (data quality).
     Silent,
     /// One number for alert rules: 1 for a sensor that is silent, else 0 (data quality); the events of
     /// a machine that are not over (anomalies); each figure of a table with its labels (KPIs, latest).
     Alert,
-    /// How abnormal each machine was over time; 1 is the limit (anomalies).
+    /// How abnormal each machine, or each of its runs, was over time; 1 is the limit (anomalies,
+    /// abnormal_runs).
     Score,
+    /// Time series (baseline, spc).
+    Series,
+    /// The coefficients of the model, and how good it is (baseline).
+    Model,
+    /// The golden band with each lot's curve (golden).
+    Curves,
+    /// How far each lot was from the golden curve over its time (golden).
+    Deviation,
 }
 
 impl Format {
@@ -250,6 +273,10 @@ impl Format {
             Self::Silent => "silent",
             Self::Alert => "alert",
             Self::Score => "score",
+            Self::Series => "series",
+            Self::Model => "model",
+            Self::Curves => "curves",
+            Self::Deviation => "deviation",
         }
     }
 }
@@ -266,6 +293,102 @@ pub enum Align {
     Progress,
     /// Elapsed time, shown as time series that begin where the time range does.
     Time,
+}
+
+/// The number of a baseline that alert rules compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum AlertOn {
+    /// The CUSUM as a share of its limit: 1 is a lasting change.
+    #[default]
+    Drift,
+    /// Energy beyond the expected, in percent of the expected, over the time range.
+    DeviationPercent,
+    /// Energy beyond the expected, kWh, over the time range.
+    Deviation,
+}
+
+/// What is compared with what (baseline).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(default, rename_all = "camelCase")]
+pub struct Baseline {
+    /// First day of the baseline period, `YYYY-MM-DD` on the plant's clock; empty for `learningDays`
+    /// days before the time range.
+    pub from: String,
+    /// Last day of it.
+    pub to: String,
+    /// Keys of sensors, beside production, on which the energy depends, such as an outdoor
+    /// thermometer.
+    pub drivers: Vec<String>,
+    /// The number of the format `alert`.
+    pub alert_on: AlertOn,
+}
+
+/// What the points of a control chart are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum SpcSubject {
+    /// KPIs of runs that are over.
+    #[default]
+    Run,
+    /// KPIs of lots that are over.
+    Lot,
+    /// Values of sensors by bucket.
+    Sensor,
+}
+
+/// Kind of control chart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum SpcChart {
+    /// Each value against limits from the moving range.
+    #[default]
+    Individuals,
+    /// Exponentially weighted moving average: small, lasting shifts.
+    Ewma,
+}
+
+/// The rules of a chart of individuals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum SpcRules {
+    /// Nelson's eight.
+    #[default]
+    Nelson,
+    /// The four of Western Electric.
+    WesternElectric,
+    /// Only points beyond the control limits.
+    Limits,
+}
+
+/// What a control chart shows (spc).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(default)]
+pub struct Spc {
+    /// What its points are.
+    pub subject: SpcSubject,
+    /// Kind of chart.
+    pub chart: SpcChart,
+    /// Rules of a chart of individuals.
+    pub rules: SpcRules,
+}
+
+/// Which lots a golden one is learned from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum LearnFrom {
+    /// All good lots of the reference.
+    #[default]
+    Good,
+    /// Those of them with least energy per good unit.
+    Best,
 }
 
 /// What stands in a bucket without data.
@@ -450,15 +573,25 @@ pub struct SavedQuery {
     pub bucket: String,
     /// Shape of an answer (all but series and lots).
     pub format: Format,
-    /// Days before the time range from which is learned what is usual (anomalies); 0 is the default of
-    /// 30.
+    /// Days before the time range from which is learned what is usual (anomalies, golden,
+    /// abnormal_runs, baseline, spc); 0 is the default of 30.
     pub learning_days: u32,
     /// Most rows or series; 0 is the default of 1,000.
     pub limit: u32,
-    /// What the curves of lots have in common (lots).
+    /// What the curves of lots have in common (lots, golden).
     pub align: Align,
-    /// How many of the newest lots, where none is named (lots); 0 is 10.
+    /// How many of the newest lots, where none is named (lots), or how many curves (golden); 0 is 10.
     pub last_lots: u32,
+    /// What is compared with what (baseline, spc).
+    pub baseline: Baseline,
+    /// What a control chart shows (spc).
+    pub spc: Spc,
+    /// Which lots a golden one is learned from (golden).
+    pub learn_from: LearnFrom,
+    /// Share of the lots that are the best, in per cent (golden); 0 is 25.
+    pub best_percent: u32,
+    /// Number of lots that are the best, at least 5 (golden); 0: by share.
+    pub best_lots: u32,
     /// True: the least and the greatest reading of each bucket as a band around the mean (series).
     pub extremes: bool,
     /// What stands in a bucket without data (series, KPIs over time).
@@ -489,6 +622,11 @@ impl Default for SavedQuery {
             limit: 0,
             align: Align::default(),
             last_lots: 0,
+            baseline: Baseline::default(),
+            spc: Spc::default(),
+            learn_from: LearnFrom::default(),
+            best_percent: 0,
+            best_lots: 0,
             extremes: false,
             fill: Fill::default(),
             compare: Compare::default(),

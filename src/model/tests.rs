@@ -33,6 +33,25 @@ fn errors_say_what_to_change() {
     assert!(message(r#"{"type":"lots","groupBy":"operator"}"#).contains("grouped by operator"));
     let steps = message(r#"{"type":"lots","bucket":"day"}"#);
     assert!(steps.contains("no day of the calendar"), "{steps}");
+    let group = message(r#"{"type":"baseline","groupBy":"lot"}"#);
+    assert!(group.contains("baseline queries cannot be grouped by lot"), "{group}");
+    assert!(message(r#"{"type":"baseline","format":"score"}"#).contains("no format score"));
+    assert!(message(r#"{"type":"runs","format":"model"}"#).contains("runs queries have no format"));
+    for period in [r#"{"from":"2026-02-01"}"#, r#"{"from":"2026-02-02","to":"2026-02-01"}"#] {
+        let period = message(&format!(r#"{{"type":"baseline","baseline":{period}}}"#));
+        assert!(period.contains("a first and a last day such as"), "{period}");
+    }
+    assert!(message(r#"{"type":"spc","format":"model"}"#).contains("spc queries have no format"));
+    assert!(message(r#"{"type":"spc","groupBy":"lot"}"#).contains("spc queries cannot be grouped"));
+    let drivers =
+        message(r#"{"type":"baseline","baseline":{"drivers":["a","b","c","d","e","f"]}}"#);
+    assert!(drivers.contains("at most 5"), "{drivers}");
+    let message_of = |json: &str| message(&format!(r#"{{"type":"golden",{json}}}"#));
+    assert!(message_of(r#""format":"score""#).contains("no format score"));
+    assert!(message_of(r#""groupBy":"lot""#).contains("grouped by lot"));
+    let best = message_of(r#""learnFrom":"best","bestLots":3"#);
+    assert!(best.starts_with("3 best lots are not possible: choose 5 to 200 lots"), "{best}");
+    assert!(message_of(r#""learnFrom":"best","bestPercent":101"#).contains("1 to 100 per cent"));
     let many = serde_json::json!({"context": {"lots": vec!["x"; 5001]}}).to_string();
     assert!(message(&many).contains("narrow it down"));
 }
@@ -47,6 +66,13 @@ fn the_front_ends_types_are_up_to_date() {
         Aggregate::decl(&config),
         Format::decl(&config),
         Align::decl(&config),
+        AlertOn::decl(&config),
+        saved::Baseline::decl(&config),
+        SpcSubject::decl(&config),
+        SpcChart::decl(&config),
+        SpcRules::decl(&config),
+        saved::Spc::decl(&config),
+        LearnFrom::decl(&config),
         saved::Fill::decl(&config),
         saved::FilterKey::decl(&config),
         saved::FilterOp::decl(&config),

@@ -2,6 +2,8 @@
 
 mod labels;
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 
 use super::{
@@ -79,6 +81,16 @@ pub struct KpiPlan<'a> {
     pub reason: String,
     /// What the reader should know.
     pub notices: Vec<String>,
+    /// What was found while it was made.
+    pub(crate) found: Found<'a>,
+}
+
+/// Groups by their labels, and the sensors of each place: thousands of runs ask for a few of them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Found<'a> {
+    groups: HashMap<Vec<(&'static str, String)>, usize>,
+    meters: HashMap<Node, Vec<&'a Sensor>>,
+    thermometers: HashMap<Node, Vec<&'a Sensor>>,
 }
 
 /// Plans a KPI query. `runs` are those that overlap the range and pass the context filters, `states`
@@ -113,6 +125,7 @@ pub fn kpi<'a>(
         balanced: false,
         reason: String::new(),
         notices: clock_notice(bucket, &selection.plants).into_iter().collect(),
+        found: Found::default(),
     };
     let Some(range) = past(ask) else { return Ok(plan) };
     let cut = Cut::new(query, selection, states, range)?;
@@ -168,13 +181,32 @@ pub fn run_energy<'a>(
     catalog: &'a Catalog,
     now: DateTime<Utc>,
 ) -> Vec<(usize, Window<'a>)> {
+    run_windows(runs, selection, now, |node| meters(catalog, node))
+}
+
+/// The windows of each run's process thermometers: `(run index, window)`.
+pub fn run_heat<'a>(
+    runs: &[Run],
+    selection: &Selection<'a>,
+    catalog: &'a Catalog,
+    now: DateTime<Utc>,
+) -> Vec<(usize, Window<'a>)> {
+    run_windows(runs, selection, now, |node| thermometers(catalog, node))
+}
+
+fn run_windows<'a>(
+    runs: &[Run],
+    selection: &Selection<'_>,
+    now: DateTime<Utc>,
+    sensors_of: impl Fn(Node) -> Vec<&'a Sensor>,
+) -> Vec<(usize, Window<'a>)> {
     let mut windows = Vec::new();
     for (index, run) in runs.iter().enumerate() {
         let Ok(range) = TimeRange::new(run.started_at, run.ended_at.unwrap_or(now)) else {
             continue;
         };
         for node in nodes_of(run, selection) {
-            let sensors = meters(catalog, node);
+            let sensors = sensors_of(node);
             windows.extend(sensors.into_iter().map(|sensor| (index, Window { sensor, range })));
         }
     }
@@ -305,13 +337,13 @@ fn by_places<'a>(
 
 impl<'a> KpiPlan<'a> {
     fn group(&mut self, labels: Vec<(&'static str, String)>, name: String) -> usize {
-        match self.groups.iter().position(|g| g.labels == labels) {
-            Some(index) => index,
-            None => {
-                self.groups.push(KpiGroup { labels, name, runs: Vec::new() });
-                self.groups.len() - 1
-            }
+        if let Some(index) = self.found.groups.get(&labels) {
+            return *index;
         }
+        let index = self.groups.len();
+        self.found.groups.insert(labels.clone(), index);
+        self.groups.push(KpiGroup { labels, name, runs: Vec::new() });
+        index
     }
 
     /// Adds what the machines of one place were doing in one interval.
@@ -349,13 +381,16 @@ impl<'a> KpiPlan<'a> {
         let mut push = |sensor: &'a Sensor, role| {
             self.windows.push(KpiWindow { window: Window { sensor, range }, role });
         };
+        let found = &mut self.found;
         if query.kpis.iter().any(|k| k.needs_energy()) {
-            for sensor in meters(catalog, node) {
+            let of_node = found.meters.entry(node).or_insert_with(|| meters(catalog, node));
+            for sensor in of_node {
                 push(sensor, Role::Energy(group));
             }
         }
         if query.kpis.contains(&Kpi::MeanTemperature) {
-            for sensor in thermometers(catalog, node) {
+            let of_node = found.thermometers.entry(node);
+            for sensor in of_node.or_insert_with(|| thermometers(catalog, node)) {
                 push(sensor, Role::Temperature(group));
             }
         }

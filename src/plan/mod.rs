@@ -5,6 +5,7 @@
 
 mod cut;
 mod gather;
+mod golden;
 mod kpi;
 mod lots;
 mod meters;
@@ -22,7 +23,8 @@ use crate::domain::{Bucket, TimeRange, bucket};
 
 pub use cut::{Cut, Named, Part, StateTime, needs_states};
 pub use gather::{Labels, OTHER};
-pub use kpi::{KpiGroup, KpiPlan, KpiWindow, MachineTime, Role, kpi, run_energy};
+pub use golden::{GoldenCurve, GoldenCurves, Grid, Made, golden, golden_sensors, made};
+pub use kpi::{KpiGroup, KpiPlan, KpiWindow, MachineTime, Role, kpi, run_energy, run_heat};
 pub use lots::{LotSpan, LotsPlan, Steps, lots};
 pub use meters::{independent, kwh_per, meters};
 pub use narrow::{Narrowed, keep, keeps, narrow};
@@ -156,6 +158,19 @@ pub enum PlanError {
         "no sensor {0}: choose another place or quantity, or register one with POST /v1/sensors"
     )]
     NoSensor(String),
+    /// Curves of several quantities, which have no deviation in common.
+    #[error("the sensors here are of several quantities ({0}): choose one of them")]
+    Quantity(String),
+    /// More steps than a curve may have.
+    #[error(
+        "the longest lot would have {steps} steps, more than {most}: choose a wider time step, or auto"
+    )]
+    TooManySteps {
+        /// Number of steps.
+        steps: usize,
+        /// Most steps.
+        most: usize,
+    },
     /// Zero stands for no data where it is a value like any other.
     #[error(
         "no data is not a {quantity} of zero: fill gaps with the previous value or leave them empty; zero is for amounts"

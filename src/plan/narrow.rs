@@ -144,7 +144,8 @@ fn only(filter: &mut Filter, rules: &Rules, key: FilterKey, all: Vec<String>) ->
 }
 
 fn knows_sensors(kind: QueryType) -> bool {
-    !matches!(kind, QueryType::Kpi | QueryType::Runs | QueryType::States)
+    use QueryType::{AbnormalRuns, Kpi, Runs, States};
+    !matches!(kind, Kpi | Runs | States | AbnormalRuns)
 }
 
 fn ignored(what: &str, kind: QueryType) -> String {

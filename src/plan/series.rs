@@ -184,7 +184,9 @@ fn check_zero(query: &Query, sensor: &Sensor) -> Result<(), PlanError> {
     let amount = match query.aggregate {
         Aggregate::Sum | Aggregate::Count => true,
         Aggregate::Mean => sensor.kind != SensorKind::Gauge,
-        Aggregate::Min | Aggregate::Max | Aggregate::First | Aggregate::Last => false,
+        Aggregate::Min | Aggregate::Max | Aggregate::First | Aggregate::Last | Aggregate::Raw => {
+            false
+        }
     };
     match query.fill {
         Fill::Zero if !amount => Err(PlanError::NoZero { quantity: sensor.quantity.clone() }),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use chrono::NaiveDate;
 
-use super::factory::{Factory, Options, factory};
+use super::factory::{Drift, Factory, Options, factory};
 use super::faults::Rarity;
 use super::{files, items};
 use crate::client::{Client, progress::Progress};
@@ -35,7 +35,14 @@ pub struct Args {
     /// First day (UTC); by default a Monday of 2025 that the seed chooses.
     #[arg(long)]
     pub start: Option<NaiveDate>,
-    /// Directory for readings.csv, runs.csv, states.csv and labels.csv.
+    /// Lasting relative change of the power of every machine while running, such as 0.05, for
+    /// judging energy models.
+    #[arg(long, default_value_t = 0.0)]
+    pub efficiency_loss: f64,
+    /// Day from which --efficiency-loss holds, counted from 0.
+    #[arg(long, default_value_t = 45)]
+    pub efficiency_loss_day: u64,
+    /// Directory for readings.csv, runs.csv, states.csv, labels.csv and consumption.csv.
     #[arg(long, required_unless_present = "post")]
     pub out: Option<PathBuf>,
     /// Send readings, runs and states through the ingest API.
@@ -58,6 +65,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         args.severity.is_finite() && (0.0..=10.0).contains(&args.severity),
         "--severity must be between 0 and 10"
     );
+    ensure!(
+        args.efficiency_loss.is_finite() && (-0.5..=1.0).contains(&args.efficiency_loss),
+        "--efficiency-loss must be between -0.5 and 1"
+    );
     let options = Options {
         seed: args.seed,
         machines: args.machines as usize,
@@ -66,6 +77,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         severity: args.severity,
         rarity: args.rarity,
         start: args.start,
+        drift: (args.efficiency_loss != 0.0).then_some(Drift {
+            size: args.efficiency_loss,
+            from_day: args.efficiency_loss_day as usize,
+        }),
     };
     let factory = factory(&options);
     if let Some(directory) = &args.out {

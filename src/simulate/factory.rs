@@ -2,13 +2,14 @@
 
 use chrono::NaiveDate;
 
-use super::calendar::{Calendar, seeded_monday};
+use super::calendar::{Calendar, DAY_MIN, seeded_monday};
 use super::catalogue::{self, Machine};
 use super::defects::{self, Reading, Register};
 use super::faults::{self, Fault, Rarity};
 use super::physics::{self, Traces};
 use super::random::Stream;
 use super::schedule::{self, Schedule, State};
+use super::truth::{self, Consumption};
 
 /// Which factory.
 #[derive(Clone, Debug)]
@@ -27,6 +28,17 @@ pub struct Options {
     pub rarity: Rarity,
     /// First day, in UTC; by default a Monday of 2025 that the seed chooses.
     pub start: Option<NaiveDate>,
+    /// A lasting change of the power of every machine, for judging energy models.
+    pub drift: Option<Drift>,
+}
+
+/// A lasting change of the power while running.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Drift {
+    /// Relative change, such as 0.05.
+    pub size: f64,
+    /// Day from which it holds, counted from 0.
+    pub from_day: usize,
 }
 
 /// A sensor.
@@ -116,6 +128,8 @@ pub struct Factory {
     pub states: Vec<StateRecord>,
     /// Ground truth, in order of time.
     pub labels: Vec<Label>,
+    /// True consumption of each reference, before any drift.
+    pub consumption: Vec<Consumption>,
 }
 
 /// Simulates a factory.
@@ -141,11 +155,15 @@ pub fn factory(options: &Options) -> Factory {
     );
     let mut out = Factory { start: calendar.start, ..Factory::default() };
     for ((machine, schedule), faults) in machines.iter().zip(&schedules).zip(&faults) {
-        let traces = physics::simulate(options.seed, machine, schedule, &weather, faults);
+        let traces =
+            physics::simulate(options.seed, machine, schedule, &weather, faults, options.drift);
         let part = Part { seed: options.seed, machine, calendar: &calendar, schedule };
         part.readings(&traces, &mut out);
         part.paperwork(&traces, &mut out);
         part.labels(faults, &mut out);
+        part.drift(options.drift, &mut out);
+        let until = options.drift.map_or(usize::MAX, |drift| drift.from_day * DAY_MIN);
+        out.consumption.extend(truth::consumption(machine, schedule, faults, &traces, until));
     }
     outdoor(options.seed, &calendar, &weather, &mut out);
     out.readings = defects::disorder(&mut Stream::new(options.seed, &["way"]), out.readings);
@@ -251,6 +269,21 @@ impl Part<'_> {
             last.end = start;
         }
         out.states.push(StateRecord { machine: key.clone(), state: state.as_str(), start, end });
+    }
+
+    fn drift(&self, drift: Option<Drift>, out: &mut Factory) {
+        let Some(drift) = drift else { return };
+        let from = drift.from_day * DAY_MIN;
+        if from < self.calendar.minutes() {
+            out.labels.push(Label {
+                machine: self.machine.key.clone(),
+                sensor: "power",
+                kind: "efficiency_loss",
+                start: self.calendar.second(from),
+                end: self.calendar.second(self.calendar.minutes()),
+                size: drift.size,
+            });
+        }
     }
 
     fn labels(&self, faults: &[Fault], out: &mut Factory) {

@@ -9,7 +9,7 @@ use chrono::{DateTime, SecondsFormat};
 
 use super::factory::Factory;
 
-/// Writes readings.csv, runs.csv, states.csv and labels.csv into `directory`, which is made where it
+/// Writes readings.csv, runs.csv, states.csv, labels.csv and consumption.csv into `directory`, which is made where it
 /// is missing.
 pub fn write(factory: &Factory, directory: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(directory)
@@ -17,7 +17,8 @@ pub fn write(factory: &Factory, directory: &Path) -> anyhow::Result<()> {
     file(directory, "readings.csv", |out| readings(factory, out))?;
     file(directory, "runs.csv", |out| runs(factory, out))?;
     file(directory, "states.csv", |out| states(factory, out))?;
-    file(directory, "labels.csv", |out| labels(factory, out))
+    file(directory, "labels.csv", |out| labels(factory, out))?;
+    file(directory, "consumption.csv", |out| consumption(factory, out))
 }
 
 fn file(
@@ -90,6 +91,18 @@ fn labels(factory: &Factory, out: &mut impl Write) -> std::io::Result<()> {
             out,
             "{},{},{},{start},{end},{:.4}",
             label.machine, label.sensor, label.kind, label.size
+        )?;
+    }
+    Ok(())
+}
+
+fn consumption(factory: &Factory, out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(out, "machine,reference,base_kw,kwh_per_unit,units,minutes")?;
+    for it in &factory.consumption {
+        writeln!(
+            out,
+            "{},{},{:.4},{:.6},{},{}",
+            it.machine, it.reference, it.base_kw, it.kwh_per_unit, it.units, it.minutes
         )?;
     }
     Ok(())

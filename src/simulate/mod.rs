@@ -14,12 +14,14 @@ mod items;
 mod physics;
 mod random;
 mod schedule;
+mod truth;
 
 #[cfg(test)]
 mod tests;
 
 pub use cli::{Args, run};
-pub use factory::{Factory, Options, factory};
+pub use factory::{Drift, Factory, Options, factory};
 pub use faults::Rarity;
 pub use files::write;
 pub use random::Stream;
+pub use truth::Consumption;

@@ -2,6 +2,7 @@
 
 use super::calendar::DAY_MIN;
 use super::catalogue::{Machine, Reference, colour};
+use super::factory::Drift;
 use super::faults::{Channel, Fault, Kind};
 use super::random::{Colour, Stream};
 use super::schedule::{Schedule, State};
@@ -26,8 +27,10 @@ pub fn simulate(
     schedule: &Schedule,
     weather: &[f64],
     faults: &[Fault],
+    drift: Option<Drift>,
 ) -> Traces {
     let mut process = Process::new(seed, machine, weather);
+    process.drift = drift;
     let mut traces = Traces::default();
     let mut active = Active { faults, first: 0 };
     for minute in 0..schedule.states.len() {
@@ -71,6 +74,7 @@ struct Process {
     wear: f64,
     next_maintenance: f64,
     running_min: f64,
+    drift: Option<Drift>,
 }
 
 impl Process {
@@ -88,6 +92,7 @@ impl Process {
             wear: stream.between(0.0, 0.01),
             next_maintenance: machine.maintenance_days * stream.share(),
             running_min: 0.0,
+            drift: None,
             stream,
         }
     }
@@ -132,7 +137,9 @@ impl Process {
                     + self.wear
                     + machine.power_per_kelvin * (outside - 15.0)
                     + machine.power_noise * (white + red);
-                let faulty = 1.0 + power_fault(fault, minute);
+                let drifted = |drift: &Drift| minute >= drift.from_day * DAY_MIN;
+                let drift = self.drift.filter(drifted).map_or(0.0, |drift| drift.size);
+                let faulty = (1.0 + power_fault(fault, minute)) * (1.0 + drift);
                 machine.nominal_kw * reference.power_at(elapsed) * usual * share * faulty
             }
             None => self.resting_kw(machine, state, noise[0], fault),

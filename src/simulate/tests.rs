@@ -3,14 +3,23 @@ use std::collections::HashMap;
 use super::*;
 
 fn options(seed: u64, rarity: Rarity) -> Options {
-    Options { seed, machines: 2, days: 28, quiet_days: 10, severity: 1.0, rarity, start: None }
+    Options {
+        seed,
+        machines: 2,
+        days: 28,
+        quiet_days: 10,
+        severity: 1.0,
+        rarity,
+        start: None,
+        drift: None,
+    }
 }
 
 fn files(seed: u64) -> Vec<Vec<u8>> {
     let directory = tempfile::tempdir().unwrap();
     let small = Options { machines: 1, days: 12, quiet_days: 5, ..options(seed, Rarity::Dense) };
     write(&factory(&small), directory.path()).unwrap();
-    ["readings.csv", "runs.csv", "states.csv", "labels.csv"]
+    ["readings.csv", "runs.csv", "states.csv", "labels.csv", "consumption.csv"]
         .map(|name| std::fs::read(directory.path().join(name)).unwrap())
         .into()
 }
@@ -104,4 +113,34 @@ fn the_energy_meter_integrates_the_power() {
         .fold((0.0, 0), |sum, pair| (sum.0 + pair[1].1 - pair[0].1, sum.1 + pair[1].0 - pair[0].0));
     let mean = kwh * 3600.0 / seconds as f64;
     assert!((mean / power - 1.0).abs() < 0.03, "{mean} kW by the meter, {power} kW by the gauge");
+}
+
+#[test]
+fn the_true_consumption_and_a_lasting_change_are_what_the_meter_sees() {
+    let usual = factory(&Options { severity: 0.0, ..options(8, Rarity::Rare) });
+    let drift = Some(Drift { size: 0.05, from_day: 20 });
+    let lossy = factory(&Options { severity: 0.0, drift, ..options(8, Rarity::Rare) });
+    let label = lossy.labels.iter().find(|label| label.kind == "efficiency_loss").unwrap();
+    assert_eq!((label.start, label.size), (lossy.start + 20 * 86_400, 0.05));
+    let running = |factory: &Factory, after: i64| {
+        let power = factory.sensors.iter().position(|s| s.key == "power").unwrap();
+        let machine = &factory.sensors[power].machine;
+        let is_running = |time: i64| {
+            let of = |s: &&super::factory::StateRecord| {
+                s.machine == *machine && s.start + 600 < time && time < s.end
+            };
+            factory.states.iter().find(of).is_some_and(|s| s.state == "running")
+        };
+        let own = factory.readings.iter().filter(|r| r.sensor == power && r.time % 3600 < 60);
+        let values: Vec<f64> =
+            own.filter(|r| r.time > after && is_running(r.time)).map(|r| r.value).collect();
+        values.iter().sum::<f64>() / values.len() as f64
+    };
+    let from = usual.start + 20 * 86_400;
+    let ratio = running(&lossy, from) / running(&usual, from);
+    assert!((ratio - 1.05).abs() < 0.005, "{ratio}");
+    assert!(usual.consumption.len() >= 10, "two machines with five references or more");
+    for it in &usual.consumption {
+        assert!(it.kwh_per_unit > 0.0 && it.base_kw > 0.0 && it.units > 0.0, "{it:?}");
+    }
 }

@@ -3,14 +3,15 @@
 //! Every value of a user is a bind parameter; no statement is put together from a user's text.
 
 pub mod integrate;
+pub mod items;
 pub mod last_seen;
 pub mod latest;
 pub mod lots;
+mod packed;
 pub mod picker;
 pub mod rates;
 pub mod raw;
 pub mod runs;
-pub mod spans;
 pub mod states;
 pub mod whole_runs;
 
@@ -21,6 +22,7 @@ use tokio_postgres::types::ToSql;
 pub type Param = Box<dyn ToSql + Sync + Send>;
 
 /// A statement with its parameters, ready for the database.
+#[derive(Default)]
 pub struct Statement {
     /// Text with `$1`, `$2`, ...
     pub sql: String,

@@ -47,54 +47,129 @@ pub struct Restrict {
     pub limit: usize,
 }
 
+/// Newest lots among which text of one or two letters is looked for: their trigrams are of no help to
+/// the index. Of all lots it finds those that begin with it.
+const NEWEST: usize = 5_000;
+
+/// The choices, one more than the limit so that a cut can be seen. The text names only the restrictions
+/// that there are, so that their indexes are used.
+pub fn statement(subject: Subject, restrict: &Restrict) -> Statement {
+    let mut params: Vec<Param> = vec![Box::new(restrict.plants.clone())];
+    let mut text = Text { params: &mut params };
+    let sql = match subject {
+        Subject::References => {
+            let matches = text.matches(&restrict.search, &["x.key", "x.name"]);
+            let made =
+                text.made("JOIN lotwise.lot l ON l.id = r.lot_id", "l.reference_id", restrict);
+            format!(
+                "{REFERENCES}{matches}{made}\nORDER BY x.key, p.key LIMIT {}",
+                text.limit(restrict)
+            )
+        }
+        Subject::Operators => {
+            let matches = text.matches(&restrict.search, &["x.key", "x.name"]);
+            let made = text.made("", "r.operator_id", restrict);
+            format!(
+                "{OPERATORS}{matches}{made}\nORDER BY x.key, p.key LIMIT {}",
+                text.limit(restrict)
+            )
+        }
+        Subject::Lots => lots(&mut text, restrict),
+    };
+    Statement::new(sql, params, "")
+}
+
 const REFERENCES: &str = "\
 SELECT x.key, x.name, p.key FROM lotwise.reference x JOIN lotwise.plant p ON p.id = x.plant_id
-WHERE x.plant_id = ANY($1::int4[]) AND $3::text[] IS NOT DISTINCT FROM $3
-  AND (x.key ILIKE $6 OR x.name ILIKE $6)
-  AND (($2::int4[] IS NULL AND $4::timestamptz IS NULL AND $5::timestamptz IS NULL) OR EXISTS (
-    SELECT FROM lotwise.lot l JOIN lotwise.run r ON r.lot_id = l.id
-    WHERE l.reference_id = x.id AND ($2 IS NULL OR r.line_id = ANY($2))
-      AND ($5 IS NULL OR r.started_at < $5) AND ($4 IS NULL OR r.ended_at > $4 OR r.ended_at IS NULL)))
-ORDER BY x.key, p.key LIMIT $7";
-
-const LOTS: &str = "\
-SELECT x.key, x.key, f.key || ' ' || f.name FROM lotwise.lot x
-JOIN lotwise.reference f ON f.id = x.reference_id
-WHERE x.plant_id = ANY($1::int4[]) AND ($3::text[] IS NULL OR f.key = ANY($3))
-  AND x.key ILIKE $6
-  AND (($2::int4[] IS NULL AND $4::timestamptz IS NULL AND $5::timestamptz IS NULL) OR EXISTS (
-    SELECT FROM lotwise.run r
-    WHERE r.lot_id = x.id AND ($2 IS NULL OR r.line_id = ANY($2))
-      AND ($5 IS NULL OR r.started_at < $5) AND ($4 IS NULL OR r.ended_at > $4 OR r.ended_at IS NULL)))
-ORDER BY x.id DESC LIMIT $7";
+WHERE x.plant_id = ANY($1::int4[])";
 
 const OPERATORS: &str = "\
 SELECT x.key, x.name, p.key FROM lotwise.operator x JOIN lotwise.plant p ON p.id = x.plant_id
-WHERE x.plant_id = ANY($1::int4[]) AND $3::text[] IS NOT DISTINCT FROM $3
-  AND (x.key ILIKE $6 OR x.name ILIKE $6)
-  AND (($2::int4[] IS NULL AND $4::timestamptz IS NULL AND $5::timestamptz IS NULL) OR EXISTS (
-    SELECT FROM lotwise.run r
-    WHERE r.operator_id = x.id AND ($2 IS NULL OR r.line_id = ANY($2))
-      AND ($5 IS NULL OR r.started_at < $5) AND ($4 IS NULL OR r.ended_at > $4 OR r.ended_at IS NULL)))
-ORDER BY x.key, p.key LIMIT $7";
+WHERE x.plant_id = ANY($1::int4[])";
 
-/// The choices, one more than the limit so that a cut can be seen.
-pub fn statement(subject: Subject, restrict: &Restrict) -> Statement {
-    let sql = match subject {
-        Subject::References => REFERENCES,
-        Subject::Lots => LOTS,
-        Subject::Operators => OPERATORS,
+fn lots(text: &mut Text<'_>, restrict: &Restrict) -> String {
+    let letters = restrict.search.chars().filter(|c| c.is_alphanumeric()).count();
+    let short = !restrict.search.is_empty() && letters < 3;
+    let (from, matches) = match short {
+        false => ("lotwise.lot".to_owned(), text.matches(&restrict.search, &["x.key"])),
+        true => {
+            let contains = text.param(Box::new(contains(&restrict.search)));
+            let begins = text.param(Box::new(format!("{}%", literal(&restrict.search))));
+            let from = format!(
+                "(
+  (SELECT n.* FROM (SELECT * FROM lotwise.lot l ORDER BY l.id DESC LIMIT {NEWEST}) n WHERE n.key ILIKE {contains})
+  UNION
+  (SELECT l.* FROM lotwise.lot l WHERE l.plant_id = ANY($1) AND l.key ILIKE {begins} ORDER BY l.id DESC LIMIT {NEWEST})
+)"
+            );
+            (from, String::new())
+        }
     };
-    let params: Vec<Param> = vec![
-        Box::new(restrict.plants.clone()),
-        Box::new(restrict.lines.clone()),
-        Box::new(restrict.references.clone()),
-        Box::new(restrict.from),
-        Box::new(restrict.to),
-        Box::new(contains(&restrict.search)),
-        Box::new(restrict.limit as i64 + 1),
-    ];
-    Statement::new(sql, params, "")
+    let references = match &restrict.references {
+        None => String::new(),
+        Some(keys) => {
+            format!("\n  AND f.key = ANY({}::text[])", text.param(Box::new(keys.clone())))
+        }
+    };
+    let made = text.made("", "r.lot_id", restrict);
+    format!(
+        "SELECT x.key, x.key, f.key || ' ' || f.name FROM {from} x
+JOIN lotwise.reference f ON f.id = x.reference_id
+WHERE x.plant_id = ANY($1::int4[]){matches}{references}{made}
+ORDER BY x.id DESC LIMIT {}",
+        text.limit(restrict)
+    )
+}
+
+/// A statement's text in the making: pieces of constants, and every value a parameter.
+struct Text<'a> {
+    params: &'a mut Vec<Param>,
+}
+
+impl Text<'_> {
+    fn param(&mut self, param: Param) -> String {
+        self.params.push(param);
+        format!("${}", self.params.len())
+    }
+
+    fn matches(&mut self, search: &str, columns: &[&str]) -> String {
+        if search.is_empty() {
+            return String::new();
+        }
+        let pattern = self.param(Box::new(contains(search)));
+        let each: Vec<String> = columns.iter().map(|c| format!("{c} ILIKE {pattern}")).collect();
+        format!("\n  AND ({})", each.join(" OR "))
+    }
+
+    /// Only what has a run, on the lines and in the time, whose `column` is the choice.
+    fn made(&mut self, join: &str, column: &str, restrict: &Restrict) -> String {
+        let Restrict { lines, from, to, .. } = restrict;
+        if lines.is_none() && from.is_none() && to.is_none() {
+            return String::new();
+        }
+        let mut text =
+            format!("\n  AND EXISTS (SELECT FROM lotwise.run r {join} WHERE {column} = x.id");
+        if let Some(lines) = lines {
+            let lines = self.param(Box::new(lines.clone()));
+            text.push_str(&format!(" AND r.line_id = ANY({lines}::int4[])"));
+        }
+        if let Some(to) = to {
+            let to = self.param(Box::new(*to));
+            text.push_str(&format!(" AND r.started_at < {to}::timestamptz"));
+        }
+        if let Some(from) = from {
+            let from = self.param(Box::new(*from));
+            text.push_str(&format!(
+                " AND (r.ended_at > {from}::timestamptz OR r.ended_at IS NULL)"
+            ));
+        }
+        text.push(')');
+        text
+    }
+
+    fn limit(&mut self, restrict: &Restrict) -> String {
+        self.param(Box::new(restrict.limit as i64 + 1))
+    }
 }
 
 /// One row of the answer.
@@ -105,8 +180,12 @@ pub fn read(row: &Row) -> Result<Choice, DbError> {
     Ok(Choice { value: column(row, 0)?, label: column(row, 1)?, description: column(row, 2)? })
 }
 
-/// A LIKE pattern for "contains", with LIKE's own signs taken literally.
+/// A LIKE pattern for "contains".
 fn contains(search: &str) -> String {
-    let escaped = search.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
-    format!("%{escaped}%")
+    format!("%{}%", literal(search))
+}
+
+/// Text with LIKE's own signs taken literally.
+fn literal(search: &str) -> String {
+    search.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_")
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
-use tokio_postgres::types::{FromSql, Type};
 
+use super::packed::{Packed, nanoseconds};
 use super::{Param, Statement};
 use crate::db::{DbError, column};
 use crate::domain::TimeRange;
@@ -137,56 +137,6 @@ impl Raw {
 
 fn odd(what: &str) -> DbError {
     DbError::Unexpected(format!("{what} in packed readings"))
-}
-
-/// PostgreSQL's microseconds since 2000 as nanoseconds since 1970; `None` for the infinite.
-fn nanoseconds(us: i64) -> Option<i64> {
-    const Y2000_US: i64 = 946_684_800_000_000;
-    us.checked_add(Y2000_US)?.checked_mul(1_000)
-}
-
-/// An array of eight-byte values without nulls, in PostgreSQL's binary format: a head of dimensions,
-/// flags, element type, length and lower bound, then each value after its length.
-struct Packed<'a>(&'a [u8]);
-
-const HEAD: usize = 20;
-const ITEM: usize = 12;
-
-impl Packed<'_> {
-    fn len(&self) -> usize {
-        self.0.len() / ITEM
-    }
-
-    fn items(&self) -> impl Iterator<Item = [u8; 8]> {
-        self.0
-            .as_chunks::<ITEM>()
-            .0
-            .iter()
-            .map(|&[_, _, _, _, a, b, c, d, e, f, g, h]| [a, b, c, d, e, f, g, h])
-    }
-}
-
-impl<'a> FromSql<'a> for Packed<'a> {
-    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
-        let (head, items) = raw.split_at_checked(HEAD).ok_or("an array without a head")?;
-        // One dimension, no nulls; and a length that fits the bytes.
-        let [0, 0, 0, 1, 0, 0, 0, 0, _, _, _, _, length @ .., _, _, _, _] = head else {
-            return Err("not a plain array".into());
-        };
-        let length = <[u8; 4]>::try_from(length).map(u32::from_be_bytes)? as usize;
-        let plain = items.as_chunks::<ITEM>();
-        if !plain.1.is_empty()
-            || plain.0.len() != length
-            || plain.0.iter().any(|item| item[..4] != [0, 0, 0, 8])
-        {
-            return Err("not an array of eight-byte values".into());
-        }
-        Ok(Self(items))
-    }
-
-    fn accepts(ty: &Type) -> bool {
-        matches!(*ty, Type::TIMESTAMPTZ_ARRAY | Type::FLOAT8_ARRAY)
-    }
 }
 
 #[cfg(test)]

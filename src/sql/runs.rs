@@ -9,21 +9,47 @@ use crate::domain::TimeRange;
 use crate::model::Context;
 use crate::plan::{Run, Selection};
 
-const SQL: &str = "\
-SELECT r.key, r.plant_id, r.line_id, r.machine_id, l.key, f.key, f.name, o.key, o.name,
-       r.started_at, r.ended_at, coalesce(r.good_units, 0), coalesce(r.scrap_units, 0)
-FROM lotwise.run r
+/// What a run is read as, by [`read`].
+pub(super) const COLUMNS: &str =
+    "r.key, r.plant_id, r.line_id, r.machine_id, l.key, f.key, f.name, o.key, o.name,
+       r.started_at, r.ended_at, coalesce(r.good_units, 0), coalesce(r.scrap_units, 0)";
+
+/// Runs with what they are of. The text names only the filters that there are: a plan for any parameters
+/// would have to read everything where one may be null.
+pub(super) const FROM: &str = "lotwise.run r
 JOIN lotwise.lot l ON l.id = r.lot_id
 JOIN lotwise.reference f ON f.id = l.reference_id
 LEFT JOIN lotwise.operator o ON o.id = r.operator_id
-WHERE r.plant_id = ANY($1::int4[]) AND r.line_id = ANY($2::int4[])
-  AND (r.machine_id IS NULL OR r.machine_id = ANY($3::int4[]))
-  AND r.started_at < $5 AND (r.ended_at > $4 OR r.ended_at IS NULL)
-  AND ($6::text[] IS NULL OR f.key = ANY($6))
-  AND ($7::text[] IS NULL OR l.key = ANY($7))
-  AND ($8::text[] IS NULL OR o.key = ANY($8))
-ORDER BY r.started_at DESC, r.line_id, r.machine_id
-LIMIT $9";
+WHERE r.plant_id = ANY($1::int4[]) AND l.plant_id = ANY($1) AND r.line_id = ANY($2::int4[])
+  AND (r.machine_id IS NULL OR r.machine_id = ANY($3::int4[]))";
+
+/// Parameters $1 to $3.
+pub(super) fn places(selection: &Selection<'_>) -> Vec<Param> {
+    let ids = |list: Vec<i32>| Box::new(list) as Param;
+    vec![
+        ids(selection.plants.iter().map(|p| p.id).collect()),
+        ids(selection.lines.iter().map(|l| l.id).collect()),
+        ids(selection.machines.iter().map(|m| m.id).collect()),
+    ]
+}
+
+/// The context filters that there are, with their parameters.
+pub(super) fn filters(context: &Context, params: &mut Vec<Param>) -> String {
+    let mut text = String::new();
+    for (column, filter) in
+        [("f.key", &context.references), ("l.key", &context.lots), ("o.key", &context.operators)]
+    {
+        if let Some(keys) = filter.keys() {
+            params.push(Box::new(keys.to_vec()));
+            text.push_str(&format!("\n  AND {column} = ANY(${}::text[])", params.len()));
+        }
+    }
+    text
+}
+
+/// Ranges up to which the index on line and interval is worth its price; longer ones are a large part of
+/// what there is.
+const SHORT_S: f64 = 31.0 * 86_400.0;
 
 /// The newest `limit` runs of the selection, newest first.
 pub fn statement(
@@ -32,20 +58,23 @@ pub fn statement(
     range: TimeRange,
     limit: usize,
 ) -> Statement {
-    let ids = |list: Vec<i32>| Box::new(list) as Param;
-    let keys = |filter: &crate::model::Filter| Box::new(filter.keys().map(<[_]>::to_vec)) as Param;
-    let params = vec![
-        ids(selection.plants.iter().map(|p| p.id).collect()),
-        ids(selection.lines.iter().map(|l| l.id).collect()),
-        ids(selection.machines.iter().map(|m| m.id).collect()),
-        Box::new(range.from()) as Param,
-        Box::new(range.to()) as Param,
-        keys(&context.references),
-        keys(&context.lots),
-        keys(&context.operators),
-        Box::new(limit as i64) as Param,
-    ];
-    Statement::new(SQL, params, "")
+    let mut params = places(selection);
+    params.push(Box::new(range.from()));
+    params.push(Box::new(range.to()));
+    let during = match range.seconds() <= SHORT_S {
+        true => "\n  AND tstzrange(r.started_at, r.ended_at) && tstzrange($4, $5)",
+        false => "",
+    };
+    let filters = filters(context, &mut params);
+    params.push(Box::new(limit as i64));
+    let sql = format!(
+        "SELECT {COLUMNS}\nFROM {FROM}{during}
+  AND r.started_at < $5 AND (r.ended_at > $4 OR r.ended_at IS NULL){filters}
+ORDER BY r.started_at DESC, r.line_id, r.machine_id
+LIMIT ${}",
+        params.len()
+    );
+    Statement::new(sql, params, "")
 }
 
 /// One row of the answer.

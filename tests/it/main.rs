@@ -2,14 +2,17 @@
 //!
 //! They fail, and do not skip, without the two servers: `scripts/test` starts them.
 
+mod abnormal_runs;
 mod anomalies;
 mod answers;
+mod baseline;
 mod conformance;
 mod dashboards;
 mod demo;
 mod doctor;
 mod errors;
 mod gateways;
+mod golden;
 mod ingest;
 mod options;
 mod oracle;
@@ -18,6 +21,7 @@ mod raw;
 mod replay;
 mod rollup;
 mod schema;
+mod spc;
 #[allow(dead_code, reason = "the modules that use the rest follow")]
 mod support;
 mod trust;

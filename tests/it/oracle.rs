@@ -9,7 +9,7 @@ use lotwise::figures::walk::{self, Walk};
 use lotwise::plan::{Items, Window};
 use lotwise::rollup;
 use lotwise::sql::integrate::{self, Cell, Ends};
-use lotwise::sql::{spans, whole_runs};
+use lotwise::sql::{items, whole_runs};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sqlx::postgres::{PgConnection, PgPool};
@@ -389,32 +389,40 @@ async fn agrees(server: Server) {
     assert!(questions > 20_000 && of_runs > 200, "{questions} {of_runs}");
 }
 
-/// The sums that are made of readings outside the database.
+/// The sums that queries use: made outside the database, of readings or of hours.
 async fn walks_agree(
     history: &History,
     plugin: &lotwise::db::Db,
     windows: &[Window<'_>],
     edges: &[i64],
 ) {
-    let statement = spans::statement(windows);
-    let since = |t: i64| (t - START) as f64 / 1e6;
+    let instants: Vec<_> = edges.iter().map(|e| at(*e)).collect();
+    let since = |t: i64| (t - edges[0]) as f64 / 1e6;
     let cuts: Vec<f64> = edges.iter().map(|e| since(*e)).collect();
-    let mut readings = vec![Vec::new(); windows.len()];
-    for row in plugin.query(&statement.sql, statement.params).await.unwrap() {
-        let (window, time, value) = spans::read(&row).unwrap();
-        readings[window].push((since(time.timestamp_micros()), value));
-    }
-    for (index, (window, found)) in windows.iter().zip(&mut readings).enumerate() {
-        found.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let (a, b) = (window.range.from().timestamp_micros(), window.range.to().timestamp_micros());
-        let walk = Walk { window: index, sensor: window.sensor, from: since(a), to: since(b) };
-        let cells = walk::cells(&walk, found, &cuts);
-        for (bucket, edge) in edges.windows(2).enumerate() {
-            let (lo, hi) = (a.max(edge[0]), b.min(edge[1]));
-            if lo < hi {
-                let want = expected(window.sensor, &history.sensors[index].1, lo, hi);
-                let got = cells.iter().find(|c| c.bucket == bucket);
-                check(&format!("walk {:?} {lo}..{hi}", window.sensor), got, &want, true);
+    for (items, ends) in
+        [(Items::Readings, Ends::Read), (Items::Hours, Ends::Read), (Items::Hours, Ends::Omit)]
+    {
+        let mut wanted = items::wanted(windows, &instants, items, ends);
+        let params = std::mem::take(&mut wanted.statement.params);
+        let mut cells = Vec::new();
+        for row in plugin.query(&wanted.statement.sql, params).await.unwrap() {
+            let found = wanted.read(&row, |_| instants[0]).unwrap();
+            let (a, b) = (found.part.range.from(), found.part.range.to());
+            let (from, to) = (since(a.timestamp_micros()), since(b.timestamp_micros()));
+            let walk = Walk { window: found.window, sensor: found.part.sensor, from, to };
+            cells.extend(walk::cells(&walk, &found.items, &cuts));
+        }
+        for (index, window) in windows.iter().enumerate() {
+            let (a, b) =
+                (window.range.from().timestamp_micros(), window.range.to().timestamp_micros());
+            for (bucket, edge) in edges.windows(2).enumerate() {
+                let (lo, hi) = (a.max(edge[0]), b.min(edge[1]));
+                if lo < hi {
+                    let want = expected(window.sensor, &history.sensors[index].1, lo, hi);
+                    let got = cells.iter().find(|c| c.window == index && c.bucket == bucket);
+                    let context = format!("walk {items:?} {:?} {lo}..{hi}", window.sensor);
+                    check(&context, got, &want, ends == Ends::Read);
+                }
             }
         }
     }
@@ -442,6 +450,18 @@ async fn runs_agree(history: &mut History, plugin: &lotwise::db::Db) -> usize {
         let want = expected(window.sensor, readings, lo, hi);
         check(&format!("run {:?} {lo}..{hi}", window.sensor), Some(&cell), &want, false);
     }
+    // The same sums read sensor by sensor, as for many windows.
+    let Some(mut by_sensor) = whole_runs::by_sensor(&windows) else { return 0 };
+    let statement = std::mem::take(&mut by_sensor.statement);
+    let mut packed = Vec::new();
+    for row in plugin.query(&statement.sql, statement.params).await.unwrap() {
+        by_sensor.read(&row, &mut packed).unwrap();
+    }
+    let by_window = |cell: &Cell| cell.window;
+    packed.sort_by_key(by_window);
+    let mut singly: Vec<Cell> = rows.iter().map(|row| whole_runs::read(row).unwrap()).collect();
+    singly.sort_by_key(by_window);
+    assert_eq!(packed, singly);
     rows.len()
 }
 

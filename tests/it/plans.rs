@@ -6,8 +6,9 @@ use lotwise::domain::{SensorKind, TimeRange};
 use lotwise::plan::{Items, Window};
 use lotwise::rollup;
 use lotwise::sql::Statement;
-use lotwise::sql::integrate::{self, Ends};
-use lotwise::sql::{latest, raw, whole_runs};
+use lotwise::sql::integrate::Ends;
+use lotwise::sql::picker::{self, Restrict};
+use lotwise::sql::{items, latest, raw, whole_runs};
 
 use crate::support::db::{Server, TestDb};
 use crate::support::source::plugin_db;
@@ -105,8 +106,8 @@ async fn readings_are_read_by_index_in_their_chunks_only(server: Server) {
     // Two days in one week of twenty: the readings of that week, and a neighbour on either side.
     let two_days = windows("2026-03-03T00:30:00Z", "2026-03-04T12:10:00Z");
     let edges: Vec<_> = (0..40).map(|h| at("2026-03-03T00:00:00Z") + TimeDelta::hours(h)).collect();
-    for items in [Items::Readings, Items::Hours] {
-        let statement = integrate::statement(&two_days, &edges, items, Ends::Omit);
+    for from in [Items::Readings, Items::Hours] {
+        let statement = items::wanted(&two_days, &edges, from, Ends::Omit).statement;
         check(&explain(&plugin, statement).await, 4);
     }
     // Readings as they are: those of the week, also by a plan for any parameters (the sixth on).
@@ -116,8 +117,8 @@ async fn readings_are_read_by_index_in_their_chunks_only(server: Server) {
     // Nineteen weeks from hours: readings at the ends only.
     let long = windows("2026-01-02T00:30:00Z", "2026-05-13T12:10:00Z");
     let edges = [long[0].range.from(), long[0].range.to()];
-    let plan =
-        explain(&plugin, integrate::statement(&long, &edges, Items::Hours, Ends::Omit)).await;
+    let hours = items::wanted(&long, &edges, Items::Hours, Ends::Omit).statement;
+    let plan = explain(&plugin, hours).await;
     check(&plan, 6);
     assert!(plan.contains("Index Only Scan using rollup_hour_sensor"), "{plan}");
 
@@ -138,6 +139,11 @@ async fn kept_sums_of_runs_are_found_by_index(server: Server) {
     assert!(plan.contains("rollup_run_pkey") && !plan.contains("Seq Scan on rollup_run"), "{plan}");
     assert!(scans(&plan).is_empty(), "{plan}");
     assert!(plan.lines().next().is_some_and(|top| top.contains("rows=20")), "{plan}");
+    // Of one sensor together.
+    let by_sensor = whole_runs::by_sensor(&windows).unwrap();
+    let plan = explain(&plugin, by_sensor.statement).await;
+    assert!(plan.contains("rollup_run_pkey") && !plan.contains("Seq Scan on rollup_run"), "{plan}");
+    assert!(scans(&plan).is_empty(), "{plan}");
 }
 
 #[tokio::test]
@@ -148,6 +154,44 @@ async fn readings_are_read_by_index_in_their_chunks_only_on_timescaledb() {
 #[tokio::test]
 async fn readings_are_read_by_index_in_their_chunks_only_on_plain_postgresql() {
     readings_are_read_by_index_in_their_chunks_only(Server::Plain).await;
+}
+
+/// A hundred thousand lots, of which some contain a text that is typed.
+async fn lots_are_found_without_a_scan(server: Server) {
+    let (db, plugin) = weeks(server).await;
+    let pool = db.pool().await;
+    sqlx::raw_sql(
+        "INSERT INTO lot (plant_id, key, reference_id)
+         SELECT 1, 'Q' || lpad(i::text, 7, '0'), 1 FROM generate_series(1, 100000) i; ANALYZE lot",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    let restrict = |search: &str| Restrict {
+        plants: vec![1],
+        search: search.to_owned(),
+        limit: 100,
+        ..Restrict::default()
+    };
+    for (search, found) in
+        [("0770", 101), ("q00770", 100), ("0077001", 1), ("Q", 101), ("zz", 0), ("7", 101)]
+    {
+        // The sixth and later ones may be planned for any parameters.
+        for round in 0..7 {
+            let statement = picker::statement(picker::Subject::Lots, &restrict(search));
+            let rows = plugin.query(&statement.sql, statement.params).await.unwrap();
+            assert_eq!(rows.len(), found, "{search:?} in round {round}");
+            let statement = picker::statement(picker::Subject::Lots, &restrict(search));
+            let plan = explain(&plugin, statement).await;
+            assert!(!plan.contains("Seq Scan on lot"), "{server:?} {search:?}\n{plan}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn lots_are_found_without_a_scan_on_both() {
+    lots_are_found_without_a_scan(Server::Timescale).await;
+    lots_are_found_without_a_scan(Server::Plain).await;
 }
 
 #[tokio::test]

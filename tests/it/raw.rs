@@ -8,9 +8,13 @@ use lotwise::catalog::{self, Catalog};
 use lotwise::db::Db;
 use lotwise::domain::TimeRange;
 use lotwise::plan::Window;
+use serde_json::json;
 use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::support::db::{Server, TestDb};
+use crate::support::fixture;
+use crate::support::frame::{Decoded, Values};
+use crate::support::panel::Plugin;
 use crate::support::source::plugin_db;
 
 /// Three weeks of a sensor that is read every second for three hours of them (two pieces) and else
@@ -177,4 +181,76 @@ async fn waiting(loaded: &Loaded) -> i64 {
     .fetch_one(&loaded.pool)
     .await
     .unwrap()
+}
+
+/// What the oven read every six minutes, in the order of time: `(minute, value)`.
+fn points(frame: &Decoded) -> Vec<(i64, Option<f64>)> {
+    let [time, value] = frame.columns.as_slice() else { panic!("{frame:?}") };
+    let (Values::Time(times), Values::Number(values)) = (&time.values, &value.values) else {
+        panic!("{frame:?}")
+    };
+    let start = fixture::from().timestamp_nanos_opt().expect("time");
+    let minute = |t: &Option<i64>| (t.expect("time") - start) / 60_000_000_000;
+    times.iter().map(minute).zip(values.iter().copied()).collect()
+}
+
+#[tokio::test]
+async fn a_series_of_every_reading_is_the_readings() {
+    for server in [Server::Timescale, Server::Plain] {
+        let db = fixture::factory(server).await;
+        let pool = db.pool().await;
+        // A gap of ten minutes, twice the longest one.
+        sqlx::query(
+            "DELETE FROM reading USING sensor s WHERE s.id = sensor_id AND s.key = 'oven-temp' \
+             AND time > '2026-01-15 10:50Z' AND time < '2026-01-15 11:00Z'",
+        )
+        .execute(&pool)
+        .await
+        .expect("delete");
+        let plugin = Plugin::start(&db).await;
+        let raw = |model: serde_json::Value| {
+            let mut model = model;
+            model["type"] = "series".into();
+            model["aggregate"] = "raw".into();
+            model
+        };
+        let frames =
+            plugin.frames(raw(json!({"place": {"sensors": ["oven-temp", "saw-temp"]}}))).await;
+        let (oven, saw) = (&frames[0], &frames[1]);
+        assert_eq!(
+            (oven.name.as_str(), saw.name.as_str()),
+            ("Oven temperature", "Saw temperature")
+        );
+        assert_eq!(oven.meta["type"], "timeseries-multi");
+        assert_eq!(oven.columns[1].labels["sensor"], "oven-temp");
+        assert_eq!(oven.columns[1].config["unit"], "celsius");
+        // Up to the end of the range, which is not part of it; and a point that breaks the line.
+        let want: Vec<(i64, Option<f64>)> = (0..240)
+            .filter(|m| !(171..180).contains(m))
+            .flat_map(|m| {
+                let reading = (m, Some(180.0 + m as f64 / 6.0));
+                let gap = (m == 170).then_some((175, None));
+                std::iter::once(reading).chain(gap)
+            })
+            .collect();
+        assert_eq!(points(oven), want);
+        assert_eq!(points(saw).len(), 240);
+        assert!(points(saw).iter().all(|point| point.1 == Some(40.0)));
+
+        // Only while a lot was made: two hours, then an hour and a half.
+        let of_lots = raw(json!({
+            "place": {"sensors": ["oven-temp"]}, "context": {"lots": ["LOT-2"]},
+        }));
+        let frames = plugin.frames(of_lots).await;
+        let found = points(&frames[0]);
+        assert_eq!((found[0], found.len()), ((120, Some(200.0)), 90 - 9 + 1));
+
+        let refused = plugin.error(raw(json!({"groupBy": "line"}))).await;
+        assert_eq!(refused.status, 400);
+        assert!(refused.error.contains("readings as they are have no group"), "{}", refused.error);
+        let few = plugin.source.clone().set("maxPoints", json!(1_000));
+        let plugin = plugin.rebound(few);
+        let error = plugin.error(raw(json!({}))).await;
+        assert!(error.error.contains("more than the 1000 readings"), "{}", error.error);
+    }
 }

@@ -43,6 +43,14 @@ describe('ConfigEditor', () => {
     expect(settings().jsonData).toEqual({ host: 'db.example.org', port: 6432, database: 'factory', user: 'viewer' });
   });
 
+  it('saves read replicas as a list of hosts', async () => {
+    const { settings, user } = show({ jsonData: { host: 'primary' } });
+    await user.click(screen.getByLabelText(/^Read replicas/));
+    await user.paste('replica-1:5433');
+    await user.click(await screen.findByRole('option', { name: /replica-1:5433/ }));
+    expect(settings().jsonData).toEqual({ host: 'primary', readHosts: ['replica-1:5433'] });
+  });
+
   it('keeps every secret out of jsonData', async () => {
     const { settings, user } = show({ jsonData: { tlsMode: 'verify-full' } });
     for (const [label, secret] of SECRETS) {

@@ -26,7 +26,7 @@ const DEFAULT_CONNECTIONS = 8;
 type Props = DataSourcePluginOptionsEditorProps<LotwiseOptions, LotwiseSecrets>;
 type Texts = 'host' | 'database' | 'user';
 type Numbers = 'port' | 'maxConnections' | 'statementTimeoutSeconds' | 'maxPoints';
-type Lists = 'plants' | 'lines';
+type Lists = 'plants' | 'lines' | 'readHosts';
 
 /** Settings of the data source. Secrets go to `secureJsonData` only, which Grafana encrypts and never sends back. */
 export function ConfigEditor({ options, onOptionsChange }: Props) {
@@ -66,8 +66,9 @@ export function ConfigEditor({ options, onOptionsChange }: Props) {
     width: WIDE,
     isClearable: true,
     createCustomValue: true,
-    customValueDescription: t('config.key', 'Add this key'),
-    noOptionsMessage: t('config.key-type', 'Type a key'),
+    customValueDescription:
+      field === 'readHosts' ? t('config.host-add', 'Add this host') : t('config.key', 'Add this key'),
+    noOptionsMessage: field === 'readHosts' ? t('config.host-type', 'Type a host') : t('config.key-type', 'Type a key'),
     options: (jsonData[field] ?? []).map((value) => ({ value })),
     value: jsonData[field] ?? [],
     onChange: (chosen: Array<{ value: string }>) =>
@@ -110,6 +111,16 @@ export function ConfigEditor({ options, onOptionsChange }: Props) {
         </Field>
         <Field label={t('config.port', 'Port')} htmlFor={`${id}-port`}>
           <Input {...number('port', 1, 65_535, 5432)} />
+        </Field>
+        <Field
+          label={t('config.read-hosts', 'Read replicas')}
+          description={t(
+            'config.read-hosts-description',
+            'Hosts (or host:port) that are asked by turns instead of the host above, which answers when they do not. Same database, user and encryption'
+          )}
+          htmlFor={`${id}-readHosts`}
+        >
+          <MultiCombobox {...list('readHosts')} placeholder={t('config.read-hosts-placeholder', 'None')} />
         </Field>
         <Field label={t('config.database', 'Database')} htmlFor={`${id}-database`} required>
           <Input {...text('database')} placeholder="lotwise" />

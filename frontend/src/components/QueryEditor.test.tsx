@@ -267,6 +267,20 @@ describe('QueryEditor', () => {
     expect(newest()?.learningDays).toBe(0);
   });
 
+  it('compares with the golden lot, learned from all good lots or from the best', async () => {
+    const { newest, user } = await show({ type: 'golden', bucket: 'auto' });
+    expect(screen.queryByTestId('lotwise-best-percent')).not.toBeInTheDocument();
+    await pick(user, 'Learn from', /The best lots/);
+    expect(newest()).toMatchObject({ type: 'golden', learnFrom: 'best' });
+    await user.type(screen.getByLabelText('or their number'), '3{Enter}');
+    expect(newest()).toMatchObject({ bestLots: 5, bestPercent: 0 });
+    await user.type(screen.getByLabelText('Best lots (%)'), '40{Enter}');
+    expect(newest()).toMatchObject({ bestLots: 0, bestPercent: 40 });
+    expect(screen.getByTestId('lotwise-summary')).toHaveTextContent('from the best lots before it');
+    await pick(user, 'Format', /^Curves/);
+    expect(newest()?.format).toBe('curves');
+  });
+
   it('marks anomalies as an annotation', async () => {
     const { newest, user } = await show({}, { annotation: { name: 'Runs', enable: true, iconColor: 'red' } });
     await user.click(screen.getByRole('radio', { name: 'Anomalies' }));
@@ -276,7 +290,7 @@ describe('QueryEditor', () => {
 
   it('edits an annotation as a query for runs', async () => {
     const { newest, user } = await show({}, { annotation: { name: 'Runs', enable: true, iconColor: 'red' } });
-    expect(screen.getAllByRole('radio')).toHaveLength(3);
+    expect(screen.getAllByRole('radio')).toHaveLength(5);
     expect(screen.queryByLabelText('Format')).not.toBeInTheDocument();
     await pick(user, 'Reference', /Bracket 7/);
     expect(newest()).toMatchObject({ type: 'runs', format: 'annotations', context: { references: ['R-07'] } });

@@ -26,12 +26,15 @@ import { summarize } from '../summary';
 import { aggregateWords, alignWords, bucketWords, formatWords, groupWords, kpiWords, queryTypeWords } from '../texts';
 import { LotwiseOptions, LotwiseQuery } from '../types';
 import { AnswerOptions } from './AnswerOptions';
+import { BaselineRow } from './BaselineRow';
+import { GoldenFrom } from './GoldenFrom';
 import { KeyPicker } from './KeyPicker';
 import { LimitInput } from './LimitInput';
 import { bucketOptions } from './options';
 import { QuantityPicker } from './QuantityPicker';
 import { QueryDetails } from './QueryDetails';
 import { Row } from './Row';
+import { SpcRow } from './SpcRow';
 import { TimeFilters } from './TimeFilters';
 
 const KPIS: Kpi[] = [
@@ -48,7 +51,7 @@ const KPIS: Kpi[] = [
   'availability',
   'machine_hours',
 ];
-const AGGREGATES: Aggregate[] = ['mean', 'min', 'max', 'first', 'last', 'sum', 'count'];
+const AGGREGATES: Aggregate[] = ['mean', 'min', 'max', 'first', 'last', 'sum', 'count', 'raw'];
 const ALIGNMENTS: Align[] = ['elapsed', 'progress', 'time'];
 const MINUTE_MS = 60_000;
 
@@ -250,7 +253,10 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
               id={`${id}-aggregate`}
               data-testid="lotwise-aggregate"
               width={24}
-              options={AGGREGATES.map((value) => ({ value, ...aggregateWords(value) }))}
+              options={AGGREGATES.filter((value) => value !== 'raw' || query.type === 'series').map((value) => ({
+                value,
+                ...aggregateWords(value),
+              }))}
               value={query.aggregate}
               onChange={({ value }) => change({ ...query, aggregate: value })}
             />
@@ -311,6 +317,9 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
             onChange={(learningDays) => change({ ...query, learningDays })}
           />
         )}
+        {uses(query.type, 'learnFrom') && (
+          <GoldenFrom id={id} query={query} onChange={(part) => change({ ...query, ...part })} />
+        )}
         {uses(query.type, 'align') && (
           <>
             <Field label={t('editor.align', 'Aligned on')} htmlFor={`${id}-align`} noMargin>
@@ -347,6 +356,17 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
         )}
       </Row>
 
+      {uses(query.type, 'spc') && <SpcRow id={id} value={query.spc} onChange={(spc) => change({ ...query, spc })} />}
+
+      {uses(query.type, 'baseline') && (
+        <BaselineRow
+          id={id}
+          query={query}
+          catalog={catalog}
+          filter={{ plant: above.plant }}
+          onChange={(baseline) => change({ ...query, baseline })}
+        />
+      )}
       <AnswerOptions
         id={id}
         query={query}

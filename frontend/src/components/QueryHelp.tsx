@@ -59,8 +59,20 @@ function examples(): Example[] {
       model: { ...MODEL_DEFAULTS, type: 'data_quality', format: 'silent' },
     },
     {
+      title: t('help.abnormal-runs', 'Which runs were unusual for their reference?'),
+      model: { ...MODEL_DEFAULTS, type: 'abnormal_runs' },
+    },
+    {
+      title: t('help.golden', 'Which lots left the golden curve, and when?'),
+      model: { ...MODEL_DEFAULTS, type: 'golden', place: { ...MODEL_DEFAULTS.place, quantity: 'power' } },
+    },
+    {
       title: t('help.anomalies', 'What was abnormal, and what did it cost?'),
       model: { ...MODEL_DEFAULTS, type: 'anomalies' },
+    },
+    {
+      title: t('help.baseline', 'Does production use more energy than it should?'),
+      model: { ...MODEL_DEFAULTS, type: 'baseline', format: 'series' },
     },
   ];
 }

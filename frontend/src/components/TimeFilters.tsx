@@ -27,17 +27,17 @@ export function TimeFilters({ id, catalog, plants, value, shifts, onChange }: Pr
   return (
     <Row label={t('editor.time', 'Only during')}>
       {shifts && (
-      <KeyPicker
-        id={`${id}-shifts`}
-        testId="lotwise-shifts"
-        label={t('editor.shifts', 'Shift')}
-        placeholder={t('editor.shifts-placeholder', 'All shifts')}
-        catalog={catalog}
-        path="shifts"
-        filter={{ plant: plants }}
-        value={value.shifts}
-        onChange={(next) => onChange({ shifts: next })}
-      />
+        <KeyPicker
+          id={`${id}-shifts`}
+          testId="lotwise-shifts"
+          label={t('editor.shifts', 'Shift')}
+          placeholder={t('editor.shifts-placeholder', 'All shifts')}
+          catalog={catalog}
+          path="shifts"
+          filter={{ plant: plants }}
+          value={value.shifts}
+          onChange={(next) => onChange({ shifts: next })}
+        />
       )}
       <Field label={t('editor.states', 'Machine state')} htmlFor={`${id}-states`} noMargin>
         <MultiCombobox

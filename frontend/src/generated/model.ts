@@ -2,17 +2,61 @@
 
 export const MODEL_VERSION = 1;
 
-export type QueryType = "series" | "kpi" | "runs" | "latest" | "data_quality" | "anomalies" | "lots" | "states";
+export type QueryType = "series" | "kpi" | "runs" | "latest" | "data_quality" | "anomalies" | "lots" | "golden" | "abnormal_runs" | "states" | "baseline" | "spc";
 
 export type Kpi = "energy" | "energy_per_good_unit" | "cost" | "cost_per_good_unit" | "co2" | "co2_per_good_unit" | "co2_market_based" | "good_units" | "scrap_units" | "mean_temperature" | "availability" | "machine_hours";
 
 export type GroupBy = "none" | "plant" | "line" | "machine" | "sensor" | "reference" | "lot" | "operator" | "shift" | "state";
 
-export type Aggregate = "mean" | "min" | "max" | "first" | "last" | "count" | "sum";
+export type Aggregate = "mean" | "min" | "max" | "first" | "last" | "count" | "sum" | "raw";
 
-export type Format = "table" | "annotations" | "silent" | "alert" | "score";
+export type Format = "table" | "annotations" | "silent" | "alert" | "score" | "series" | "model" | "curves" | "deviation";
 
 export type Align = "elapsed" | "progress" | "time";
+
+export type AlertOn = "drift" | "deviation_percent" | "deviation";
+
+export type Baseline = { 
+/**
+ * First day of the baseline period, `YYYY-MM-DD` on the plant's clock; empty for `learningDays`
+ * days before the time range.
+ */
+from: string, 
+/**
+ * Last day of it.
+ */
+to: string, 
+/**
+ * Keys of sensors, beside production, on which the energy depends, such as an outdoor
+ * thermometer.
+ */
+drivers: Array<string>, 
+/**
+ * The number of the format `alert`.
+ */
+alertOn: AlertOn, };
+
+export type SpcSubject = "run" | "lot" | "sensor";
+
+export type SpcChart = "individuals" | "ewma";
+
+export type SpcRules = "nelson" | "western_electric" | "limits";
+
+export type Spc = { 
+/**
+ * What its points are.
+ */
+subject: SpcSubject, 
+/**
+ * Kind of chart.
+ */
+chart: SpcChart, 
+/**
+ * Rules of a chart of individuals.
+ */
+rules: SpcRules, };
+
+export type LearnFrom = "good" | "best";
 
 export type Fill = "none" | "previous" | "zero";
 
@@ -118,8 +162,8 @@ bucket: string,
  */
 format: Format, 
 /**
- * Days before the time range from which is learned what is usual (anomalies); 0 is the default of
- * 30.
+ * Days before the time range from which is learned what is usual (anomalies, golden,
+ * abnormal_runs, baseline, spc); 0 is the default of 30.
  */
 learningDays: number, 
 /**
@@ -127,13 +171,33 @@ learningDays: number,
  */
 limit: number, 
 /**
- * What the curves of lots have in common (lots).
+ * What the curves of lots have in common (lots, golden).
  */
 align: Align, 
 /**
- * How many of the newest lots, where none is named (lots); 0 is 10.
+ * How many of the newest lots, where none is named (lots), or how many curves (golden); 0 is 10.
  */
 lastLots: number, 
+/**
+ * What is compared with what (baseline, spc).
+ */
+baseline: Baseline, 
+/**
+ * What a control chart shows (spc).
+ */
+spc: Spc, 
+/**
+ * Which lots a golden one is learned from (golden).
+ */
+learnFrom: LearnFrom, 
+/**
+ * Share of the lots that are the best, in per cent (golden); 0 is 25.
+ */
+bestPercent: number, 
+/**
+ * Number of lots that are the best, at least 5 (golden); 0: by share.
+ */
+bestLots: number, 
 /**
  * True: the least and the greatest reading of each bucket as a band around the mean (series).
  */

@@ -77,7 +77,7 @@ pub(super) async fn answer(
     let mut frames = match query.format {
         Format::Score => frames::score(&watched, times, ask),
         Format::Alert => vec![frames::numbers(&watched, &events, times)],
-        Format::Table | Format::Annotations | Format::Silent => {
+        _ => {
             notices.extend(limit(&mut events, query.limit));
             vec![match query.format {
                 Format::Annotations => frames::annotations(&events),

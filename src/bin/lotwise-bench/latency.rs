@@ -13,8 +13,8 @@ use lotwise::catalog::{self, Catalog};
 use lotwise::db::{Db, Settings};
 use lotwise::domain::TimeRange;
 use lotwise::plan::{self, Ask, select};
-use lotwise::sql::integrate::{self, Ends};
-use lotwise::sql::{self, Statement, latest};
+use lotwise::sql::integrate::Ends;
+use lotwise::sql::{self, Statement, items, latest};
 use serde_json::{Value, json};
 use tokio_postgres::types::ToSql;
 
@@ -133,7 +133,7 @@ async fn statements(source: &DataSource, model: &Value) -> anyhow::Result<Vec<St
     let windows: Vec<_> = plan.windows.iter().map(|w| w.window.clone()).collect();
     Ok(vec![
         of_runs(),
-        integrate::statement(&windows, &plan.edges, lotwise::plan::Items::Readings, Ends::Omit),
+        items::wanted(&windows, &plan.edges, lotwise::plan::Items::Readings, Ends::Omit).statement,
     ])
 }
 

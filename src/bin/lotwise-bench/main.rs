@@ -8,7 +8,9 @@ mod analytics;
 mod database;
 mod ingest;
 mod latency;
+mod load;
 mod programs;
+mod query;
 mod report;
 mod sample;
 mod support;
@@ -29,6 +31,8 @@ enum Command {
     Analytics(analytics::Args),
     Ingest(ingest::Args),
     Latency(latency::Args),
+    Load(load::Args),
+    Query(query::Args),
 }
 
 #[tokio::main]
@@ -49,5 +53,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Analytics(args) => analytics::run(args),
         Command::Ingest(args) => ingest::run(args).await,
         Command::Latency(args) => latency::run(args).await,
+        Command::Load(args) => load::run(args).await,
+        Command::Query(args) => query::run(args).await,
     }
 }

@@ -1,6 +1,9 @@
+use tokio_postgres::types::{FromSql, Type};
+
 use super::*;
 use crate::catalog::Sensor;
 use crate::domain::SensorKind;
+use crate::sql::packed::{HEAD, ITEM};
 
 fn sensor(interval_s: f64) -> Sensor {
     Sensor {

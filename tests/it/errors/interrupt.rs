@@ -95,6 +95,116 @@ async fn a_dropped_request_cancels_its_statement() {
 }
 
 #[tokio::test]
+async fn every_type_of_query_is_cancelled_when_nobody_waits() {
+    let db = fixture::factory(Server::Plain).await;
+    let plugin = Plugin::start(&db).await;
+    for model in [
+        json!({"type": "series", "place": {"sensors": ["saw-temp"]}}),
+        json!({"type": "series", "place": {"sensors": ["saw-temp"]}, "aggregate": "raw"}),
+        json!({"type": "kpi", "groupBy": "reference"}),
+        json!({"type": "runs"}),
+        json!({"type": "lots", "place": {"quantity": "temperature"}}),
+        json!({"type": "data_quality"}),
+        json!({"type": "anomalies", "learningDays": 10}),
+    ] {
+        let lock = locked(&db).await;
+        let request = plugin.request(vec![query("A", model.clone())]);
+        let mut client = plugin.host.data();
+        let asked = tokio::spawn(async move { client.query_data(request).await });
+        until_waiting(&db, 1).await;
+        asked.abort();
+        until_waiting(&db, 0).await;
+        lock.close().await.expect("unlock");
+    }
+    let text = metrics(&plugin).await;
+    for kind in ["series", "kpi", "runs", "lots", "data_quality", "anomalies"] {
+        let line = format!("lotwise_queries_total{{type=\"{kind}\",outcome=\"cancelled\"}}");
+        assert!(text.contains(&line), "{line}\n{text}");
+    }
+}
+
+async fn metrics(plugin: &Plugin) -> String {
+    let request = grafana_plugin_sdk::pluginv2::CollectMetricsRequest::default();
+    let answer = plugin.host.diagnostics().collect_metrics(request).await.expect("metrics");
+    String::from_utf8(answer.into_inner().metrics.expect("metrics").prometheus).expect("UTF-8")
+}
+
+#[tokio::test]
+async fn identical_queries_under_way_are_one_statement() {
+    let db = fixture::factory(Server::Plain).await;
+    let plugin = Plugin::start(&db).await;
+    let lock = locked(&db).await;
+    let ask = |model: serde_json::Value| {
+        let request = plugin.request(vec![query("A", model)]);
+        let mut client = plugin.host.data();
+        tokio::spawn(async move { client.query_data(request).await })
+    };
+    let mut same: Vec<_> = (0..3).map(|_| ask(json!({"type": "latest"}))).collect();
+    let other = ask(json!({"type": "latest", "place": {"sensors": ["saw-temp"]}}));
+    until_waiting(&db, 2).await;
+    let joined = "lotwise_queries_joined_total 2";
+    while !metrics(&plugin).await.contains(joined) {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(waiting(&db).await, 2);
+    // One who gives up takes nothing from the others.
+    same.remove(0).abort();
+    lock.close().await.expect("unlock");
+    for answer in same {
+        let answer = answer.await.expect("task").expect("QueryData").into_inner();
+        assert_eq!(decode(&answer.responses["A"])[0].rows, 8);
+    }
+    let answer = other.await.expect("task").expect("QueryData").into_inner();
+    assert_eq!(decode(&answer.responses["A"])[0].rows, 1);
+    let text = metrics(&plugin).await;
+    assert!(text.contains("lotwise_queries_under_way 0"), "{text}");
+    assert!(text.contains(r#"lotwise_queries_total{type="latest",outcome="ok"} 3"#), "{text}");
+}
+
+#[tokio::test]
+async fn a_sampled_trace_names_the_statement_and_the_log_has_its_id() {
+    let db = fixture::factory(Server::Plain).await;
+    let plugin = Plugin::start(&db).await;
+    let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let lock = locked(&db).await;
+    let mut request =
+        tonic::Request::new(plugin.request(vec![query("A", json!({"type": "latest"}))]));
+    let parent = format!("00-{id}-00f067aa0ba902b7-01").parse().expect("metadata");
+    request.metadata_mut().insert("traceparent", parent);
+    let mut client = plugin.host.data();
+    let asked = tokio::spawn(async move { client.query_data(request).await });
+    let named = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                 AND application_name = $1 AND wait_event_type = 'Lock'";
+    loop {
+        // A connection of its own: a transaction sees the same activity until it ends.
+        let mut conn = PgConnection::connect(&db.url).await.expect("connect");
+        let found = sqlx::query_scalar::<_, i64>(named).bind(format!("lotwise {id}"));
+        if found.fetch_one(&mut conn).await.expect("count") == 1 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    lock.close().await.expect("unlock");
+    asked.await.expect("task").expect("QueryData");
+    // The next query on the connection is no part of the trace.
+    let lock = locked(&db).await;
+    let request = plugin.request(vec![query("A", json!({"type": "latest"}))]);
+    let mut client = plugin.host.data();
+    let asked = tokio::spawn(async move { client.query_data(request).await });
+    until_waiting(&db, 1).await;
+    lock.close().await.expect("unlock");
+    asked.await.expect("task").expect("QueryData");
+
+    let mut request = tonic::Request::new(plugin.request(vec![query("A", json!({"type": "no"}))]));
+    let parent = format!("00-{id}-00f067aa0ba902b7-00").parse().expect("metadata");
+    request.metadata_mut().insert("traceparent", parent);
+    plugin.host.data().query_data(request).await.expect("QueryData");
+    while !plugin.host.log().iter().any(|line| line.contains("not answered") && line.contains(id)) {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
 async fn a_cancel_never_hits_the_query_of_somebody_else() {
     let db = fixture::factory(Server::Plain).await;
     let plugin = Plugin::start(&db).await;

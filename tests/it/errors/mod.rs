@@ -4,3 +4,4 @@ mod ask;
 mod connect;
 mod interrupt;
 mod outage;
+mod replicas;

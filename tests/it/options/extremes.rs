@@ -75,7 +75,7 @@ async fn the_band_is_drawn_around_the_mean_and_only_where_it_means_something() {
     near(frame.numbers("value").unwrap(), &some(&[105.0; 4]));
     near(frame.numbers("min").unwrap(), &some(&[100.0; 4]));
     near(frame.numbers("max").unwrap(), &some(&[110.0; 4]));
-    let arrow = frame.to_arrow("A").unwrap();
+    let arrow = frame.clone().into_arrow("A").unwrap();
     let decoded = crate::support::frame::Decoded::read(&arrow);
     let [_, mean, least, most] = &decoded.columns[..] else { panic!("{decoded:?}") };
     assert_eq!(mean.config["displayNameFromDS"], "A temperature");

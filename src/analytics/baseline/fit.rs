@@ -1,0 +1,679 @@
+//! The robust fit.
+
+use std::collections::HashMap;
+
+use super::linear::{Normal, Solution};
+use super::observe::{Interval, Observations};
+use super::quality::{Quality, quality};
+use crate::analytics::robust;
+
+/// A coefficient with its standard error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Coefficient {
+    /// Value.
+    pub value: f64,
+    /// Standard error, with the dependence of neighbouring intervals.
+    pub error: f64,
+}
+
+/// What the energy of a reference is proportional to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// Units made.
+    Units,
+    /// Hours of production: nobody counted units in the baseline period.
+    Hours,
+}
+
+/// A reference's part of the model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reference {
+    /// Key.
+    pub key: String,
+    /// What its energy is proportional to.
+    pub measure: Measure,
+    /// kWh above the base a unit, or an hour, by its measure.
+    pub k: Coefficient,
+    /// Share of `k` that is its own data's and not the machine's, 0 to 1.
+    pub own: f64,
+    /// Units made in the intervals fitted to.
+    pub units: f64,
+    /// Hours of production in them.
+    pub hours: f64,
+}
+
+/// A driver's part of the model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Driver {
+    /// Name.
+    pub name: String,
+    /// kW for each unit of the driver above `centre`, whatever is made.
+    pub slope: Coefficient,
+    /// Relative change of the energy of production for each unit of the driver above `centre`.
+    pub share: Coefficient,
+    /// Mean over the baseline period; there the driver adds nothing.
+    pub centre: f64,
+    /// Least and largest value of the baseline period: the valid range.
+    pub range: (f64, f64),
+}
+
+/// A fitted model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// kW that are used whatever is made.
+    pub base: Coefficient,
+    /// kW above the base in each resting state.
+    pub states: Vec<(String, Coefficient)>,
+    /// References, in order of appearance.
+    pub references: Vec<Reference>,
+    /// Drivers.
+    pub drivers: Vec<Driver>,
+    /// kW above the base while anything is made: the machine's own model, for references that were
+    /// never seen.
+    pub production_kw: f64,
+    /// Share of the energy of production that goes with the units, 0 to 1; the rest goes with the time
+    /// in which they are made.
+    pub by_units: f64,
+    /// Coefficients in all.
+    pub coefficients: usize,
+    /// Largest production in an interval, kWh an hour: the valid range goes up to it.
+    pub largest_kw: f64,
+    /// Figures over the intervals that it was fitted to.
+    pub quality: Quality,
+    /// Position of each reference.
+    index: HashMap<String, usize>,
+}
+
+/// Why the data carries no model; the text says what to change.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// Too few intervals with known energy.
+    #[error(
+        "the baseline period has {known} intervals (hours, or days of meters that send less often) of known energy, at least {LEAST_INTERVALS} are needed: choose a longer period, or look at the data quality of the meters"
+    )]
+    TooShort {
+        /// Intervals with known energy.
+        known: usize,
+    },
+    /// Too little production.
+    #[error(
+        "only {producing} intervals of the baseline period have production, at least {LEAST_PRODUCING} are needed: choose a longer period, or send runs with POST /v1/runs"
+    )]
+    NoProduction {
+        /// Intervals with production.
+        producing: usize,
+    },
+    /// The meter does not move.
+    #[error("the meter counts nothing in the baseline period: choose another period or place")]
+    NoEnergy,
+    /// Production does not explain the energy.
+    #[error(
+        "production explains too little of the energy: the model misses by {cv_percent:.0} % of the mean (CV(RMSE)), more than {most:.0} %; look for a driver such as outdoor temperature, runs that are missing, or meters that measure something else too",
+        most = MOST_CV * 100.0
+    )]
+    Poor {
+        /// CV(RMSE) in percent.
+        cv_percent: f64,
+    },
+    /// Numbers that are not finite.
+    #[error(
+        "the readings of the baseline period are beyond what can be calculated with: look at the data quality of the meters"
+    )]
+    Numbers,
+}
+
+/// Least intervals with known energy, and with production.
+const LEAST_INTERVALS: usize = 48;
+const LEAST_PRODUCING: usize = 12;
+/// Largest CV(RMSE) over the intervals fitted to: ASHRAE Guideline 14 asks 30 % of hourly models; as
+/// far again, and the model is no better than a guess.
+const MOST_CV: f64 = 0.5;
+/// Hours in a state without which it has no term of its own.
+const LEAST_STATE_HOURS: f64 = 4.0;
+/// Tukey's constant: 95 % efficiency for normal deviations (Beaton and Tukey 1974).
+const TUKEY: f64 = 4.685;
+/// Shares of the energy that may go with the units, and by how much another one must be better than
+/// those before it to be believed.
+const BY_UNITS: [f64; 5] = [1.0, 0.75, 0.5, 0.25, 0.0];
+const WORTH_IT: f64 = 0.98;
+/// Rounds of reweighting at most.
+const ROUNDS: usize = 40;
+/// Believed relative scatter of the references about the machine's model, at least and at most.
+const SCATTER: (f64, f64) = (0.05, 1.0);
+
+/// What is expected of an interval; the parts add up to `energy`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Expected {
+    /// kWh in all.
+    pub energy: f64,
+    /// kWh of the base.
+    pub base: f64,
+    /// kWh of resting states, above the base.
+    pub resting: f64,
+    /// kWh of production, above the base.
+    pub production: f64,
+    /// kWh of drivers; less than nothing where they save.
+    pub drivers: f64,
+    /// Whether it is within what the baseline period has seen: references, drivers, and power.
+    pub is_valid: bool,
+    /// Whether the baseline period has seen its references.
+    pub is_known: bool,
+}
+
+impl Model {
+    /// What the model expects of an interval. A reference that was never seen uses what the machine
+    /// uses for anything it makes; a run without units what its reference uses in the time; a driver
+    /// that is not known counts as average.
+    pub fn expected(&self, names: &Observations, interval: &Interval) -> Expected {
+        let mut out = Expected { is_valid: true, is_known: true, ..Expected::default() };
+        out.base = self.base.value * interval.hours;
+        for &(state, hours) in &interval.resting {
+            let name = names.states.get(state);
+            let term = self.states.iter().find(|(known, _)| Some(known) == name);
+            out.resting += term.map_or(0.0, |(_, kw)| kw.value) * hours;
+        }
+        for made in &interval.made {
+            let name = names.references.get(made.reference);
+            let known = name.and_then(|name| self.index.get(name)).map(|&i| &self.references[i]);
+            out.is_known &= known.is_some();
+            out.production += match known {
+                None => self.production_kw * made.hours,
+                Some(known) => known.energy(made.units, made.hours, self.by_units),
+            };
+        }
+        for (driver, &value) in self.drivers.iter().zip(&interval.drivers) {
+            if value.is_finite() {
+                let production = self.production_kw * interval.production_hours();
+                let kwh = driver.slope.value * interval.hours + driver.share.value * production;
+                out.drivers += kwh * (value - driver.centre);
+                let margin = 0.05 * (driver.range.1 - driver.range.0);
+                out.is_valid &=
+                    value >= driver.range.0 - margin && value <= driver.range.1 + margin;
+            }
+        }
+        out.is_valid &= out.is_known;
+        out.is_valid &= out.production <= 1.1 * self.largest_kw * interval.hours;
+        out.energy = out.base + out.resting + out.production + out.drivers;
+        out
+    }
+}
+
+impl Reference {
+    fn energy(&self, units: f64, hours: f64, by_units: f64) -> f64 {
+        match self.measure {
+            Measure::Units => {
+                self.k.value * effective(units, hours, (self.units, self.hours), by_units)
+            }
+            Measure::Hours => self.k.value * hours,
+        }
+    }
+}
+
+/// Units that energy goes with: what was made, and what is usually made in the time, by share. What
+/// nobody has counted yet is what is usual. On average both are the units made.
+fn effective(units: f64, hours: f64, (total, in_hours): (f64, f64), by_units: f64) -> f64 {
+    let usual = if in_hours > 0.0 { total / in_hours * hours } else { 0.0 };
+    if units > 0.0 { by_units * units + (1.0 - by_units) * usual } else { usual }
+}
+
+/// A row of the regression, in mean power.
+struct Line {
+    row: Vec<(usize, f64)>,
+    kw: f64,
+    hours: f64,
+    kind: Kind,
+}
+
+/// Kinds of intervals, whose deviations have a scale of their own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Off,
+    Resting,
+    Producing,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Off, Self::Resting, Self::Producing];
+
+    fn of(interval: &Interval) -> Self {
+        match (interval.production_hours() > 0.0, interval.resting.is_empty()) {
+            (true, _) => Self::Producing,
+            (false, false) => Self::Resting,
+            (false, true) => Self::Off,
+        }
+    }
+}
+
+/// The columns of the regression: base, states, references, drivers.
+struct Columns {
+    states: Vec<usize>,
+    references: usize,
+    drivers: usize,
+}
+
+impl Columns {
+    fn reference(&self, index: usize) -> usize {
+        1 + self.states.len() + index
+    }
+
+    fn driver(&self, index: usize) -> usize {
+        self.reference(self.references) + index
+    }
+
+    fn count(&self) -> usize {
+        self.driver(2 * self.drivers)
+    }
+
+    /// Of the drivers' effect on production.
+    fn share(&self, index: usize) -> usize {
+        self.driver(self.drivers + index)
+    }
+}
+
+/// Fits a model to intervals of about the same length, such as hours.
+///
+/// Least squares on mean powers, reweighted with Tukey's weights from a start by medians, each with
+/// the scale of its own kind of interval (off, resting, with production), so that hours at rest fix
+/// the base. No coefficient but those of drivers may be negative. Each `k_ref` is shrunk towards the
+/// machine's model, that every reference uses the same power while it is made, by how much the
+/// references of this machine really differ (empirical Bayes, as in Efron and Morris 1975): a
+/// reference with few hours is near the machine's, one with many is its own.
+///
+/// What it does not see: what was wrong during the whole baseline period; energy that grows with the
+/// square of the rate; start-ups, which count as production.
+///
+/// # Errors
+/// [`Refusal`], where the data does not carry a model.
+pub fn fit(data: &Observations) -> Result<Model, Refusal> {
+    let known = data.intervals.iter().filter(|i| is_known(i)).count();
+    if known < LEAST_INTERVALS {
+        return Err(Refusal::TooShort { known });
+    }
+    let usable: Vec<&Interval> = data.intervals.iter().filter(|i| is_known(i)).collect();
+    if usable.iter().all(|i| i.energy <= 0.0) {
+        return Err(Refusal::NoEnergy);
+    }
+    let producing = usable.iter().filter(|i| i.production_hours() > 0.0).count();
+    if producing < LEAST_PRODUCING {
+        return Err(Refusal::NoProduction { producing });
+    }
+    let totals = totals(data, &usable);
+    let drivers = drivers(data, &usable);
+    let columns = Columns {
+        states: states(data, &usable),
+        references: data.references.len(),
+        drivers: drivers.len(),
+    };
+    // Of references that are counted, hours of runs that were not say nothing of energy a unit.
+    let is_counted =
+        |i: &&&Interval| i.made.iter().all(|m| m.units > 0.0 || totals[m.reference].0 <= 0.0);
+    let usable: Vec<&Interval> = usable.iter().filter(is_counted).copied().collect();
+
+    let pooled = pooled(&usable, &columns, &drivers).ok_or(Refusal::Numbers)?;
+    let production_kw = pooled.values[columns.reference(0)];
+
+    // The machine's model for each reference, kWh a unit or an hour.
+    let machine: Vec<f64> = totals
+        .iter()
+        .map(
+            |&(units, hours)| {
+                if units > 0.0 { production_kw * hours / units } else { production_kw }
+            },
+        )
+        .collect();
+    let mut best: Option<(f64, f64, Fit, Vec<Line>)> = None;
+    for by_units in BY_UNITS {
+        let lines = lines(&usable, &columns, &drivers, &totals, production_kw, by_units);
+        let rough = robust_fit(&lines, &columns, &machine, SCATTER.1).ok_or(Refusal::Numbers)?;
+        if best.as_ref().is_none_or(|best| rough.scale < WORTH_IT * best.0) {
+            best = Some((rough.scale, by_units, rough, lines));
+        }
+    }
+    let (_, by_units, rough, lines) = best.ok_or(Refusal::Numbers)?;
+    let scatter = scatter(&rough, &columns, &machine);
+    let fine = robust_fit(&lines, &columns, &machine, scatter).ok_or(Refusal::Numbers)?;
+
+    let coefficient = |column: usize| Coefficient {
+        value: fine.solution.values[column],
+        error: (fine.solution.variances[column] * fine.dependence).sqrt(),
+    };
+    let references: Vec<Reference> = data
+        .references
+        .iter()
+        .zip(&totals)
+        .enumerate()
+        .filter(|(_, (_, totals))| totals.1 > 0.0)
+        .map(|(index, (key, &(units, hours)))| {
+            let k = coefficient(columns.reference(index));
+            let believed = (scatter * machine[index]).powi(2);
+            let measure = if units > 0.0 { Measure::Units } else { Measure::Hours };
+            let own = if believed > 0.0 {
+                (1.0 - k.error.powi(2) / believed).clamp(0.0, 1.0)
+            } else {
+                1.0
+            };
+            Reference { key: key.clone(), measure, k, own, units, hours }
+        })
+        .collect();
+    let index = references.iter().enumerate().map(|(i, r)| (r.key.clone(), i)).collect();
+    let mut model = Model {
+        base: coefficient(0),
+        states: columns
+            .states
+            .iter()
+            .enumerate()
+            .map(|(i, &s)| (data.states[s].clone(), coefficient(1 + i)))
+            .collect(),
+        drivers: drivers
+            .into_iter()
+            .enumerate()
+            .map(|(i, d)| Driver {
+                slope: coefficient(columns.driver(i)),
+                share: coefficient(columns.share(i)),
+                ..d
+            })
+            .collect(),
+        production_kw,
+        by_units,
+        coefficients: 1 + columns.states.len() + references.len() + 2 * columns.drivers,
+        largest_kw: f64::INFINITY,
+        quality: Quality::default(),
+        references,
+        index,
+    };
+    let expected: Vec<Expected> = usable.iter().map(|i| model.expected(data, i)).collect();
+    let powers = usable.iter().zip(&expected).map(|(i, e)| e.production / i.hours);
+    model.largest_kw = powers.fold(0.0, f64::max);
+    // What the fit left out as wrong is no fault of the model.
+    let kept = usable.iter().zip(&expected).zip(&fine.weights).filter(|(_, w)| **w > 0.0);
+    model.quality = quality(kept.map(|((i, e), _)| (i.energy, e.energy)), model.coefficients);
+    match model.quality.cv_rmse {
+        Some(cv) if cv <= MOST_CV => Ok(model),
+        Some(cv) => Err(Refusal::Poor { cv_percent: cv * 100.0 }),
+        None => Err(Refusal::TooShort { known: model.quality.n }),
+    }
+}
+
+fn is_known(interval: &Interval) -> bool {
+    interval.energy.is_finite() && interval.hours > 0.0 && interval.hours.is_finite()
+}
+
+/// Units and hours of each reference.
+fn totals(data: &Observations, usable: &[&Interval]) -> Vec<(f64, f64)> {
+    let mut totals = vec![(0.0, 0.0); data.references.len()];
+    for made in usable.iter().flat_map(|i| &i.made) {
+        // Hours that were not counted would make the rate too small.
+        if made.units > 0.0 {
+            totals[made.reference].0 += made.units;
+            totals[made.reference].1 += made.hours;
+        }
+    }
+    for (index, total) in totals.iter_mut().enumerate().filter(|(_, t)| t.0 <= 0.0) {
+        let own = usable.iter().flat_map(|i| &i.made).filter(|m| m.reference == index);
+        total.1 = own.map(|m| m.hours).sum();
+    }
+    totals
+}
+
+/// The resting states that have a term. The one that the machine rests in most deeply is the base:
+/// `off`, which has none anyhow, or where the machine is never off the one with most hours.
+fn states(data: &Observations, usable: &[&Interval]) -> Vec<usize> {
+    let mut hours = vec![0.0; data.states.len()];
+    let (mut all, mut busy) = (0.0, 0.0);
+    for interval in usable {
+        all += interval.hours;
+        busy += interval.production_hours().min(interval.hours);
+        for &(state, part) in &interval.resting {
+            hours[state] += part;
+            busy += part;
+        }
+    }
+    let mut kept: Vec<usize> =
+        (0..hours.len()).filter(|&s| hours[s] >= LEAST_STATE_HOURS).collect();
+    if all - busy < (0.02 * all).max(LEAST_STATE_HOURS) {
+        let deepest = kept.iter().copied().max_by(|&a, &b| hours[a].total_cmp(&hours[b]));
+        kept.retain(|state| Some(*state) != deepest);
+    }
+    kept
+}
+
+fn drivers(data: &Observations, usable: &[&Interval]) -> Vec<Driver> {
+    let driver = |(index, name): (usize, &String)| {
+        let of = |i: &&Interval| i.drivers.get(index).copied().filter(|v| v.is_finite());
+        let values: Vec<f64> = usable.iter().filter_map(of).collect();
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        Driver {
+            name: name.clone(),
+            slope: Coefficient::default(),
+            share: Coefficient::default(),
+            centre: robust::mean(&values).unwrap_or(0.0),
+            range: if values.is_empty() { (0.0, 0.0) } else { (low, high) },
+        }
+    };
+    data.drivers.iter().enumerate().map(driver).collect()
+}
+
+/// Base, states and drivers, with one column for all production, by its hours.
+fn pooled(usable: &[&Interval], columns: &Columns, drivers: &[Driver]) -> Option<Solution> {
+    let columns =
+        Columns { states: columns.states.clone(), references: 1, drivers: columns.drivers };
+    let lines: Vec<Line> = usable
+        .iter()
+        .map(|interval| {
+            let mut line = line(interval, &columns, drivers);
+            let hours = interval.production_hours();
+            if hours > 0.0 {
+                line.row.push((columns.reference(0), hours / interval.hours));
+            }
+            line
+        })
+        .collect();
+    robust_fit(&lines, &columns, &[0.0], f64::INFINITY).map(|fit| fit.solution)
+}
+
+fn lines(
+    usable: &[&Interval],
+    columns: &Columns,
+    drivers: &[Driver],
+    totals: &[(f64, f64)],
+    production_kw: f64,
+    by_units: f64,
+) -> Vec<Line> {
+    let of = |interval: &&Interval| {
+        let mut line = line(interval, columns, drivers);
+        for made in &interval.made {
+            let total = totals[made.reference];
+            let amount = match total.0 > 0.0 {
+                true => effective(made.units, made.hours, total, by_units),
+                false => made.hours,
+            };
+            line.row.push((columns.reference(made.reference), amount / interval.hours));
+        }
+        let kw = production_kw * interval.production_hours() / interval.hours;
+        for (index, above) in above(interval, drivers).filter(|_| kw > 0.0) {
+            line.row.push((columns.share(index), above * kw));
+        }
+        line
+    };
+    usable.iter().map(of).collect()
+}
+
+/// The drivers of an interval that are known and off their centre, by how much.
+fn above<'a>(
+    interval: &'a Interval,
+    drivers: &'a [Driver],
+) -> impl Iterator<Item = (usize, f64)> + 'a {
+    let of = |(index, driver): (usize, &Driver)| {
+        let value = interval.drivers.get(index).copied().filter(|v| v.is_finite())?;
+        Some((index, value - driver.centre)).filter(|(_, above)| *above != 0.0)
+    };
+    drivers.iter().enumerate().filter_map(of)
+}
+
+/// Everything but the production.
+fn line(interval: &Interval, columns: &Columns, drivers: &[Driver]) -> Line {
+    let mut row = vec![(0, 1.0)];
+    for &(state, hours) in &interval.resting {
+        if let Some(position) = columns.states.iter().position(|s| *s == state) {
+            row.push((1 + position, hours / interval.hours));
+        }
+    }
+    row.extend(above(interval, drivers).map(|(index, above)| (columns.driver(index), above)));
+    Line {
+        row,
+        kw: interval.energy / interval.hours,
+        hours: interval.hours,
+        kind: Kind::of(interval),
+    }
+}
+
+struct Fit {
+    solution: Solution,
+    weights: Vec<f64>,
+    /// Robust scale of the deviations with production, kW.
+    scale: f64,
+    /// By how much dependence of neighbours widens a variance.
+    dependence: f64,
+}
+
+/// Iteratively reweighted least squares with beliefs about the references: `machine[i]`, with a
+/// relative standard deviation of `scatter`.
+fn robust_fit(lines: &[Line], columns: &Columns, machine: &[f64], scatter: f64) -> Option<Fit> {
+    let mut bounded = vec![true; columns.count()];
+    bounded[columns.driver(0)..].fill(false);
+    let level = robust::mean(&lines.iter().map(|l| l.kw.abs()).collect::<Vec<_>>())?;
+    let solve = |weights: &[f64], dependence: f64| {
+        let mut normal = Normal::new(columns.count());
+        for (line, weight) in lines.iter().zip(weights).filter(|(_, w)| **w > 0.0) {
+            normal.add(&line.row, line.kw, *weight);
+        }
+        for (index, &k) in machine.iter().enumerate().filter(|(_, k)| **k > 0.0) {
+            if scatter.is_finite() {
+                let precision = dependence / (scatter * k).powi(2);
+                normal.believe(columns.reference(index), k, precision);
+            }
+        }
+        normal.solve(&bounded)
+    };
+    let residuals = |values: &[f64]| -> Vec<f64> {
+        let of = |line: &Line| line.kw - line.row.iter().map(|&(c, v)| values[c] * v).sum::<f64>();
+        lines.iter().map(of).collect()
+    };
+    let scales = |residuals: &[f64]| {
+        Kind::ALL.map(|kind| {
+            let own = residuals.iter().zip(lines).filter(|(_, l)| l.kind == kind);
+            let own: Vec<f64> = own.map(|(r, _)| *r).collect();
+            robust::sigma_about(&own, 0.0).unwrap_or(level).max(1e-4 * level)
+        })
+    };
+    let mut values = start(lines, columns)?;
+    let mut sigma = scales(&residuals(&values));
+    let mut solution = None;
+    let mut weights = vec![0.0; lines.len()];
+    let mut dependence = 1.0;
+    for round in 0..ROUNDS {
+        let left = residuals(&values);
+        // The scale settles first, then the weights with it.
+        if round < ROUNDS / 2 {
+            sigma = scales(&left);
+        }
+        for ((weight, line), residual) in weights.iter_mut().zip(lines).zip(&left) {
+            let sigma = sigma[line.kind as usize];
+            let z = (residual / sigma / TUKEY).powi(2);
+            *weight = if z < 1.0 { line.hours * (1.0 - z).powi(2) / (sigma * sigma) } else { 0.0 };
+        }
+        dependence = neighbours(lines, &left, sigma[Kind::Producing as usize]);
+        let next = solve(&weights, dependence)?;
+        let far = |(a, b): (&f64, &f64)| (a - b).abs() > 1e-7 * a.abs().max(b.abs());
+        let moved = next.values.iter().zip(&values).any(far);
+        values.clone_from(&next.values);
+        solution = Some(next);
+        if !moved && round >= ROUNDS / 2 {
+            break;
+        }
+    }
+    let scale = scales(&residuals(&values))[Kind::Producing as usize];
+    Some(Fit { solution: solution?, weights, scale, dependence })
+}
+
+/// Where the reweighting starts from: medians, which half of the intervals of a state or reference
+/// may spoil, however far away. Least squares would start from the lots with a wrong label that are
+/// made fastest.
+fn start(lines: &[Line], columns: &Columns) -> Option<Vec<f64>> {
+    let mut values = vec![0.0; columns.count()];
+    let kw = |kind: Option<Kind>| -> Vec<f64> {
+        let own = lines.iter().filter(|l| kind.is_none_or(|kind| l.kind == kind));
+        own.map(|l| l.kw).collect()
+    };
+    let off = kw(Some(Kind::Off));
+    values[0] = match off.len() {
+        0..4 => robust::quantile(&kw(None), 0.05)?,
+        _ => robust::median_of(&off)?,
+    };
+    for column in 1..columns.driver(0) {
+        let own = |line: &&Line| {
+            let others = |&&(c, _): &&(usize, f64)| c > 0 && c != column && c < columns.driver(0);
+            line.row.iter().filter(others).count() == 0
+        };
+        let amount = |line: &Line| line.row.iter().find(|(c, _)| *c == column).map(|(_, v)| *v);
+        let alone = lines.iter().filter(own);
+        let mut rows: Vec<(f64, f64)> = alone
+            .filter_map(|l| Some((amount(l)?, l.kw - values[0])))
+            .filter(|r| r.0 > 0.0)
+            .collect();
+        if rows.is_empty() {
+            // Never alone: together with others, for a start.
+            let with = lines.iter().filter_map(|l| Some((amount(l)?, l.kw - values[0])));
+            rows = with.filter(|row| row.0 > 0.0).collect();
+        }
+        let amounts: Vec<f64> = rows.iter().map(|row| row.0).collect();
+        // A few minutes of an hour say little of a unit.
+        let Some(usual) = robust::median_of(&amounts) else { continue };
+        let ratios: Vec<f64> = rows
+            .iter()
+            .filter(|row| row.0 >= usual / 2.0)
+            .map(|(amount, kw)| kw / amount)
+            .collect();
+        values[column] = robust::median_of(&ratios).unwrap_or(0.0).max(0.0);
+    }
+    Some(values)
+}
+
+/// `(1 + ρ) / (1 - ρ)` of neighbouring intervals with production, as of a first-order autoregression.
+fn neighbours(lines: &[Line], residuals: &[f64], sigma: f64) -> f64 {
+    let clipped = |i: usize| (residuals[i] / sigma).clamp(-3.0, 3.0);
+    let producing = |i: usize| lines[i].kind == Kind::Producing;
+    let pairs = (1..lines.len()).filter(|&i| producing(i) && producing(i - 1));
+    let (mut product, mut square) = (0.0, 0.0);
+    for i in pairs {
+        product += clipped(i) * clipped(i - 1);
+        square += (clipped(i).powi(2) + clipped(i - 1).powi(2)) / 2.0;
+    }
+    let rho = if square > 0.0 { (product / square).clamp(0.0, 0.9) } else { 0.0 };
+    (1.0 + rho) / (1.0 - rho)
+}
+
+/// Relative standard deviation of the references about the machine's model: what they differ by,
+/// less what their own uncertainty makes them differ by.
+fn scatter(rough: &Fit, columns: &Columns, machine: &[f64]) -> f64 {
+    let ratios: Vec<(f64, f64)> = machine
+        .iter()
+        .enumerate()
+        .filter(|(_, k)| **k > 0.0)
+        .map(|(index, k)| {
+            let column = columns.reference(index);
+            let variance = rough.solution.variances[column] * rough.dependence / (k * k);
+            (rough.solution.values[column] / k - 1.0, variance)
+        })
+        .filter(|(_, variance)| *variance < 0.25)
+        .collect();
+    if ratios.len() < 3 {
+        // Too few to tell: believe the data.
+        return SCATTER.1;
+    }
+    let squares: f64 = ratios.iter().map(|(r, _)| r * r).sum::<f64>() / ratios.len() as f64;
+    let noise: f64 = ratios.iter().map(|(_, v)| v).sum::<f64>() / ratios.len() as f64;
+    (squares - noise).max(0.0).sqrt().clamp(SCATTER.0, SCATTER.1)
+}

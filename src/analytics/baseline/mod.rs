@@ -1,0 +1,19 @@
+//! The energy baseline: what production should have used, and how far the meter is from it.
+//!
+//! `E = base × hours + Σ k_ref × units_ref + Σ p_state × hours_state + Σ c_driver × (driver - mean) ×
+//! hours`, the standard form of an energy performance indicator (ISO 50006), fitted robustly
+//! ([`fit()`]) to intervals ([`observe()`]) of a baseline period. [`quality()`] says how good it is,
+//! [`cusum`] when deviations add up to a drift.
+
+pub mod cusum;
+mod fit;
+mod linear;
+mod observe;
+mod quality;
+
+pub use fit::{Coefficient, Driver, Expected, Measure, Model, Reference, Refusal, fit};
+pub use observe::{Interval, Made, Observations, UNNAMED, observe};
+pub use quality::{Quality, quality};
+
+#[cfg(test)]
+mod tests;

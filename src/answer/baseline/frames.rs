@@ -1,0 +1,298 @@
+//! Baselines as time series, as tables of buckets and of coefficients, and as numbers for alert rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::compare::{Compare, Compared};
+use super::history::Unit;
+use crate::analytics::baseline::{Measure, UNNAMED};
+use crate::frame::{Field, Frame, Notice};
+use crate::model::AlertOn;
+
+fn key(spot: Option<&crate::catalog::Spot>) -> String {
+    spot.map(|spot| spot.key.clone()).unwrap_or_default()
+}
+
+fn labels(unit: &Unit<'_>) -> Vec<(&'static str, String)> {
+    let mut labels = vec![
+        ("plant", unit.plant.key.clone()),
+        ("line", key(unit.line)),
+        ("machine", key(unit.machine)),
+    ];
+    labels.retain(|(_, key)| !key.is_empty());
+    labels
+}
+
+/// A figure of a bucket: name, unit, what it is, and its value.
+type Figure = (&'static str, &'static str, &'static str, fn(&Compare) -> Option<f64>);
+
+/// What a bucket tells; of `money` the unit is the plant's currency.
+const FIGURES: [Figure; 12] = [
+    ("actual", "kWh", "Electrical energy of the meters.", |b| b.actual),
+    (
+        "expected",
+        "kWh",
+        "Energy that the model of the baseline period expects of what was made.",
+        |b| b.expected.map(|e| e.energy),
+    ),
+    ("base", "kWh", "Part of the expected energy that is used whatever is made.", |b| {
+        b.expected.map(|e| e.base)
+    }),
+    (
+        "standby",
+        "kWh",
+        "Part of the expected energy of idle, set-up and stopped times, above the base.",
+        |b| b.expected.map(|e| e.resting),
+    ),
+    ("production", "kWh", "Part of the expected energy of the units made, above the base.", |b| {
+        b.expected.map(|e| e.production)
+    }),
+    (
+        "drivers",
+        "kWh",
+        "Part of the expected energy of the drivers: how far they are from their mean in the baseline period.",
+        |b| b.expected.map(|e| e.drivers),
+    ),
+    ("deviation", "kWh", "Actual less expected energy: more than nothing is waste.", |b| {
+        b.deviation
+    }),
+    ("deviation_percent", "%", "Deviation in percent of the expected energy.", Compare::percent),
+    ("cost", "money", "Deviation at the prices of its time; empty without a tariff.", |b| b.cost),
+    ("co2", "kg", "CO2 of the deviation, location-based; empty without a factor.", |b| b.co2),
+    ("cusum", "kWh", "Sum of the deviations since the start of the time range.", |b| b.cusum),
+    (
+        "drift",
+        "",
+        "Decision CUSUM as a share of its limit, by shifts (days where there are none): above 1 consumption has risen for good, below -1 it has fallen.",
+        |b| b.drift,
+    ),
+];
+
+/// Figures that are series.
+const SERIES: [&str; 7] = ["actual", "expected", "deviation", "cost", "co2", "cusum", "drift"];
+
+fn unit_of(unit: &'static str, currency: &str) -> String {
+    if unit == "money" { currency.to_owned() } else { unit.to_owned() }
+}
+
+/// A frame for each place and figure.
+pub(super) fn series(compared: &[Compared<'_>], currencies: &BTreeMap<i32, String>) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    for one in compared {
+        let currency = currencies.get(&one.unit.plant.id).map_or("", String::as_str);
+        for (name, unit, text, of) in FIGURES.iter().filter(|f| SERIES.contains(&f.0)) {
+            let title = match compared.len() {
+                1 => (*name).to_owned(),
+                _ => format!("{} {name}", one.unit.title()),
+            };
+            let labels = labels(one.unit).into_iter().chain([("figure", (*name).to_owned())]);
+            let value = Field::number("value", one.buckets.iter().map(of))
+                .unit(&unit_of(unit, currency))
+                .labels(labels)
+                .display_name(&title)
+                .description(text);
+            let time = Field::time("time", one.buckets.iter().map(|b| Some(b.start)));
+            frames.push(Frame::new(&title, "timeseries-multi", vec![time, value]));
+        }
+    }
+    frames
+}
+
+/// One row a bucket and place, oldest first.
+pub(super) fn table(
+    compared: &[Compared<'_>],
+    currencies: &BTreeMap<i32, String>,
+    limit: usize,
+    notices: &mut Vec<Notice>,
+) -> Frame {
+    let mut rows: Vec<(&Unit<'_>, &Compare)> =
+        compared.iter().flat_map(|c| c.buckets.iter().map(|b| (c.unit, b))).collect();
+    rows.sort_by_key(|(_, bucket)| bucket.start);
+    if rows.len() > limit {
+        notices.push(Notice::Warning(format!("Only the newest {limit} of {} rows.", rows.len())));
+        rows.drain(..rows.len() - limit);
+    }
+    let all: BTreeSet<&str> = currencies.values().map(String::as_str).collect();
+    let one = if all.len() == 1 { all.first().copied().unwrap_or_default() } else { "" };
+    let text = |name: &str, of: &dyn Fn(&Unit<'_>) -> String| {
+        Field::text(name, rows.iter().map(|(unit, _)| Some(of(unit))))
+    };
+    let mut fields = vec![
+        Field::time("time", rows.iter().map(|(_, b)| Some(b.start))),
+        text("plant", &|unit| unit.plant.key.clone()),
+        text("line", &|unit| key(unit.line)),
+        text("machine", &|unit| key(unit.machine)),
+        text("name", &|unit| unit.title().to_owned()),
+    ];
+    for (name, unit, description, of) in &FIGURES {
+        let field = Field::number(name, rows.iter().map(|(_, b)| of(b)));
+        fields.push(field.unit(&unit_of(unit, one)).description(description));
+    }
+    if all.len() > 1 {
+        let currency =
+            |unit: &Unit<'_>| currencies.get(&unit.plant.id).cloned().unwrap_or_default();
+        fields.push(text("currency", &currency));
+    }
+    fields.push(
+        Field::number("coverage", rows.iter().map(|(_, b)| b.coverage))
+            .unit("ratio")
+            .description("Share of the time that is measured; expected energy is of that share."),
+    );
+    let valid = rows.iter().map(|(_, b)| b.expected.map(|_| b.is_valid));
+    fields.push(Field::bool("valid", valid).description(
+        "Whether references, rate and drivers are within what the baseline period has seen.",
+    ));
+    fields.push(Field::bool("provisional", rows.iter().map(|(_, b)| Some(b.is_provisional))));
+    Frame::new("baseline", "", fields)
+}
+
+/// A row of the model's table.
+#[derive(Default)]
+struct Term {
+    kind: &'static str,
+    key: String,
+    value: Option<f64>,
+    error: Option<f64>,
+    unit: String,
+    own: Option<f64>,
+    units: Option<f64>,
+    hours: Option<f64>,
+    low: Option<f64>,
+    high: Option<f64>,
+    reason: Option<String>,
+}
+
+fn terms(one: &Compared<'_>) -> Vec<Term> {
+    let model = match &*one.model {
+        Ok(model) => model,
+        Err(refusal) => {
+            let reason = Some(refusal.to_string());
+            return vec![Term { kind: "refused", reason, ..Term::default() }];
+        }
+    };
+    let term = |kind, key: &str, c: crate::analytics::baseline::Coefficient, unit: &str| Term {
+        kind,
+        key: key.to_owned(),
+        value: Some(c.value),
+        error: Some(c.error),
+        unit: unit.to_owned(),
+        ..Term::default()
+    };
+    let mut terms = vec![term("base", "", model.base, "kW")];
+    terms.extend(model.states.iter().map(|(state, kw)| term("state", state, *kw, "kW")));
+    terms.extend(model.references.iter().map(|r| Term {
+        own: Some(r.own),
+        units: Some(r.units).filter(|_| r.measure == Measure::Units),
+        hours: Some(r.hours),
+        ..term(
+            "reference",
+            if r.key == UNNAMED { "(no run)" } else { &r.key },
+            r.k,
+            if r.measure == Measure::Units { "kWh/unit" } else { "kW" },
+        )
+    }));
+    terms.push(Term {
+        kind: "other references",
+        value: Some(model.production_kw),
+        unit: "kW".to_owned(),
+        ..Term::default()
+    });
+    terms.extend(model.drivers.iter().map(|d| Term {
+        low: Some(d.range.0),
+        high: Some(d.range.1),
+        ..term("driver", &d.name, d.slope, "kW per unit of the driver")
+    }));
+    terms.extend(model.drivers.iter().map(|d| Term {
+        low: Some(d.range.0),
+        high: Some(d.range.1),
+        ..term("driver of production", &d.name, d.share, "share per unit of the driver")
+    }));
+    terms.push(Term {
+        kind: "by units",
+        value: Some(model.by_units),
+        unit: "share".to_owned(),
+        ..Term::default()
+    });
+    terms
+}
+
+/// One row a coefficient; figures of the whole model stand in each of its rows.
+pub(super) fn model(compared: &[Compared<'_>]) -> Frame {
+    let rows: Vec<(&Compared<'_>, Term)> = compared
+        .iter()
+        .flat_map(|one| terms(one).into_iter().map(move |term| (one, term)))
+        .collect();
+    let text = |name: &str, of: &dyn Fn(&Compared<'_>, &Term) -> String| {
+        Field::text(name, rows.iter().map(|(one, term)| Some(of(one, term))))
+    };
+    let number = |name: &str, of: &dyn Fn(&Compared<'_>, &Term) -> Option<f64>| {
+        Field::number(name, rows.iter().map(|(one, term)| of(one, term)))
+    };
+    let fields = vec![
+        text("plant", &|one, _| one.unit.plant.key.clone()),
+        text("line", &|one, _| key(one.unit.line)),
+        text("machine", &|one, _| key(one.unit.machine)),
+        text("term", &|_, term| term.kind.to_owned()),
+        text("key", &|_, term| term.key.clone()),
+        number("value", &|_, term| term.value)
+            .description("base and states: kW; a reference: kWh above the base a unit, or kW where no units are counted; a driver: kW per unit of it."),
+        number("standard_error", &|_, term| term.error),
+        text("unit", &|_, term| term.unit.clone()),
+        number("own_share", &|_, term| term.own)
+            .unit("ratio")
+            .description("Share of the value that is the reference's own data's; the rest is the machine's model."),
+        number("units", &|_, term| term.units).description("Units made in the baseline period."),
+        number("hours", &|_, term| term.hours).description("Hours of production in the baseline period."),
+        number("valid_from", &|_, term| term.low),
+        number("valid_to", &|_, term| term.high)
+            .description("Range of a driver in the baseline period."),
+        number("r2", &|one, _| one.quality.r2)
+            .description("Share of the variance that the model explains, in buckets of the baseline period."),
+        number("cv_rmse", &|one, _| one.quality.cv_rmse.map(|cv| 100.0 * cv))
+            .unit("%")
+            .description("Root mean square of the deviations of buckets, less a degree of freedom a coefficient, in percent of the mean (ASHRAE Guideline 14)."),
+        number("nmbe", &|one, _| one.quality.nmbe.map(|bias| 100.0 * bias))
+            .unit("%")
+            .description("Mean deviation of the baseline period in percent of the mean energy."),
+        number("n", &|one, _| Some(one.quality.n as f64)).description("Buckets compared."),
+        number("largest", &|one, _| Some(one.largest).filter(|_| one.model.is_ok()))
+            .unit("kWh")
+            .description("Largest expected energy of a bucket in the baseline period: the valid range ends there."),
+        Field::time("from", rows.iter().map(|(one, _)| Some(one.learned.0))),
+        Field::time("to", rows.iter().map(|(one, _)| Some(one.learned.1)))
+            .description("Baseline period."),
+        Field::text("reason", rows.iter().map(|(_, term)| term.reason.clone())),
+    ];
+    Frame::new("baseline-model", "", fields)
+}
+
+/// The number of a place.
+type Value<'f> = &'f dyn Fn(&Compared<'_>) -> Option<f64>;
+
+/// One number a place; the texts are its labels. A place without a model has none.
+pub(super) fn numbers(compared: &[Compared<'_>], on: AlertOn) -> Frame {
+    let deviation = |one: &Compared<'_>| {
+        let known: Vec<&Compare> = one.buckets.iter().filter(|b| b.deviation.is_some()).collect();
+        let sum = known.iter().filter_map(|b| b.deviation).sum::<f64>();
+        let expected = known.iter().filter_map(|b| Some(b.expected?.energy)).sum::<f64>();
+        (!known.is_empty()).then_some((sum, expected))
+    };
+    let drift = |one: &Compared<'_>| one.buckets.iter().rev().find_map(|b| b.drift);
+    let (name, unit, of): (_, _, Value<'_>) = match on {
+        AlertOn::Drift => ("drift", "", &drift),
+        AlertOn::Deviation => ("deviation", "kWh", &|one| deviation(one).map(|d| d.0)),
+        AlertOn::DeviationPercent => ("deviation_percent", "%", &|one| {
+            deviation(one).filter(|d| d.1 > 0.0).map(|(sum, expected)| 100.0 * sum / expected)
+        }),
+    };
+    let text = FIGURES.iter().find(|f| f.0 == name).map_or("", |f| f.2);
+    let label = |name, of: &dyn Fn(&Unit<'_>) -> String| {
+        Field::text(name, compared.iter().map(|one| Some(of(one.unit))))
+    };
+    let fields = vec![
+        label("plant", &|unit| unit.plant.key.clone()),
+        label("line", &|unit| key(unit.line)),
+        label("machine", &|unit| key(unit.machine)),
+        Field::number(name, compared.iter().map(of)).unit(unit).description(text),
+    ];
+    Frame::new("baseline", "numeric-long", fields)
+}

@@ -1,0 +1,235 @@
+//! The query type `baseline`, through the protocol: every figure computed by hand.
+
+use grafana_plugin_sdk::pluginv2 as pb;
+use serde_json::{Value, json};
+
+use crate::support::db::{Server, TestDb};
+use crate::support::frame::{Decoded, Values};
+use crate::support::panel::{Plugin, decode, query};
+
+/// Plant `madrid`, line L1, from the start of March 2026 to the 24th. The press takes 4 kW always. From
+/// 06:00 to 14:00 UTC it makes A, 80 units an hour of 0.5 kWh (40 kW more), two of them scrap; from
+/// 14:00 to 22:00 B, 40 an hour of 1.5 kWh (60 kW more). From the 22nd on, production takes 10 % more.
+/// The saw has a meter, and no runs.
+///
+/// A kWh costs 0.20 EUR before 14:00 of Madrid (13:00 UTC), then 0.10 EUR, and is 0.25 kg of CO2.
+const FACTORY: &str = "
+SET search_path = lotwise;
+INSERT INTO plant (key, name, time_zone) VALUES ('madrid', 'Madrid', 'Europe/Madrid');
+INSERT INTO line (plant_id, key, name) VALUES (1, 'L1', 'Line 1');
+INSERT INTO machine (plant_id, line_id, key, name) VALUES (1, 1, 'press', 'Press'), (1, 1, 'saw', 'Saw');
+INSERT INTO sensor (plant_id, line_id, machine_id, key, name, quantity, unit, kind, interval_s, max_gap_s) VALUES
+  (1, 1, 1, 'press-kwh', 'Meter of the press', 'energy', 'kWh', 'counter', 900, 1800),
+  (1, 1, 2, 'saw-kwh', 'Meter of the saw', 'energy', 'kWh', 'counter', 900, 1800);
+INSERT INTO reference (plant_id, key, name) VALUES (1, 'A', 'Red'), (1, 'B', 'Blue');
+INSERT INTO lot (plant_id, key, reference_id) VALUES (1, 'LA', 1), (1, 'LB', 2);
+INSERT INTO run (plant_id, key, line_id, machine_id, lot_id, started_at, ended_at, good_units, scrap_units)
+SELECT 1, 'A' || n, 1, 1, 1, d + interval '6 h', d + interval '14 h', 638, 2
+FROM (SELECT n, '2026-03-01T00:00:00Z'::timestamptz + n * interval '24 h' AS d FROM generate_series(0, 23) n) x
+UNION ALL
+SELECT 1, 'B' || n, 1, 1, 2, d + interval '14 h', d + interval '22 h', 320, 0
+FROM (SELECT n, '2026-03-01T00:00:00Z'::timestamptz + n * interval '24 h' AS d FROM generate_series(0, 23) n) x;
+INSERT INTO tariff (plant_id, key, name, valid_from, periods, calendar) VALUES (1, 'T', 'Tariff', '2026-01-01',
+  '[{\"period\": \"P1\", \"price_per_kwh\": 0.20}, {\"period\": \"P2\", \"price_per_kwh\": 0.10}]',
+  '[{\"to\": \"14:00\", \"period\": \"P1\"}, {\"period\": \"P2\"}]');
+INSERT INTO factor (plant_id, kind, valid_from, kg_co2_per_kwh) VALUES (1, 'location_based', '2026-01-01', 0.25);
+SELECT ensure_partitions('2026-02-20', '2026-03-30');
+INSERT INTO reading
+SELECT t + interval '15 min',
+       sum(kw / 4) OVER (PARTITION BY s ORDER BY t), 1, s
+FROM (
+  SELECT t, s, 4 + CASE
+    WHEN s = 2 THEN 0
+    WHEN extract(hour FROM t AT TIME ZONE 'UTC') < 6 OR extract(hour FROM t AT TIME ZONE 'UTC') >= 22 THEN 0
+    WHEN extract(hour FROM t AT TIME ZONE 'UTC') < 14 THEN 40 ELSE 60 END
+    * CASE WHEN t >= '2026-03-22T00:00:00Z' THEN 1.1 ELSE 1 END AS kw
+  FROM (SELECT '2026-02-28T23:00:00Z'::timestamptz + m * interval '15 min' AS t FROM generate_series(0, 2403) m) x,
+    generate_series(1, 2) s
+) y;
+";
+
+async fn plugin(server: Server) -> (TestDb, Plugin) {
+    let db = TestDb::migrated(server).await;
+    let pool = db.pool().await;
+    sqlx::raw_sql(FACTORY).execute(&pool).await.expect("seed the factory");
+    pool.close().await;
+    let plugin = Plugin::start(&db).await;
+    (db, plugin)
+}
+
+fn asked(ref_id: &str, (from, to): (&str, &str), model: Value) -> pb::DataQuery {
+    let ms = |text: &str| text.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp_millis();
+    let range = pb::TimeRange { from_epoch_ms: ms(from), to_epoch_ms: ms(to) };
+    pb::DataQuery { time_range: Some(range), ..query(ref_id, model) }
+}
+
+/// The 21st and 22nd of March in Madrid.
+const DAYS: (&str, &str) = ("2026-03-20T23:00:00Z", "2026-03-22T23:00:00Z");
+
+fn model(format: &str, more: Value) -> Value {
+    let mut model = json!({
+        "type": "baseline", "format": format, "bucket": "day", "groupBy": "machine",
+        "baseline": {"from": "2026-03-01", "to": "2026-03-20"},
+    });
+    for (key, value) in more.as_object().unwrap() {
+        model[key] = value.clone();
+    }
+    model
+}
+
+fn near(got: Option<f64>, want: f64) {
+    let got = got.unwrap_or_else(|| panic!("nothing, not {want}"));
+    assert!((got - want).abs() < 1e-3 * want.abs().max(1.0), "got {got}, want {want}");
+}
+
+fn of(frame: &Decoded, machine: &str) -> Vec<usize> {
+    let texts = frame.texts("machine");
+    (0..frame.rows).filter(|row| texts[*row] == machine).collect()
+}
+
+async fn both(test: impl AsyncFn(Server)) {
+    test(Server::Timescale).await;
+    test(Server::Plain).await;
+}
+
+#[tokio::test]
+async fn a_day_that_takes_a_tenth_more_has_its_kwh_cost_and_co2() {
+    both(async |server| {
+        let (_db, plugin) = plugin(server).await;
+        let mut answers = plugin
+            .ask(vec![
+                asked("T", DAYS, model("table", json!({}))),
+                asked("M", DAYS, model("model", json!({}))),
+                asked("S", DAYS, model("series", json!({"place": {"machines": ["press"]}}))),
+            ])
+            .await;
+        let mut frames = |id: &str| decode(&answers.remove(id).unwrap());
+
+        let table = frames("T").remove(0);
+        let rows = of(&table, "press");
+        assert_eq!(rows.len(), 2);
+        let number = |name: &str, row: usize| table.numbers(name)[rows[row]];
+        // 24 h of 4 kW, 640 units of 0.5 kWh, 320 of 1.5 kWh.
+        for day in 0..2 {
+            near(number("expected", day), 896.0);
+            near(number("base", day), 96.0);
+            near(number("production", day), 800.0);
+            near(number("standby", day), 0.0);
+            near(number("coverage", day), 1.0);
+        }
+        near(number("actual", 0), 896.0);
+        near(number("deviation", 0), 0.0);
+        near(number("actual", 1), 976.0);
+        near(number("deviation", 1), 80.0);
+        near(number("deviation_percent", 1), 100.0 * 80.0 / 896.0);
+        near(number("cusum", 1), 80.0);
+        // Of A 4 kW more for 7 h at 0.20 and 1 h at 0.10; of B 6 kW more for 8 h at 0.10.
+        near(number("cost", 1), 28.0 * 0.20 + 4.0 * 0.10 + 48.0 * 0.10);
+        near(number("co2", 1), 80.0 * 0.25);
+        assert_eq!(table.column("cost").config["unit"], "currencyEUR");
+        assert!(number("drift", 0).unwrap().abs() < 1.0 && number("drift", 1).unwrap() > 1.0);
+        let saw = of(&table, "saw");
+        near(table.numbers("actual")[saw[0]], 96.0);
+        assert_eq!(table.numbers("expected")[saw[0]], None, "not known is not zero");
+        let notices = table.meta["notices"].to_string();
+        assert!(notices.contains("No baseline for saw: only 0 intervals"), "{notices}");
+
+        let terms = frames("M").remove(0);
+        let row = |term: &str, key: &str| {
+            let (terms_, keys) = (terms.texts("term"), terms.texts("key"));
+            (0..terms.rows).find(|r| terms_[*r] == term && keys[*r] == key).unwrap()
+        };
+        for (term, key, value, unit) in [
+            ("base", "", 4.0, "kW"),
+            ("reference", "A", 0.5, "kWh/unit"),
+            ("reference", "B", 1.5, "kWh/unit"),
+        ] {
+            near(terms.numbers("value")[row(term, key)], value);
+            assert_eq!(terms.texts("unit")[row(term, key)], unit);
+        }
+        near(terms.numbers("units")[row("reference", "A")], 20.0 * 640.0);
+        near(terms.numbers("hours")[row("reference", "A")], 20.0 * 8.0);
+        assert!(terms.numbers("cv_rmse")[0].unwrap() < 0.1);
+        near(terms.numbers("n")[0], 20.0);
+        assert!(terms.texts("reason")[row("refused", "")].contains("have production"));
+
+        let series = frames("S");
+        let figure = |name: &str| {
+            let of = |f: &&Decoded| f.column("value").labels["figure"] == name;
+            series.iter().find(of).unwrap_or_else(|| panic!("no {name}"))
+        };
+        assert_eq!(figure("actual").meta["type"], "timeseries-multi");
+        assert_eq!(figure("actual").column("value").labels["machine"], "press");
+        near(figure("cusum").numbers("value")[1], 80.0);
+        near(figure("expected").numbers("value")[1], 896.0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn buckets_of_hours_add_up_to_the_meter_and_to_the_day() {
+    let (_db, plugin) = plugin(Server::Plain).await;
+    let hours = model("table", json!({"bucket": "hour", "place": {"machines": ["press"]}}));
+    let answer = plugin.ask(vec![asked("H", DAYS, hours)]).await.remove("H").unwrap();
+    let table = decode(&answer).remove(0);
+    assert_eq!(table.rows, 48);
+    let sum = |name: &str| table.numbers(name).iter().flatten().sum::<f64>();
+    assert!((sum("actual") - 1872.0).abs() < 1e-6, "{}", sum("actual"));
+    assert!((sum("deviation") - (sum("actual") - sum("expected"))).abs() < 1e-6);
+    let parts = sum("base") + sum("standby") + sum("production") + sum("drivers");
+    assert!((parts - sum("expected")).abs() < 1e-6);
+    near(Some(sum("deviation")), 80.0);
+    near(Some(sum("cost")), 10.8);
+}
+
+#[tokio::test]
+async fn alert_rules_get_one_number_a_place() {
+    both(async |server| {
+        let (_db, plugin) = plugin(server).await;
+        let ask = async |range, on: &str| {
+            let mut asked_model = model("alert", json!({}));
+            asked_model["baseline"]["alertOn"] = on.into();
+            let answer =
+                plugin.ask(vec![asked("A", range, asked_model)]).await.remove("A").unwrap();
+            decode(&answer).remove(0)
+        };
+        let drift = ask(DAYS, "drift").await;
+        assert_eq!(drift.meta["type"], "numeric-long");
+        let numbers: Vec<&str> = drift
+            .columns
+            .iter()
+            .filter(|c| !matches!(c.values, Values::Text(_)))
+            .map(|c| c.name.as_str())
+            .collect();
+        assert_eq!(numbers, ["drift"]);
+        assert_eq!(drift.texts("machine"), ["press", "saw"]);
+        assert!(drift.numbers("drift")[0].unwrap() > 1.0);
+        assert_eq!(drift.numbers("drift")[1], None);
+        let calm = ask(("2026-03-20T23:00:00Z", "2026-03-21T23:00:00Z"), "drift").await;
+        assert!(calm.numbers("drift")[0].unwrap().abs() < 1.0);
+        near(
+            ask(DAYS, "deviation_percent").await.numbers("deviation_percent")[0],
+            100.0 * 80.0 / 1792.0,
+        );
+        near(ask(DAYS, "deviation").await.numbers("deviation")[0], 80.0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_answered_says_what_to_change() {
+    let (_db, plugin) = plugin(Server::Plain).await;
+    let fails = async |model| plugin.failure(asked("A", DAYS, model)).await.error;
+    let error = fails(model("table", json!({"bucket": "15m"}))).await;
+    assert!(error.contains("15m buckets are shorter: choose hour"), "{error}");
+    let error = fails(model("table", json!({"baseline": {"drivers": ["none"]}}))).await;
+    assert!(error.contains("unknown driver \"none\""), "{error}");
+    let error =
+        fails(model("table", json!({"baseline": {"from": "2020-01-01", "to": "2026-01-01"}})))
+            .await;
+    assert!(error.contains("longer than 400 days"), "{error}");
+    let error =
+        fails(model("table", json!({"baseline": {"from": "2126-01-01", "to": "2126-01-09"}})))
+            .await;
+    assert!(error.contains("lies ahead"), "{error}");
+}
