@@ -7,6 +7,8 @@ use super::charts::Chart;
 pub enum Rule {
     /// A control chart of a running machine.
     Chart(Chart),
+    /// The chart of several channels together.
+    Joint,
     /// Power at rest.
     Resting,
     /// A repeated value.

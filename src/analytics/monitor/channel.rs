@@ -34,6 +34,8 @@ pub struct Channel {
     pub values: Vec<f64>,
     /// What was usual in each cell, as known then.
     pub usual: Vec<f32>,
+    /// The 8-minute mean in each cell, in sigmas of its reference and phase, as known then.
+    pub levels: Vec<f32>,
     /// Whether a repeated value is suspect: not for counters, which may well stand still.
     pub may_stick: bool,
     /// The newest model.
@@ -118,6 +120,7 @@ impl Channel {
             measure,
             to_kilo: 1.0,
             usual: vec![f32::NAN; values.len()],
+            levels: vec![f32::NAN; values.len()],
             repeated: vec![0; values.len()],
             values,
             may_stick: false,
@@ -209,6 +212,7 @@ impl Channel {
         let z: [Option<f64>; 5] = std::array::from_fn(|chart| {
             model.z(chart, place.reference, place.phase, statistics[chart]?)
         });
+        self.levels[place.cell] = z[1].map_or(f32::NAN, |z| z as f32);
         let over_runs = self.track.run_level().and_then(|level| {
             let now = model.z_of_level(place.reference, level)?;
             let mean =

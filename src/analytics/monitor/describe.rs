@@ -30,6 +30,8 @@ pub struct Story<'a> {
     pub channels: &'a [Channel],
     /// What happened.
     pub episode: &'a Episode,
+    /// The channels that contribute most to the chart of all of them, with their deviations in sigmas.
+    pub causes: &'a [(usize, f64)],
 }
 
 impl Story<'_> {
@@ -60,6 +62,8 @@ impl Story<'_> {
             let is_count = self.channels[evidence.channel].quantity == Quantity::Count;
             let rank = match evidence.rule {
                 Rule::Stuck => 1e6,
+                // What a single sensor shows is told as that.
+                Rule::Joint => 1e-3,
                 Rule::Chart(Chart::Roughness) => 3.0,
                 Rule::Chart(Chart::Jump) => 0.2,
                 Rule::Chart(_) if is_count => 2.0,
@@ -75,6 +79,7 @@ impl Story<'_> {
         let hours = self.minutes() / 60.0;
         match (main.rule, channel.quantity) {
             (Rule::Stuck, _) => Kind::StuckSensor,
+            (Rule::Joint, _) => Kind::Pattern,
             (Rule::Resting, _) => Kind::IdleWaste,
             (Rule::Chart(Chart::Jump), _) => Kind::Spike,
             (Rule::Chart(Chart::Roughness), _) => Kind::Noise,
@@ -120,6 +125,16 @@ impl Story<'_> {
             Kind::StuckSensor => {
                 let value = channel.values[self.episode.last];
                 format!("{name} repeats {value} {} for {minutes:.0} minutes", sensor.unit)
+            }
+            Kind::Pattern => {
+                let named: Vec<String> = (self.causes.iter().take(3))
+                    .map(|&(channel, sigmas)| {
+                        let sensor = &self.machine.sensors[self.channels[channel].sensor];
+                        format!("{} ({sigmas:+.1} sigma)", sensor.key)
+                    })
+                    .collect();
+                let subject = self.subject();
+                format!("sensors not together as usual {subject}: {}", named.join(", "))
             }
             Kind::Noise => format!("{name} much rougher than usual {}", self.subject()),
             _ => {

@@ -7,6 +7,7 @@
 
 mod channel;
 mod describe;
+mod joint;
 mod model;
 mod walk;
 

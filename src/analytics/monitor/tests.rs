@@ -110,6 +110,37 @@ fn a_stuck_sensor_and_waste_while_idle_are_found() {
     assert_eq!(kinds, [Kind::IdleWaste]);
 }
 
+/// Power that swings slowly within 5 %, and a temperature that follows it, but for two hours.
+fn coupled(parted: std::ops::Range<i64>) -> Machine {
+    let swing = |minute: i64| {
+        let waves = (minute as f64 / 47.0).sin() + (minute as f64 / 31.0).sin();
+        0.5 * (waves + chance(minute / 20 + 7_000_000))
+    };
+    let mut coupled = machine(20, |minute, value| value * (1.0 + 0.05 * swing(minute)));
+    let temperature = (0..20 * DAY_MIN).map(|minute| {
+        let side = if parted.contains(&minute) { -1.0 } else { 1.0 };
+        200.0 + side * 3.0 * swing(minute) + 0.2 * chance(minute + 3_000_000)
+    });
+    coupled.sensors.push(gauge("heat", Quantity::Temperature, temperature.collect()));
+    coupled
+}
+
+#[test]
+fn sensors_that_part_are_found_though_each_is_as_usual() {
+    let settings = Settings::default();
+    assert_eq!(monitor(&coupled(0..0), &settings).findings, []);
+    let from = 17 * DAY_MIN + 60;
+    let outcome = monitor(&coupled(from..from + 120), &settings);
+    let [finding] = outcome.findings.as_slice() else { panic!("{:?}", outcome.findings) };
+    assert_eq!(finding.kind, Kind::Pattern);
+    assert!((-5..60).contains(&(finding.start / 60 - from)), "{finding:?}");
+    assert!(
+        finding.reason.starts_with("sensors not together as usual for reference "),
+        "{finding:?}"
+    );
+    assert!(finding.reason.contains("heat (") && finding.reason.contains("power ("));
+}
+
 #[test]
 fn the_future_changes_nothing_that_was_raised() {
     let whole = machine(18, shifted);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::channel::{Channel, Place};
 use super::describe::Story;
+use super::joint::Joint;
 use super::model::{MOST, Model, Seen};
 use crate::analytics::context::{Context, Doing};
 use crate::analytics::envelope::{Measure, Middle, Observation};
@@ -78,6 +79,7 @@ struct Walk<'a> {
     grid: Grid,
     context: &'a Context,
     channels: Vec<Channel>,
+    joint: Joint,
     resting: Vec<Option<Resting>>,
     resting_track: RestingTrack,
     gatherer: Gatherer,
@@ -94,12 +96,14 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn new(machine: &'a Machine, settings: &'a Settings, grid: Grid, context: &'a Context) -> Self {
         let calm = grid.cells_in(settings.calm_min) as u32;
+        let channels = channels(machine, &grid);
         Self {
             machine,
             settings,
             grid,
             context,
-            channels: channels(machine, &grid),
+            joint: Joint::new(&channels),
+            channels,
             resting: vec![None; context.states.len()],
             resting_track: RestingTrack::default(),
             gatherer: Gatherer::new(calm, grid.cells_in(APART_MIN)),
@@ -165,6 +169,17 @@ impl<'a> Walk<'a> {
             if let Some(own) = judgement.score {
                 score = Some(score.unwrap_or(0.0).max(own));
             }
+        }
+        if let Some(beyond) = self.joint.judge(&self.channels, place.cell, place.run) {
+            score = Some(score.unwrap_or(0.0).max(beyond.share));
+            exceedances.push(Exceedance {
+                channel: beyond.channel,
+                rule: Rule::Joint,
+                z: beyond.share,
+                limit: 1.0,
+                lasting: beyond.lasting,
+                cells: beyond.cells,
+            });
         }
         (exceedances, score)
     }
@@ -271,6 +286,7 @@ impl<'a> Walk<'a> {
             channel.model = model.map(Arc::new).or(channel.model.take());
             channel.stuck_cells = (self.settings.stuck_factor * longest + 2.0).max(least);
         }
+        self.joint.refit(&self.channels, from, cell, &|cell| !self.flagged[cell]);
         self.refit_resting(from, cell);
     }
 
@@ -351,12 +367,14 @@ impl<'a> Walk<'a> {
         for evidence in &episode.evidence {
             self.channels[evidence.channel].forget();
         }
+        let causes = self.joint.take_causes();
         let story = Story {
             machine: self.machine,
             grid: &self.grid,
             context: self.context,
             channels: &self.channels,
             episode,
+            causes: &causes,
         };
         let is_open = lasts == Lasts::Still;
         self.findings.extend(story.finding().map(|finding| Finding { is_open, ..finding }));
