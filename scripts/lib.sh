@@ -276,6 +276,18 @@ need_node_red() {
     fi
 }
 
+# need_tsl: TimescaleDB's community edition for the tests, as WebAssembly.
+need_tsl() {
+    local of
+    need_node
+    of=$(fingerprint tests/tsl/package.json tests/tsl/package-lock.json)-$(node --version)
+    if [ ! -d "$LOTWISE_ROOT/tests/tsl/node_modules" ] || ! unchanged tsl "$of"; then
+        say "installing TimescaleDB's community edition for the tests"
+        logged "$CACHE/log/tsl.log" "npm ci" npm ci --prefix "$LOTWISE_ROOT/tests/tsl" --no-audit --no-fund
+        made tsl "$of"
+    fi
+}
+
 # need_bundle SCRIPT FOLDER SOURCE...: runs the npm script that makes FOLDER, unless its sources are
 # as they were.
 need_bundle() {

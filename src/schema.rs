@@ -12,7 +12,7 @@ use sqlx::{ConnectOptions, Connection, Row};
 use crate::domain::database_kind::DatabaseKind;
 
 /// Version of the newest migration: what this program's SQL is written for.
-pub const LATEST: i64 = 8;
+pub const LATEST: i64 = 9;
 
 /// One row: version of the extension timescaledb, setting `timescaledb.license`; both may be null.
 pub const KIND_SQL: &str = "SELECT (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'timescaledb'), \
@@ -99,6 +99,9 @@ pub async fn migrate(url: &str, timescaledb: TimescaleChoice) -> Result<Migrated
         .await?;
     let from = version(&mut conn).await.ok().flatten();
     MIGRATIONS.run(&mut conn).await?;
+    if crate::reader::walls_stand(&mut conn).await? {
+        crate::reader::build_walls(&mut conn).await?;
+    }
     let kind = database_kind(&mut conn).await?;
     conn.close().await?;
     Ok(Migrated { kind, from, to: LATEST })
@@ -110,6 +113,22 @@ pub async fn database_kind(conn: &mut PgConnection) -> Result<DatabaseKind, sqlx
     let version: Option<String> = row.try_get(0)?;
     let license: Option<String> = row.try_get(1)?;
     Ok(DatabaseKind::parse(version.as_deref(), license.as_deref()))
+}
+
+/// Whether the readings have a columnstore (TimescaleDB's community edition).
+///
+/// # Errors
+/// The database does not answer.
+pub async fn has_columnstore(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    if !database_kind(conn).await?.is_community() {
+        return Ok(false);
+    }
+    sqlx::query_scalar(
+        "SELECT coalesce(bool_or(compression_enabled), false) FROM timescaledb_information.hypertables
+        WHERE hypertable_schema = 'lotwise' AND hypertable_name = 'reading'",
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// The migration up to which the database lacks none.

@@ -1,11 +1,11 @@
-//! The command line: `lotwise migrate`, `ingest`, `key`, `mapping`, `rollup`, `doctor`,
-//! `demo`, `replay`, `simulate`, `evaluate`.
+//! The command line: `lotwise migrate`, `ingest`, `key`, `mapping`, `rollup`,
+//! `reader`, `columnstore`, `doctor`, `demo`, `replay`, `simulate`, `evaluate`.
 //!
 //! Reads the arguments and dispatches; each subcommand is a `run` function of its module.
 
 use clap::{Parser, Subcommand};
 use lotwise::ingest::{keys, mapping, service};
-use lotwise::{demo, doctor, evaluate, replay, rollup, schema, simulate};
+use lotwise::{columnstore, demo, doctor, evaluate, reader, replay, rollup, schema, simulate};
 
 #[derive(Parser)]
 #[command(
@@ -25,6 +25,8 @@ enum Command {
     Key(keys::cli::Args),
     Mapping(mapping::cli::Args),
     Rollup(rollup::cli::Args),
+    Reader(reader::cli::Args),
+    Columnstore(columnstore::cli::Args),
     Doctor(doctor::Args),
     Demo(demo::Args),
     Replay(Box<replay::Args>),
@@ -42,6 +44,8 @@ async fn main() -> anyhow::Result<()> {
         Command::Key(args) => keys::cli::run(args).await,
         Command::Mapping(args) => mapping::cli::run(args).await,
         Command::Rollup(args) => rollup::cli::run(args).await,
+        Command::Columnstore(args) => columnstore::cli::run(args).await,
+        Command::Reader(args) => reader::cli::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Replay(args) => replay::run(*args).await,

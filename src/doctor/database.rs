@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::postgres::PgConnection;
 
-use super::{Finding, roles, rollups, sensors};
+use super::{Finding, readers, roles, rollups, sensors};
 use crate::domain::database_kind::DatabaseKind;
 use crate::schema;
 
@@ -53,6 +53,7 @@ async fn ask(conn: &mut PgConnection, findings: &mut Vec<Finding>) -> sqlx::Resu
     }
     findings.push(clock(conn).await?);
     findings.extend(roles::check(conn).await?);
+    findings.extend(readers::check(conn).await?);
     findings.push(room(conn, &kind).await?);
     findings.extend(sensors::check(conn).await?);
     findings.push(sensors::incomplete(conn).await?);

@@ -4,6 +4,7 @@
 //! are answered.
 
 mod database;
+mod readers;
 mod roles;
 mod rollups;
 mod sensors;

@@ -42,6 +42,11 @@ impl DatabaseKind {
     pub fn has_timescaledb(&self) -> bool {
         !matches!(self, Self::Plain)
     }
+
+    /// Whether `reading` can have a columnstore and policies here.
+    pub fn is_community(&self) -> bool {
+        matches!(self, Self::TimescaleCommunity { .. })
+    }
 }
 
 impl fmt::Display for DatabaseKind {

@@ -141,7 +141,9 @@ pub fn pooled<'a>(
     let mut parts: Vec<BTreeMap<Option<i32>, Part<'_>>> = vec![BTreeMap::new(); count];
     for cell in cells.iter().filter(|c| c.bucket < buckets) {
         let Some((sensor, series)) = owner(cell.window) else { continue };
-        let apart = aggregate == Aggregate::Mean && sensor.quantity == "power";
+        let apart = matches!(aggregate, Aggregate::Mean | Aggregate::Sum)
+            && sensor.kind == SensorKind::Gauge
+            && sensor.quantity == "power";
         let (_, sums) = parts[series]
             .entry(apart.then_some(sensor.id))
             .or_insert_with(|| (sensor, vec![Sums::default(); buckets]));

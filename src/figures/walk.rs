@@ -298,6 +298,57 @@ mod tests {
         assert!(cells.iter().all(|c| c.window == 3));
     }
 
+    /// A random history, with gaps and falls, and random edges inside [0, 3600].
+    fn history() -> impl proptest::strategy::Strategy<Value = (usize, Vec<(f64, f64)>, Vec<f64>)> {
+        use proptest::prelude::*;
+        let reading = (1.0..200.0f64, 0.0..100.0f64);
+        let edges = prop::collection::vec(0.0..3_600.0f64, 0..12);
+        (0..4usize, prop::collection::vec(reading, 0..60), edges).prop_map(
+            |(kind, steps, edges)| {
+                let mut at = -100.0;
+                let readings = steps.into_iter().map(|(step, value)| {
+                    at += step;
+                    (at, value)
+                });
+                let mut edges: Vec<f64> = edges.into_iter().chain([0.0, 3_600.0]).collect();
+                edges.sort_by(f64::total_cmp);
+                (kind, readings.collect(), edges)
+            },
+        )
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn buckets_and_windows_add_up_to_the_whole((kind, readings, edges) in history()) {
+            let kinds = [SensorKind::Gauge, SensorKind::Counter, SensorKind::Delta, SensorKind::Counter];
+            let sensor = Sensor {
+                max_gap_s: 120.0,
+                rollover: (kind == 3).then_some(100.0),
+                ..sensor(kinds[kind])
+            };
+            let sums = |from: f64, to: f64, edges: &[f64]| {
+                let walk = Walk { window: 0, sensor: &sensor, from, to };
+                let items: Vec<Item> =
+                    readings.iter().map(|(t, v)| Item::reading(*t, *v)).collect();
+                cells(&walk, &items, edges).iter().fold([0.0; 5], |all, c| {
+                    let part = [c.integral, c.amount.unwrap_or(0.0), c.covered_s, c.sum, c.count as f64];
+                    std::array::from_fn(|i| all[i] + part[i])
+                })
+            };
+            let whole = sums(0.0, 3_600.0, &[0.0, 3_600.0]);
+            let buckets = sums(0.0, 3_600.0, &edges);
+            let windows = edges.windows(2).filter(|e| e[0] < e[1]).fold([0.0; 5], |all, e| {
+                let part = sums(e[0], e[1], &[0.0, 3_600.0]);
+                std::array::from_fn(|i| all[i] + part[i])
+            });
+            for parts in [buckets, windows] {
+                for (part, whole) in parts.iter().zip(whole) {
+                    proptest::prop_assert!((part - whole).abs() <= 1e-9 * (1.0 + whole.abs()), "{parts:?} {whole:?}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn amounts_are_shared_in_proportion_to_time_and_a_fall_is_a_restart() {
         let counter = sensor(SensorKind::Counter);

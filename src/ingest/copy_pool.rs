@@ -19,6 +19,7 @@ use crate::tls::{self, Pem, TlsError, Verify};
 /// which may take hours.
 const SETUP: &str = "SET client_min_messages = warning;
     SET idle_in_transaction_session_timeout = '30s';
+    SET timescaledb.max_tuples_decompressed_per_dml_transaction = 0;
     CREATE TEMPORARY TABLE IF NOT EXISTS reading_staging (
         time timestamptz NOT NULL, value float8 NOT NULL, plant_id int NOT NULL, sensor_id int NOT NULL
     ) ON COMMIT DELETE ROWS";

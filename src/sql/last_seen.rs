@@ -12,7 +12,7 @@ const SQL: &str = "\
 SELECT s.nr::int4 - 1, x.time
 FROM unnest($1::int4[], $2::int4[]) WITH ORDINALITY AS s(plant_id, sensor_id, nr)
 CROSS JOIN LATERAL (
-  SELECT r.time FROM lotwise.reading r
+  SELECT r.time FROM reading r
   WHERE r.plant_id = s.plant_id AND r.sensor_id = s.sensor_id AND r.time <= $3
   ORDER BY r.time DESC LIMIT 1
 ) x";

@@ -11,7 +11,7 @@ const SQL: &str = "\
 SELECT s.nr::int4 - 1, x.time, x.value
 FROM unnest($1::int4[], $2::int4[]) WITH ORDINALITY AS s(plant_id, sensor_id, nr)
 CROSS JOIN LATERAL (
-  SELECT r.time, r.value FROM lotwise.reading r
+  SELECT r.time, r.value FROM reading r
   WHERE r.plant_id = s.plant_id AND r.sensor_id = s.sensor_id
   ORDER BY r.time DESC LIMIT 1
 ) x";

@@ -24,7 +24,7 @@ FROM unnest($1::int4[], $2::int4[], $3::timestamptz[], $4::timestamptz[])
 CROSS JOIN LATERAL (
   SELECT array_agg(y.time) AS times, array_agg(y.value) AS vals
   FROM (
-    SELECT r.time, r.value FROM lotwise.reading r
+    SELECT r.time, r.value FROM reading r
     WHERE r.plant_id = p.plant_id AND r.sensor_id = p.sensor_id AND r.time >= p.a AND r.time < p.b
       AND r.time >= $5 AND r.time < $6
     ORDER BY r.time LIMIT $7

@@ -21,6 +21,15 @@ mod timescale {
     }
 }
 
+mod timescale_community {
+    use crate::support::db::Server;
+
+    #[tokio::test]
+    async fn a_working_installation() {
+        super::a_working_installation(Server::Tsl).await;
+    }
+}
+
 mod plain {
     use crate::support::db::Server;
 
@@ -59,7 +68,7 @@ async fn a_working_installation(server: Server) {
     assert!(line(&output, "plants").starts_with("WARN"), "{}", stdout(&output));
     let room = match server {
         Server::Plain => "WARN  partitions            none for this week and next week",
-        Server::Timescale => "OK    chunks                none yet",
+        Server::Timescale | Server::Tsl => "OK    chunks                none yet",
     };
     assert!(stdout(&output).contains(room), "{}", stdout(&output));
     assert!(!stdout(&output).contains("ingest service"));
@@ -82,7 +91,7 @@ async fn a_working_installation(server: Server) {
     assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
     let room = match server {
         Server::Plain => "OK    partitions",
-        Server::Timescale => "OK    chunks                2, the newest ends",
+        Server::Timescale | Server::Tsl => "OK    chunks                2, the newest ends",
     };
     assert!(stdout(&output).contains(room), "{}", stdout(&output));
     let madrid = line(&output, "plant madrid");

@@ -1,5 +1,11 @@
 //! The integrals of `sql::integrate` against a slow, obviously right implementation: whole
-//! microseconds, one segment after the other, no SQL, no rollups.
+//! microseconds, one segment after the other, no SQL, no rollups. [`pipeline`] puts questions to the
+//! whole way from a saved query to frames.
+
+mod pipeline;
+mod question;
+mod truth;
+pub mod world;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::{America, Asia, Europe};
@@ -18,12 +24,14 @@ use crate::support::db::{Server, TestDb};
 use crate::support::source::plugin_db;
 
 /// 2026-03-28T00:00:00Z, the day before the clocks change in Europe.
-const START: i64 = 1_774_656_000_000_000;
-const HOUR: i64 = 3_600_000_000;
+pub const START: i64 = 1_774_656_000_000_000;
+pub const HOUR: i64 = 3_600_000_000;
 
 #[derive(Debug, Default, Clone, Copy)]
 struct Expected {
     integral: f64,
+    /// A part of an amount falls in.
+    has_amount: bool,
     amount: f64,
     covered_s: f64,
     count: i64,
@@ -38,7 +46,12 @@ struct Expected {
 fn expected(sensor: &Sensor, readings: &[(i64, f64)], lo: i64, hi: i64) -> Expected {
     let mut sums = Expected::default();
     let us = |s: f64| (s * 1e6).round() as i64;
-    for (i, &(t, v)) in readings.iter().enumerate() {
+    // From the last reading before the window to the first one behind it.
+    let first = readings.partition_point(|r| r.0 < lo).saturating_sub(1);
+    for (i, &(t, v)) in readings.iter().enumerate().skip(first) {
+        if i > 0 && readings[i - 1].0 > hi {
+            break;
+        }
         let delta = sensor.kind == SensorKind::Delta;
         if if delta { t > lo && t <= hi } else { t >= lo && t < hi } {
             sums.count += 1;
@@ -72,8 +85,12 @@ fn expected(sensor: &Sensor, readings: &[(i64, f64)], lo: i64, hi: i64) -> Expec
                 sums.integral += (at(s) + at(e)) / 2.0 * (e - s) as f64 / 1e6;
             }
             SensorKind::Gauge => {}
-            SensorKind::Delta => sums.amount += v * (e - s) as f64 / whole,
+            SensorKind::Delta => {
+                sums.has_amount = true;
+                sums.amount += v * (e - s) as f64 / whole;
+            }
             SensorKind::Counter => {
+                sums.has_amount = true;
                 let increment = match sensor.rollover {
                     _ if to >= from => to - from,
                     Some(rollover) if rollover >= from => to - from + rollover,
@@ -88,6 +105,10 @@ fn expected(sensor: &Sensor, readings: &[(i64, f64)], lo: i64, hi: i64) -> Expec
 
 fn random_sensor(rng: &mut StdRng, id: i32) -> (Sensor, Vec<(i64, f64)>) {
     let kind = [SensorKind::Gauge, SensorKind::Counter, SensorKind::Delta][rng.random_range(0..3)];
+    random_sensor_of(rng, id, kind)
+}
+
+fn random_sensor_of(rng: &mut StdRng, id: i32, kind: SensorKind) -> (Sensor, Vec<(i64, f64)>) {
     let interval_s = [60.0, 300.0, 900.0][rng.random_range(0..3)];
     let rollover = (kind == SensorKind::Counter && rng.random_bool(0.3)).then_some(1000.0);
     let mut t = START + rng.random_range(0..HOUR);
@@ -129,7 +150,7 @@ fn random_sensor(rng: &mut StdRng, id: i32) -> (Sensor, Vec<(i64, f64)>) {
     (sensor, readings)
 }
 
-fn at(us: i64) -> DateTime<Utc> {
+pub fn at(us: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(us).unwrap()
 }
 
@@ -517,6 +538,16 @@ async fn only_final_rows_are_read_on_plain_postgresql() {
 #[tokio::test]
 async fn integrals_are_right_on_timescaledb() {
     agrees(Server::Timescale).await;
+}
+
+#[tokio::test]
+async fn only_final_rows_are_read_on_timescaledb_community() {
+    only_final_rows_are_read(Server::Tsl).await;
+}
+
+#[tokio::test]
+async fn integrals_are_right_on_timescaledb_community() {
+    agrees(Server::Tsl).await;
 }
 
 #[tokio::test]

@@ -16,6 +16,16 @@ async fn migrates_a_timescale_database_to_a_hypertable() {
 }
 
 #[tokio::test]
+async fn migrates_a_database_of_the_community_edition() {
+    let db = TestDb::empty(Server::Tsl).await;
+    let done = schema::migrate(&db.url, TimescaleChoice::Require).await.expect("migrate");
+    assert!(done.kind.is_community(), "{:?}", done.kind);
+    assert_eq!((done.from, done.to), (None, LATEST));
+    let again = schema::migrate(&db.url, TimescaleChoice::Require).await.expect("repeat");
+    assert_eq!(again.from, Some(LATEST));
+}
+
+#[tokio::test]
 async fn migrates_a_plain_database_to_weekly_partitions() {
     let db = TestDb::empty(Server::Plain).await;
     let done = schema::migrate(&db.url, TimescaleChoice::Off).await.expect("migrate");

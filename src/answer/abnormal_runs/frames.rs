@@ -63,7 +63,8 @@ fn table(judged: &[Judged<'_>]) -> Frame {
         number("score", judged, score).description(SCORE),
         text("reason", judged, |j| Some(words::reason(j))),
     ];
-    let currencies: BTreeSet<&str> = judged.iter().map(|j| j.currency.as_str()).collect();
+    let currencies = judged.iter().map(|j| j.currency.as_str());
+    let currencies: BTreeSet<&str> = currencies.filter(|currency| !currency.is_empty()).collect();
     let mut cost = number("cost", judged, |j| j.cost)
         .description("That energy at the mean price of the run; empty without a tariff.");
     if let (1, Some(currency)) = (currencies.len(), currencies.first()) {

@@ -261,6 +261,8 @@ fn table(answer: &Answer<'_>) -> Frame {
     ]);
     if answer.unit == "kW" {
         let mut currencies: Vec<&str> = answer.judged.iter().map(|j| j.currency.as_str()).collect();
+        // What was not compared has none.
+        currencies.retain(|currency| !currency.is_empty());
         currencies.sort_unstable();
         currencies.dedup();
         let mut cost = number("cost", answer, |j| j.cost)

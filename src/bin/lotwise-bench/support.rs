@@ -12,3 +12,5 @@ pub mod frame;
 pub mod host;
 #[path = "../../../tests/it/support/panel.rs"]
 pub mod panel;
+#[path = "../../../tests/it/support/tsl.rs"]
+pub mod tsl;

@@ -44,15 +44,15 @@ const READINGS: &str = concat!(
     counted!("y.value"),
     " AS v
       FROM (
-        (SELECT r.time, r.value FROM lotwise.reading r
+        (SELECT r.time, r.value FROM reading r
          WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time < w.ta AND r.time >= w.lo
          ORDER BY r.time DESC LIMIT 1)
         UNION ALL
-        (SELECT r.time, r.value FROM lotwise.reading r
+        (SELECT r.time, r.value FROM reading r
          WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time >= w.ta AND r.time < w.tb
          OFFSET 0)
         UNION ALL
-        (SELECT r.time, r.value FROM lotwise.reading r
+        (SELECT r.time, r.value FROM reading r
          WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time >= w.tb AND r.time <= w.hi
          ORDER BY r.time LIMIT 1)
       ) y
@@ -100,7 +100,7 @@ const HOURS: &str = concat!(
         (SELECT r.time AS first_t, r.value AS first_v, r.time AS last_t, r.value AS last_v, 1 AS n,
            0::float8 AS rest_sum, NULL::float8 AS rest_min, NULL::float8 AS rest_max,
            0::float8 AS covered_s, NULL::float8 AS total
-         FROM lotwise.reading r
+         FROM reading r
          WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time < w.ta AND r.time >= w.lo
          ORDER BY r.time DESC LIMIT 1)
         UNION ALL
@@ -110,7 +110,7 @@ const HOURS: &str = concat!(
            UNION ALL SELECT w.h1, w.tb WHERE w.h1 < w.tb
            UNION ALL SELECT lower(m), upper(m) FROM unnest(w.marked) m
          ) g CROSS JOIN LATERAL (
-           SELECT r.time, r.value FROM lotwise.reading r
+           SELECT r.time, r.value FROM reading r
            WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time >= g.since AND r.time < g.until
            OFFSET 0) r)
         UNION ALL
@@ -120,7 +120,7 @@ const HOURS: &str = concat!(
            AND NOT w.marked @> h.hour
          OFFSET 0)
         UNION ALL
-        (SELECT r.time, r.value, r.time, r.value, 1, 0, NULL, NULL, 0, NULL FROM lotwise.reading r
+        (SELECT r.time, r.value, r.time, r.value, 1, 0, NULL, NULL, 0, NULL FROM reading r
          WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time >= w.tb AND r.time <= w.hi
          ORDER BY r.time LIMIT 1)
       ) y

@@ -52,7 +52,7 @@ async fn dropped_readings_are_taken_again(server: Server) {
     assert_eq!(ingest.write("T1 value=1 60").await.status, 204);
     let drop = match server {
         Server::Plain => "DROP TABLE reading_w0",
-        Server::Timescale => "SELECT public.drop_chunks('reading', now())::text",
+        Server::Timescale | Server::Tsl => "SELECT public.drop_chunks('reading', now())::text",
     };
     sqlx::query(drop).execute(&ingest.pool).await.expect("drop");
     assert!(ingest.stored().await.is_empty());

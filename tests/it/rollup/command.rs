@@ -74,6 +74,11 @@ async fn says_what_it_did_and_finds_what_was_changed_by_hand_on_plain_postgresql
 }
 
 #[tokio::test]
+async fn says_what_it_did_and_finds_what_was_changed_by_hand_on_timescaledb_community() {
+    says_what_it_did_and_finds_what_was_changed_by_hand(Server::Tsl).await;
+}
+
+#[tokio::test]
 async fn waits_for_the_process_that_keeps_the_rollups() {
     let (db, _) = database(Server::Plain).await;
     let mut keeper = keeper(&db).await;

@@ -228,11 +228,6 @@ macro_rules! on {
             }
 
             #[tokio::test]
-            async fn the_mark_waits_for_open_writers() {
-                super::the_mark_waits_for_open_writers($server).await;
-            }
-
-            #[tokio::test]
             async fn writers_race_with_the_keeper() {
                 super::writers_race_with_the_keeper($server).await;
             }
@@ -241,3 +236,15 @@ macro_rules! on {
 }
 on!(timescale, Server::Timescale);
 on!(plain, Server::Plain);
+// Its transactions never overlap, so no writer is ever waited for.
+on!(timescale_community, Server::Tsl);
+
+#[tokio::test]
+async fn the_mark_waits_for_open_writers_on_timescaledb() {
+    the_mark_waits_for_open_writers(Server::Timescale).await;
+}
+
+#[tokio::test]
+async fn the_mark_waits_for_open_writers_on_plain_postgresql() {
+    the_mark_waits_for_open_writers(Server::Plain).await;
+}

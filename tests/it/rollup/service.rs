@@ -70,6 +70,11 @@ async fn late_readings_are_marked_on_timescaledb() {
 }
 
 #[tokio::test]
+async fn late_readings_are_marked_on_timescaledb_community() {
+    late_readings_are_marked(Server::Tsl).await;
+}
+
+#[tokio::test]
 async fn late_readings_are_marked_on_plain_postgresql() {
     late_readings_are_marked(Server::Plain).await;
 }

@@ -42,6 +42,7 @@ impl Cluster {
         let kind = match server {
             Server::Timescale => "timescale",
             Server::Plain => "plain",
+            Server::Tsl => panic!("scripts/db has no TimescaleDB of the community edition"),
         };
         let mut cluster =
             Self { folder, _temporary: temporary, kind, durability, url: String::new() };

@@ -13,6 +13,8 @@ pub enum Server {
     Timescale,
     /// PostgreSQL with native partitions.
     Plain,
+    /// TimescaleDB's community edition, in a process of its own for each database: `tests/tsl`.
+    Tsl,
 }
 
 impl Server {
@@ -20,6 +22,7 @@ impl Server {
         let variable = match self {
             Self::Timescale => "LOTWISE_TEST_TIMESCALE_URL",
             Self::Plain => "LOTWISE_TEST_PLAIN_URL",
+            Self::Tsl => panic!("a server of tests/tsl has one database and no other"),
         };
         std::env::var(variable).unwrap_or_else(|_| {
             panic!(
@@ -31,7 +34,7 @@ impl Server {
 
     fn choice(self) -> TimescaleChoice {
         match self {
-            Self::Timescale => TimescaleChoice::Require,
+            Self::Timescale | Self::Tsl => TimescaleChoice::Require,
             Self::Plain => TimescaleChoice::Off,
         }
     }
@@ -41,6 +44,8 @@ impl Server {
 pub struct TestDb {
     name: String,
     maintenance: PgConnectOptions,
+    /// The server, where it is the database's own.
+    own: Option<super::tsl::Process>,
     /// URL of the database, as superuser.
     pub url: String,
 }
@@ -48,7 +53,9 @@ pub struct TestDb {
 impl TestDb {
     /// A database with the current schema.
     pub async fn migrated(server: Server) -> Self {
-        Self::migrated_at(&server.maintenance_url(), server.choice()).await
+        let db = Self::empty(server).await;
+        schema::migrate(&db.url, server.choice()).await.expect("migrate the test database");
+        db
     }
 
     /// A database with the current schema, on the server of this maintenance database.
@@ -60,7 +67,13 @@ impl TestDb {
 
     /// A database without a schema.
     pub async fn empty(server: Server) -> Self {
-        Self::empty_at(&server.maintenance_url()).await
+        if server != Server::Tsl {
+            return Self::empty_at(&server.maintenance_url()).await;
+        }
+        let own = super::tsl::Process::start().await;
+        let maintenance = PgConnectOptions::from_str(&own.url).expect("URL of the server");
+        let (name, url) = ("postgres".to_owned(), own.url.clone());
+        Self { name, maintenance, own: Some(own), url }
     }
 
     async fn empty_at(base: &str) -> Self {
@@ -75,7 +88,7 @@ impl TestDb {
         conn.close().await.ok();
         let mut url = url::Url::parse(base).expect("URL of the test server");
         url.set_path(&name);
-        Self { name, maintenance, url: url.into() }
+        Self { name, maintenance, own: None, url: url.into() }
     }
 
     /// Name of the database.
@@ -125,6 +138,9 @@ impl TestDb {
 
 impl Drop for TestDb {
     fn drop(&mut self) {
+        if self.own.is_some() {
+            return;
+        }
         // A test's runtime may be gone or busy: the last statement runs on a thread of its own.
         let (name, maintenance) = (self.name.clone(), self.maintenance.clone());
         let dropped = std::thread::spawn(move || {

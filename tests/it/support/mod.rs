@@ -10,3 +10,4 @@ pub mod ingest;
 pub mod panel;
 pub mod service;
 pub mod source;
+pub mod tsl;
