@@ -12,7 +12,7 @@ use crate::sql::integrate::Cell;
 /// The level of a curve in one step.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Level {
-    /// Mean over the measured time, in the unit of [`unit`]; `None` where less than half of the step
+    /// Mean over the measured time, in the unit of [`unit()`]; `None` where less than half of the step
     /// was measured.
     pub value: Option<f64>,
     /// Measured time in seconds, the least of the sensors that are added.

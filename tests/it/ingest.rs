@@ -7,6 +7,7 @@ mod context;
 mod costs;
 mod csv;
 mod documented;
+mod examples;
 mod faults;
 mod idempotency;
 mod mappings;

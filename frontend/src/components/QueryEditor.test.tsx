@@ -204,7 +204,8 @@ describe('QueryEditor', () => {
     await user.click(await screen.findByRole('option', { name: 'Stopped' }));
     expect(newest()).toMatchObject({ type: 'states', format: 'annotations', context: { states: ['stopped'] } });
     expect(screen.queryByLabelText('Shift')).not.toBeInTheDocument();
-    expect(screen.queryByLabelText('Reference')).not.toBeInTheDocument();
+    // States can be those of a reference's runs.
+    expect(screen.getByLabelText('Reference')).toBeInTheDocument();
   });
 
   it('takes a typed time step, and only one that exists', async () => {
@@ -290,7 +291,7 @@ describe('QueryEditor', () => {
 
   it('edits an annotation as a query for runs', async () => {
     const { newest, user } = await show({}, { annotation: { name: 'Runs', enable: true, iconColor: 'red' } });
-    expect(screen.getAllByRole('radio')).toHaveLength(5);
+    expect(screen.getAllByRole('radio')).toHaveLength(6);
     expect(screen.queryByLabelText('Format')).not.toBeInTheDocument();
     await pick(user, 'Reference', /Bracket 7/);
     expect(newest()).toMatchObject({ type: 'runs', format: 'annotations', context: { references: ['R-07'] } });

@@ -1,5 +1,7 @@
 //! The OpenAPI 3.1 document, made from the handlers and the items' types.
 
+pub mod examples;
+
 use std::sync::OnceLock;
 
 use axum::http::header;
@@ -134,6 +136,7 @@ impl Modify for Rest {
                 }
             }
         }
+        examples::add(api);
     }
 }
 
@@ -237,6 +240,30 @@ fn add_answer(operation: &mut Operation, status: &str, description: &str, schema
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
+    /// Of every body that can be sent or answered there is an example, but of metrics.
+    #[test]
+    fn everything_has_an_example() {
+        assert!(super::examples::exchanges().is_ok_and(|all| all.len() > 40));
+        let api: Value = serde_json::from_str(super::document()).expect("JSON");
+        let mut without = Vec::new();
+        for (path, item) in api["paths"].as_object().expect("paths") {
+            for (method, operation) in item.as_object().expect("operations") {
+                let answers = operation["responses"].as_object().expect("answers");
+                let bodies = answers.iter().map(|(status, answer)| (status.as_str(), answer));
+                for (what, body) in bodies.chain([("request", &operation["requestBody"])]) {
+                    for (kind, content) in body["content"].as_object().into_iter().flatten() {
+                        if content["example"].is_null() && path != "/metrics" {
+                            without.push(format!("{method} {path} {what} {kind}"));
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(without, Vec::<String>::new());
+    }
+
     #[test]
     fn the_committed_document_is_current() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
