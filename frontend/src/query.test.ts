@@ -49,6 +49,11 @@ describe('withType', () => {
     expect(withType(curves, 'abnormal_runs').format).toBe('table');
     expect(withType({ ...curves, bucket: 'day' }, 'golden').bucket).toBe('auto');
     expect(withType({ ...curves, groupBy: 'lot' }, 'golden').groupBy).toBe('none');
+    const golden = withType(complete({ refId: 'A' }), 'golden');
+    expect(golden.place.quantity).toBe('power');
+    expect(withType(golden, 'kpi').place.quantity).toBe('');
+    const warm = complete({ refId: 'A', place: { ...golden.place, quantity: 'temperature' } });
+    expect(withType(warm, 'golden').place.quantity).toBe('temperature');
   });
 
   it('keeps what the new type does not use, for the way back', () => {

@@ -228,7 +228,12 @@ export function withType(query: CompleteQuery, type: QueryType): CompleteQuery {
   };
   // Lots are compared in tables only.
   const compare = query.compare === 'lots' && type !== 'kpi' ? 'none' : query.compare;
-  return { ...query, type, queryType: type, groupBy, format, bucket, context, compare };
+  // A golden curve is of one quantity: the one that most lines measure, until another is chosen.
+  const { quantity } = query.place;
+  const suggested =
+    type === 'golden' ? quantity || 'power' : query.type === 'golden' && quantity === 'power' ? '' : quantity;
+  const place = { ...query.place, quantity: suggested };
+  return { ...query, type, queryType: type, groupBy, format, bucket, context, compare, place };
 }
 
 /** Whether a KPI query with this bucket is a table, as opposed to figures over time. */

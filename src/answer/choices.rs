@@ -187,7 +187,8 @@ async fn made(
         references: wanted.references.keys().map(<[_]>::to_vec),
         from: wanted.from,
         to: wanted.to,
-        search: wanted.search.clone(),
+        // No key has one, and no text of PostgreSQL can.
+        search: wanted.search.replace('\0', ""),
         limit: wanted.limit,
     };
     let statement = picker::statement(subject, &restrict);

@@ -228,6 +228,9 @@ pub enum ModelError {
         /// Most allowed.
         max: usize,
     },
+    /// A value that no text of the database can be.
+    #[error("a value of the filter {0} has a NUL character, which no key has: remove it")]
+    Nul(&'static str),
     /// Readings as they are, of what has more than one sensor.
     #[error(
         "readings as they are have no group: choose series by sensor, without grouping, or an aggregate such as mean"
@@ -335,6 +338,7 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
         count if count > MAX_VALUES => {
             Err(ModelError::TooManyValues { field, count, max: MAX_VALUES })
         }
+        _ if list.iter().any(|value| value.contains('\0')) => Err(ModelError::Nul(field)),
         _ => Ok(Filter::from_list(list)),
     };
     let query = Query {

@@ -2,6 +2,13 @@ use super::*;
 use ts_rs::TS;
 
 #[test]
+fn a_value_with_a_nul_is_the_querys_fault() {
+    let saved = r#"{"type": "kpi", "context": {"lots": ["a\u0000b"]}}"#;
+    let refused = parse(saved.as_bytes()).unwrap_err().to_string();
+    assert!(refused.contains("lots has a NUL character"), "{refused}");
+}
+
+#[test]
 fn an_empty_target_is_the_default_query() {
     let query = parse(br#"{"refId":"A","datasource":{"uid":"x"}}"#).unwrap();
     assert_eq!(query.kind, QueryType::Kpi);

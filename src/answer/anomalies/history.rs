@@ -6,7 +6,7 @@ use super::super::{AnswerError, MAX_RUNS, Source, machine_states, raw};
 use super::MOST_READINGS;
 use crate::analytics::history::{Kind, Machine, Quantity, Run, Sensor, Span};
 use crate::catalog::{self, Catalog, Plant, Spot};
-use crate::domain::{SensorKind, TimeRange};
+use crate::domain::{MachineState, SensorKind, TimeRange};
 use crate::frame::Notice;
 use crate::model::{self, Query};
 use crate::plan::{self, Selection, Window};
@@ -113,10 +113,18 @@ pub(super) async fn machine(
         key: unit.name().to_owned(),
         sensors: unit.sensors.iter().zip(&read.readings).map(|(s, r)| sensor(s, r)).collect(),
         runs: context.runs.iter().filter(|run| unit.makes(run)).map(run).collect(),
-        states: (context.states.iter())
-            .filter(|state| unit.machine.is_some_and(|machine| machine.id == state.machine))
-            .map(span)
-            .collect(),
+        states: match unit.machine {
+            Some(machine) => {
+                let own = context.states.iter().filter(|state| state.machine == machine.id);
+                own.map(span).collect()
+            }
+            None => {
+                let on_line =
+                    |id| source.catalog.machine(id).is_some_and(|m| m.line == unit.line.id);
+                let of_machines = context.states.iter().filter(|state| on_line(state.machine));
+                busiest(of_machines.map(span).collect())
+            }
+        },
         normal: None,
     };
     Ok((machine, read.shown))
@@ -166,5 +174,57 @@ fn span(state: &states::State) -> Span {
         state: state.state.clone(),
         start: state.started_at.timestamp(),
         end: state.ended_at.map_or(i64::MAX, |end| end.timestamp()),
+    }
+}
+
+/// What a line does as a whole, from what its machines do: at each instant the busiest of their
+/// states, in the order of [`MachineState`]. A line that sets up between two runs would else pass
+/// for one at rest that wastes energy.
+fn busiest(mut spans: Vec<Span>) -> Vec<Span> {
+    let rank = |state: &str| MachineState::ALL.iter().position(|s| s.as_str() == state);
+    let mut edges: Vec<i64> = spans.iter().flat_map(|span| [span.start, span.end]).collect();
+    edges.sort_unstable();
+    edges.dedup();
+    spans.sort_by_key(|span| span.start);
+    let mut waiting = spans.into_iter().peekable();
+    let mut lasting: Vec<Span> = Vec::new();
+    let mut line: Vec<Span> = Vec::new();
+    for edge in edges.windows(2) {
+        let (start, end) = (edge[0], edge[1]);
+        lasting.retain(|span| span.end > start);
+        while let Some(span) = waiting.next_if(|span| span.start <= start) {
+            lasting.push(span);
+        }
+        let Some(span) = lasting.iter().min_by_key(|span| rank(&span.state)) else { continue };
+        match line.last_mut().filter(|last| last.end == start && last.state == span.state) {
+            Some(last) => last.end = end,
+            None => line.push(Span { state: span.state.clone(), start, end }),
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(state: &str, start: i64, end: i64) -> Span {
+        Span { state: state.to_owned(), start, end }
+    }
+
+    #[test]
+    fn a_line_does_what_its_busiest_machine_does() {
+        let line = busiest(vec![
+            span("off", 0, 10),
+            span("setup", 10, 20),
+            span("running", 20, i64::MAX),
+            // A second machine, which is known only for a while.
+            span("idle", 5, 15),
+            span("running", 15, 30),
+        ]);
+        let expected = [span("off", 0, 5), span("idle", 5, 15), span("running", 15, i64::MAX)];
+        assert_eq!(line, expected);
+        assert_eq!(busiest(vec![span("idle", 0, 5), span("idle", 9, 12)]).len(), 2, "a gap stays");
+        assert!(busiest(Vec::new()).is_empty());
     }
 }
