@@ -61,7 +61,7 @@ pub fn read(file: &[u8], columns: &Columns, clock: &Clock) -> anyhow::Result<Row
     let mut rows = Rows::default();
     let mut seen: HashMap<DateTime<Utc>, u64> = HashMap::new();
     let mut previous = None;
-    while let Some(record) = table.next()? {
+    while let Some(record) = table.read()? {
         let line = record.line;
         match row(&record, time, value, columns, clock, &mut previous) {
             Ok(None) => rows.empty += 1,

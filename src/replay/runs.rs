@@ -99,7 +99,7 @@ fn read(file: &[u8], args: &Args) -> anyhow::Result<(Vec<Row>, Vec<Rejected>)> {
         previous: None,
     };
     let (mut rows, mut rejected) = (Vec::new(), Vec::new());
-    while let Some(record) = table.next()? {
+    while let Some(record) = table.read()? {
         match reader.run(record) {
             Ok(run) => rows.push(Row { line: record.line, run }),
             Err(reason) => rejected.push(Rejected { line: record.line, reason }),

@@ -67,7 +67,7 @@ impl<'a> Table<'a> {
     ///
     /// # Errors
     /// The rest of the file is not CSV.
-    pub fn next(&mut self) -> anyhow::Result<Option<Record<'_>>> {
+    pub fn read(&mut self) -> anyhow::Result<Option<Record<'_>>> {
         let more = self.reader.read_byte_record(&mut self.record);
         if !more.context("the file is not readable as CSV")? {
             return Ok(None);
