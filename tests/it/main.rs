@@ -23,6 +23,7 @@ mod raw;
 mod reader;
 mod replay;
 mod rollup;
+mod saved;
 mod schema;
 mod spc;
 #[allow(dead_code, reason = "the modules that use the rest follow")]
