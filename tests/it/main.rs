@@ -16,6 +16,7 @@ mod errors;
 mod gateways;
 mod golden;
 mod ingest;
+mod injection;
 mod options;
 mod oracle;
 mod plans;
