@@ -1,5 +1,5 @@
 //! The command line: `lotwise migrate`, `ingest`, `key`, `mapping`, `rollup`,
-//! `reader`, `columnstore`, `doctor`, `demo`, `replay`, `simulate`, `evaluate`.
+//! `reader`, `columnstore`, `doctor`, `demo`, `replay`, `replay-runs`, `simulate`, `evaluate`.
 //!
 //! Reads the arguments and dispatches; each subcommand is a `run` function of its module.
 
@@ -30,6 +30,7 @@ enum Command {
     Doctor(doctor::Args),
     Demo(demo::Args),
     Replay(Box<replay::Args>),
+    ReplayRuns(Box<replay::runs::Args>),
     Simulate(Box<simulate::Args>),
     Evaluate(evaluate::Args),
 }
@@ -49,6 +50,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Doctor(args) => doctor::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Replay(args) => replay::run(*args).await,
+        Command::ReplayRuns(args) => replay::runs::run(*args).await,
         Command::Simulate(args) => simulate::run(*args).await,
         Command::Evaluate(args) => evaluate::run(args).await,
     }

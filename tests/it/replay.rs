@@ -243,3 +243,65 @@ async fn rejected_rows_are_named_by_line_and_the_others_stored() {
         .unwrap();
     assert_eq!(values, [1.5, 3.5]);
 }
+
+/// What the README promises: two files of one's own, and a table by lot.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_factorys_own_files_become_energy_by_lot() {
+    let db = TestDb::migrated(Server::Timescale).await;
+    let (ingest, folder) = (IngestProcess::start(&db), tempfile::tempdir().unwrap());
+    let write = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let consumption = write(
+        "consumption.csv",
+        "date,kwh\n04/05/2026 06:15,1\n04/05/2026 06:30,2\n04/05/2026 06:45,3\n\
+         04/05/2026 07:00,4\n04/05/2026 07:15,5\n",
+    );
+    let lots = write(
+        "lots.csv",
+        "lot,product,start,end,good\nL-1,A,04/05/2026 06:00,04/05/2026 06:30,30\n\
+         L-2,B,04/05/2026 06:30,04/05/2026 07:10,10\n",
+    );
+    let common = "--plant mill --time-format dmy --time-zone Europe/Madrid --line saw --create";
+    let args = |command: &str, file: &str, more: &str| {
+        let output = ingest.run(
+            &[command, file]
+                .into_iter()
+                .chain(common.split(' '))
+                .chain(more.split(' '))
+                .collect::<Vec<_>>(),
+        );
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let meter = "--sensor saw-meter --time-column date --value-column kwh --quantity energy --unit kWh \
+                 --kind delta --interval-s 900";
+    args("replay", &consumption, meter);
+    let columns = "--column reference=product --column started_at=start --column ended_at=end \
+                   --column good_units=good";
+    // Twice: the second time changes nothing.
+    for _ in 0..2 {
+        let said = args("replay-runs", &lots, columns);
+        assert!(said.contains("2 runs, 2 stored, 0 rejected"), "{said}");
+    }
+
+    let plugin = Plugin::start(&db).await;
+    let mut asked = query(
+        "A",
+        json!({"type": "kpi", "place": {"plants": ["mill"], "lines": ["saw"]}, "groupBy": "lot",
+               "kpis": ["energy", "energy_per_good_unit"], "bucket": "whole"}),
+    );
+    let at = |time: &str| time.parse::<DateTime<Utc>>().unwrap().timestamp_millis();
+    let range = asked.time_range.as_mut().unwrap();
+    (range.from_epoch_ms, range.to_epoch_ms) =
+        (at("2026-05-04T04:00:00Z"), at("2026-05-04T05:15:00Z"));
+    let frame = &decode(&plugin.ask(vec![asked]).await["A"])[0];
+    let row = |lot: &str| frame.texts("lot").iter().position(|key| *key == lot).unwrap();
+    for (lot, energy, units) in [("L-1", 3.0, 30.0), ("L-2", 3.0 + 4.0 + 5.0 * 10.0 / 15.0, 10.0)] {
+        let shown = |name: &str| frame.numbers(name)[row(lot)].unwrap();
+        assert!((shown("energy") - energy).abs() < 1e-9, "{lot}: {}", shown("energy"));
+        assert!((shown("energy_per_good_unit") - energy / units).abs() < 1e-12, "{lot}");
+    }
+}
