@@ -75,9 +75,7 @@ for (const { language, locale, theme, suffix } of LOOKS) {
           await expect(shown.getByText('No data')).toHaveCount(0);
           await expect(shown.locator('[data-testid="data-testid Panel status error"]')).toHaveCount(0);
           await expect(
-            shown
-              .locator('svg[role=img], canvas, [role=gridcell], [data-testid="data-testid panel content"] span')
-              .first()
+            shown.getByTestId('data-testid panel content').locator('svg, canvas, [role=gridcell], span').first()
           ).toBeVisible();
           const frames = answers.frames((query) => isOf(targets![0], query))!;
           await CHECKS[name][at]({ panel: shown, frames, range, world });

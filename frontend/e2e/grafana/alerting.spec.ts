@@ -39,9 +39,10 @@ test('a rule is written in the editor and evaluated, an instance for each line',
   await row.datasource.set(DATA_SOURCE);
   const editor = row.locator;
   await choose(page, editor, 'lotwise-plants', 'Madrid');
-  await choose(page, editor, 'lotwise-format', /Alert/);
+  await choose(page, editor, 'lotwise-bucket', 'Whole range');
+  await choose(page, editor, 'lotwise-format', 'For alert rules');
   await expect(alertRuleEditPage.evaluate()).toBeOK();
-  await expect(page.getByText(/line=M1/).first()).toBeVisible();
+  await expect(page.getByText('line="M1"').first()).toBeVisible();
   await settled(page);
   await picture(page, 'alert-rule');
 });

@@ -5,8 +5,13 @@ import { test as lotwise } from '../support/page';
 
 export { expect } from '@grafana/plugin-e2e';
 
-/** Grafana's pages and the database behind the plugin, on a page that must not complain on the console. */
-export const test = mergeTests(grafana, lotwise);
+/**
+ * Grafana's pages and the database behind the plugin, on a page that must not complain on the console. A Grafana
+ * without the internet complains of its own catalogue.
+ */
+export const test = mergeTests(grafana, lotwise).extend({
+  expectedErrors: async ({}, use) => use([/\/api\/gnet\//, /Failed to fetch plugins from catalog/]),
+});
 
 export const PLUGIN = 'buutech-lotwise-datasource';
 export const DATA_SOURCE = 'Lotwise';
