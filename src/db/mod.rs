@@ -40,6 +40,21 @@ struct Servers {
 /// What connections are called in `pg_stat_activity`.
 const APPLICATION: &str = "lotwise";
 
+/// Target of an event at level `trace` for each statement, with its text and parameters.
+pub const STATEMENTS: &str = "lotwise::db::statement";
+
+/// Parameters as they are sent, one a line.
+struct Shown<'a, P>(&'a [P]);
+
+impl<P: BorrowToSql> std::fmt::Debug for Shown<'_, P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, param) in self.0.iter().enumerate() {
+            writeln!(f, "${} = {:?}", index + 1, param.borrow_to_sql())?;
+        }
+        Ok(())
+    }
+}
+
 /// A server with how its pool stands.
 pub struct Pool {
     /// `host:port/database`.
@@ -136,6 +151,7 @@ impl Db {
         P: BorrowToSql + Sync,
         E: From<DbError>,
     {
+        tracing::trace!(target: STATEMENTS, sql, params = ?Shown(&params));
         let rows = AtomicU64::new(0);
         let mut counted = |row: Row| {
             rows.fetch_add(1, Ordering::Relaxed);

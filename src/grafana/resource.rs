@@ -55,6 +55,8 @@ enum Refusal {
     Method,
     #[error("parameter {0}: {1}")]
     Parameter(&'static str, String),
+    #[error("parameter {0} has a NUL character, which no key has: remove it")]
+    Nul(String),
     #[error(transparent)]
     Answer(#[from] AnswerError),
 }
@@ -64,7 +66,7 @@ impl Refusal {
         let (status, code) = match self {
             Self::NotFound(_) => (404, "not_found"),
             Self::Method => (405, "method_not_allowed"),
-            Self::Parameter(..) => (400, "invalid_parameter"),
+            Self::Parameter(..) | Self::Nul(_) => (400, "invalid_parameter"),
             Self::Answer(e) if e.status() == 400 => (400, "invalid_parameter"),
             Self::Answer(e) => (i32::from(e.status()), "database"),
         };
@@ -76,9 +78,14 @@ impl Refusal {
 struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    fn parse(request: &pb::CallResourceRequest) -> Self {
+    fn parse(request: &pb::CallResourceRequest) -> Result<Self, Refusal> {
         let query = request.url.split_once('?').map_or("", |(_, query)| query);
-        Self(url::form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+        let all: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        // PostgreSQL has no text with one.
+        match all.iter().find(|(_, value)| value.contains('\0')) {
+            Some((name, _)) => Err(Refusal::Nul(name.clone())),
+            None => Ok(Self(all)),
+        }
     }
 
     fn list(&self, name: &str) -> Vec<String> {
@@ -120,7 +127,7 @@ async fn answer(
         return Err(Refusal::Method);
     }
     let subject = request.path.trim_matches('/').parse()?;
-    let parameters = Parameters::parse(request);
+    let parameters = Parameters::parse(request)?;
     let filter = |name| Filter::from_list(parameters.list(name));
     let wanted = Wanted {
         subject,

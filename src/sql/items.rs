@@ -15,25 +15,45 @@ use crate::domain::TimeRange;
 use crate::figures::walk::{Item, Rest};
 use crate::plan::{Items, Window};
 
-/// Neighbours that may matter are read with the window's readings where there are few such (`far` is
-/// false), else found one by one. `$4` to `$5` holds what is read by one scan.
-const READINGS: &str = "\
+/// Windows whose neighbours are few: one scan reads `[$3, $4)`, which holds them. The edges of all
+/// windows are said once more ($5, $6), so that other partitions are left out before the first scan.
+const NEAR: &str = "\
 SELECT (w.nr - 1)::int4, x.times, x.vals
-FROM unnest($1::int4[], $2::int4[], $3::bool[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[])
-     WITH ORDINALITY AS w(plant_id, sensor_id, far, a, b, lo, hi, nr)
+FROM unnest($1::int4[], $2::int4[], $3::timestamptz[], $4::timestamptz[]) WITH ORDINALITY AS w(plant_id, sensor_id, a, b, nr)
+CROSS JOIN LATERAL (
+  SELECT array_agg(y.time) AS times, array_agg(y.value) AS vals
+  FROM (
+    SELECT r.time, r.value FROM reading r
+    WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time >= w.a AND r.time < w.b
+      AND r.time >= $5 AND r.time < $6
+    ORDER BY r.time
+  ) y
+) x
+WHERE x.times IS NOT NULL";
+
+/// Windows of which some have many neighbours that may matter: of these they are found one by one,
+/// the last one back to $6 and the first one up to $7, which of a counter is as far as there are any.
+/// The edges of all, with and without neighbours, are said once more ($8 to $11).
+const FAR: &str = "\
+SELECT (w.nr - 1)::int4, x.times, x.vals
+FROM unnest($1::int4[], $2::int4[], $3::timestamptz[], $4::timestamptz[], $5::bool[], $6::timestamptz[], $7::timestamptz[])
+     WITH ORDINALITY AS w(plant_id, sensor_id, a, b, far, lo, hi, nr)
 CROSS JOIN LATERAL (
   SELECT array_agg(y.time) AS times, array_agg(y.value) AS vals
   FROM (
     (SELECT r.time, r.value FROM reading r
      WHERE w.far AND r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time < w.a AND r.time >= w.lo
+       AND r.time >= $8 AND r.time < $9
      ORDER BY r.time DESC LIMIT 1)
     UNION ALL
     (SELECT r.time, r.value FROM reading r
      WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time >= w.a AND r.time < w.b
+       AND r.time >= $10 AND r.time < $11
      ORDER BY r.time)
     UNION ALL
     (SELECT r.time, r.value FROM reading r
      WHERE w.far AND r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time >= w.b AND r.time <= w.hi
+       AND r.time >= $8 AND r.time < $9
      ORDER BY r.time LIMIT 1)
   ) y
 ) x
@@ -41,7 +61,8 @@ WHERE x.times IS NOT NULL";
 
 /// Hours `[h0, h1)` are those that lie inside the window and are made by the query's own rules. Of
 /// these, marked hours and hours that an edge of a bucket cuts ($11), together `marked`, are read from
-/// the readings, as are the ends of the window.
+/// the readings, as are the ends of the window. The edges of all windows
+/// are said once more, with neighbours ($12, $13) and without ($14, $15).
 const HOURS: &str = "\
 WITH win AS MATERIALIZED (
   SELECT (w.nr - 1)::int4 AS win, w.*, e.h0, e.h1, m.marked
@@ -73,6 +94,7 @@ CROSS JOIN LATERAL (
   FROM (
     (SELECT r.time, r.value FROM reading r
      WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time < w.a AND r.time >= w.lo
+       AND r.time >= $12 AND r.time < $13
      ORDER BY r.time DESC LIMIT 1)
     UNION ALL
     (SELECT r.time, r.value
@@ -83,10 +105,12 @@ CROSS JOIN LATERAL (
      ) g CROSS JOIN LATERAL (
        SELECT r.time, r.value FROM reading r
        WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time >= g.since AND r.time < g.until
+         AND r.time >= $14 AND r.time < $15
        OFFSET 0) r)
     UNION ALL
     (SELECT r.time, r.value FROM reading r
      WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time >= w.b AND r.time <= w.hi
+       AND r.time >= $12 AND r.time < $13
      ORDER BY r.time LIMIT 1)
   ) y
 ) x
@@ -136,7 +160,7 @@ pub fn wanted<'a>(
         false => format!("{} windows in {} parts", windows.len(), parts.len()),
     };
     let statement = match items {
-        Items::Readings => Statement::new(READINGS, of_readings(&parts), &note),
+        Items::Readings => readings(&parts, &note),
         Items::Hours => Statement::new(hours(ends), of_hours(&parts, edges), &note),
     };
     Wanted { statement, parts, items }
@@ -158,20 +182,46 @@ macro_rules! list {
     };
 }
 
-fn of_readings(parts: &[(usize, Window<'_>)]) -> Vec<Param> {
+fn readings(parts: &[(usize, Window<'_>)], note: &str) -> Statement {
     let scans: Vec<_> = parts.iter().map(|(_, w)| scan(w)).collect();
-    vec![
+    let mut params = vec![
         list!(parts, |(_, w)| w.sensor.plant),
         list!(parts, |(_, w)| w.sensor.id),
-        list!(scans, |s| s.0),
         list!(scans, |s| s.1),
         list!(scans, |s| s.2),
-        list!(parts, |(_, w)| reach_of(w).0),
-        list!(parts, |(_, w)| reach_of(w).1),
-    ]
+    ];
+    let is_far = scans.iter().any(|(far, ..)| *far);
+    if is_far {
+        params.push(list!(scans, |s| s.0));
+        params.push(list!(parts, |(_, w)| reach_of(w).0));
+        params.push(list!(parts, |(_, w)| reach_of(w).1));
+    }
+    params.extend(outer_edges(parts));
+    if is_far {
+        params.extend(bounds(scans.iter().map(|&(_, from, to)| (from, to))));
+    }
+    Statement::new(if is_far { FAR } else { NEAR }, params, note)
+}
+
+/// Between these two all windows lie, with the neighbours that may matter.
+fn outer_edges(parts: &[(usize, Window<'_>)]) -> [Param; 2] {
+    bounds(parts.iter().map(|(_, w)| reach_of(w)).map(|(lo, hi)| (lo, after(hi))))
+}
+
+fn bounds(ranges: impl Iterator<Item = (DateTime<Utc>, DateTime<Utc>)>) -> [Param; 2] {
+    let (from, to): (Vec<_>, Vec<_>) = ranges.unzip();
+    let (first, last) = (from.into_iter().min(), to.into_iter().max());
+    [Box::new(first.unwrap_or_default()) as Param, Box::new(last.unwrap_or_default()) as Param]
+}
+
+/// A neighbour at `hi` itself still matters.
+fn after(hi: DateTime<Utc>) -> DateTime<Utc> {
+    hi + TimeDelta::microseconds(1)
 }
 
 fn of_hours(parts: &[(usize, Window<'_>)], edges: &[DateTime<Utc>]) -> Vec<Param> {
+    let [first, after] = outer_edges(parts);
+    let [from, to] = bounds(parts.iter().map(|(_, w)| (w.range.from(), w.range.to())));
     vec![
         list!(parts, |(_, w)| w.sensor.plant),
         list!(parts, |(_, w)| w.sensor.id),
@@ -184,6 +234,10 @@ fn of_hours(parts: &[(usize, Window<'_>)], edges: &[DateTime<Utc>]) -> Vec<Param
         list!(parts, |(_, w)| reach_of(w).0),
         list!(parts, |(_, w)| reach_of(w).1),
         Box::new(cut_hours(edges)) as Param,
+        first,
+        after,
+        from,
+        to,
     ]
 }
 
@@ -197,8 +251,7 @@ fn scan(w: &Window<'_>) -> (bool, DateTime<Utc>, DateTime<Utc>) {
     let seconds = (w.range.from() - lo).num_seconds().max((hi - w.range.to()).num_seconds());
     match seconds as f64 / w.sensor.interval_s > FEW {
         true => (true, w.range.from(), w.range.to()),
-        // A neighbour at `hi` itself still matters.
-        false => (false, lo, hi + TimeDelta::microseconds(1)),
+        false => (false, lo, after(hi)),
     }
 }
 

@@ -16,6 +16,7 @@ mod errors;
 mod gateways;
 mod golden;
 mod ingest;
+mod injection;
 mod options;
 mod oracle;
 mod plans;
@@ -23,6 +24,7 @@ mod raw;
 mod reader;
 mod replay;
 mod rollup;
+mod saved;
 mod schema;
 mod spc;
 #[allow(dead_code, reason = "the modules that use the rest follow")]
