@@ -199,7 +199,8 @@ export function knowColumns(columns) {
   Object.assign(COLUMNS, columns);
 }
 
-function override(name, settings) {
+/** How a field looks: its name, unit and the like. */
+export function override(name, settings) {
   const { hidden, width, unit, decimals, link, cell, mappings, color, text, thresholds, max, min, ...custom } =
     settings;
   const properties = [];
