@@ -189,11 +189,12 @@ async fn every_alert_rule_gives_labelled_numbers(plugin: &Plugin) {
 fn shows_a_panel(dashboards: &[(String, Value)], rule: &Value) {
     let (title, annotations) = (&rule["title"], &rule["annotations"]);
     let id = annotations["__panelId__"].as_str().expect("a panel, as a text");
+    let id: u64 = id.parse().expect("its number");
     let (_, board) = (dashboards.iter())
         .find(|(_, board)| board["uid"] == annotations["__dashboardUid__"])
         .unwrap_or_else(|| panic!("{title}: no dashboard {}", annotations["__dashboardUid__"]));
     let panels = board["panels"].as_array().expect("panels");
-    assert!(panels.iter().any(|panel| panel["id"].to_string() == id), "{title}: no panel {id}");
+    assert!(panels.iter().any(|panel| panel["id"] == id), "{title}: no panel {id}");
 }
 
 /// What Grafana's expressions take: frames with one number, and either times and labels, or texts, which
