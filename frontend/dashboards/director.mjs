@@ -5,6 +5,7 @@ import {
   columns,
   CONTEXT,
   grid,
+  override,
   series,
   STACKED,
   stat,
@@ -21,6 +22,24 @@ const kpi = (kpis, query) => ask('kpi', { context: CONTEXT, kpis, bucket: 'whole
 /** The time range before, of the same length. */
 const BEFORE = { compare: 'previous' };
 const strip = { h: 5 };
+/** What the lines took on each day, and what their production should have taken by their baseline. */
+const baseline = (query) => ask('baseline', { bucket: 'day', ...query });
+/** The lines of a day, or the rows of a model, as one row. */
+const together = (by, calculations) => ({
+  id: 'groupBy',
+  options: {
+    fields: {
+      [by]: { operation: 'groupby', aggregations: [] },
+      ...Object.fromEntries(
+        Object.entries(calculations).map(([field, how]) => [field, { operation: 'aggregate', aggregations: [how] }])
+      ),
+    },
+  },
+});
+const LEARNED = {
+  en: 'The model of each line is fitted on the 30 days before the time range.',
+  es: 'El modelo de cada línea se ajusta con los 30 días anteriores al intervalo.',
+};
 
 export const director = {
   title: t('Director', 'Dirección'),
@@ -49,6 +68,27 @@ export const director = {
       [
         4,
         stat(
+          t('Against the expected', 'Frente a lo esperado'),
+          t(
+            `Cost of the energy beyond what the production of the lines should have taken; negative is a saving. ${LEARNED.en}`,
+            `Coste de la energía por encima de la que debería haber necesitado la producción de las líneas; negativo es ahorro. ${LEARNED.es}`
+          ),
+          baseline(),
+          'cost',
+          {
+            options: { reduceOptions: { calcs: ['sum'], fields: '', values: false } },
+            only: ['cost'],
+            defaults: {
+              decimals: 2,
+              color: { mode: 'thresholds' },
+              thresholds: steps('green', [0, 'text'], [1, 'red']),
+            },
+          }
+        ),
+      ],
+      [
+        4,
+        stat(
           t('Energy', 'Energía'),
           t(
             'Electrical energy of the chosen lines from their meters, each counted once; of a reference, while it was made.',
@@ -60,7 +100,7 @@ export const director = {
         ),
       ],
       [
-        4,
+        3,
         stat(
           t('Energy per good unit', 'Energía por unidad buena'),
           t(
@@ -73,7 +113,7 @@ export const director = {
         ),
       ],
       [
-        4,
+        3,
         stat(
           t('CO₂ per good unit', 'CO₂ por unidad buena'),
           t(
@@ -86,7 +126,7 @@ export const director = {
         ),
       ],
       [
-        4,
+        3,
         stat(
           t('Good units', 'Unidades buenas'),
           t(
@@ -99,7 +139,7 @@ export const director = {
         ),
       ],
       [
-        4,
+        3,
         stat(
           t('Data coverage', 'Cobertura de datos'),
           t(
@@ -116,6 +156,66 @@ export const director = {
               thresholds: steps('red', [0.9, 'orange'], [0.99, 'green']),
             },
           }
+        ),
+      ],
+    ],
+    [
+      9,
+      [
+        14,
+        series(
+          t('Energy against the expected', 'Energía frente a la esperada'),
+          t(
+            `What the lines took on each day of the plant, what their production should have taken, and the sum of the differences so far (CUSUM, right axis): a line that keeps rising is waste that lasts. ${LEARNED.en}`,
+            `Lo que consumieron las líneas cada día de la planta, lo que debería haber necesitado su producción y la suma de las diferencias hasta entonces (CUSUM, eje derecho): una línea que no deja de subir es un derroche que dura. ${LEARNED.es}`
+          ),
+          baseline(),
+          {
+            custom: DOTTED,
+            transformations: [together('time', { actual: 'sum', expected: 'sum', cusum: 'sum' })],
+            overrides: [
+              override('actual (sum)', { text: t('Actual', 'Real') }),
+              override('expected (sum)', { text: t('Expected', 'Esperada') }),
+              override('cusum (sum)', {
+                text: 'CUSUM',
+                axisPlacement: 'right',
+                color: { mode: 'fixed', fixedColor: 'red' },
+              }),
+            ],
+          }
+        ),
+      ],
+      [
+        10,
+        table(
+          t('Machines against the expected', 'Máquinas frente a lo esperado'),
+          t(
+            'Energy of each machine beyond what its production should have taken, and its cost; the costliest first. A click opens what was abnormal at the machine. Empty where its history carries no model.',
+            'Energía de cada máquina por encima de la que debería haber necesitado su producción, y su coste; la más cara primero. Un clic abre lo que fue anormal en la máquina. Vacío donde su historia no permite un modelo.'
+          ),
+          baseline({ bucket: 'whole', groupBy: 'machine' }),
+          columns(
+            [
+              'name',
+              {
+                link: {
+                  title: t('What was abnormal here', 'Qué fue anormal aquí'),
+                  url: to(
+                    'anomalies',
+                    'var-plant=${__data.fields.plant}&var-line=${__data.fields.line}&var-machine=${__data.fields.machine}&${__url_time_range}'
+                  ),
+                },
+              },
+            ],
+            ['actual', { text: t('Actual', 'Real'), decimals: 1, width: 100 }],
+            ['deviation', { text: t('Beyond expected', 'De más'), unit: 'kwatth', decimals: 1, width: 135 }],
+            ['deviation_percent', { text: '%', unit: 'none', decimals: 1, width: 70 }],
+            'cost',
+            ['plant', { hidden: true }],
+            ['line', { hidden: true }],
+            ['machine', { hidden: true }]
+          ),
+          { before: [{ id: 'sortBy', options: { sort: [{ field: 'cost', desc: true }] } }] }
         ),
       ],
     ],
@@ -278,6 +378,32 @@ export const director = {
             ['reference', { hidden: true }],
             ['end', { hidden: true }]
           )
+        ),
+      ],
+    ],
+    [
+      6,
+      [
+        24,
+        table(
+          t('How good the models are', 'Lo buenos que son los modelos'),
+          t(
+            'The baseline of each line: days it was fitted on, the share of the variation that it explains (R²), the usual error of a day (CV(RMSE)) and its bias (NMBE), both of the mean, and the period. Above 20 % of error the expected is a rough guess.',
+            'La línea base de cada línea: días con los que se ajustó, parte de la variación que explica (R²), error habitual de un día (CV(RMSE)) y sesgo (NMBE), ambos de la media, y el periodo. Con más del 20 % de error, lo esperado es una estimación gruesa.'
+          ),
+          baseline({ format: 'model' }),
+          columns(
+            'line',
+            ['n (max)', { text: t('Days', 'Días'), decimals: 0 }],
+            ['r2 (max)', { text: 'R²', decimals: 3 }],
+            ['cv_rmse (max)', { text: 'CV(RMSE)', unit: 'percent', decimals: 1 }],
+            ['nmbe (max)', { text: 'NMBE', unit: 'percent', decimals: 1 }],
+            ['from (min)', { text: t('From', 'Desde'), unit: 'time:YYYY-MM-DD' }],
+            ['to (max)', { text: t('Until', 'Hasta'), unit: 'time:YYYY-MM-DD' }]
+          ),
+          {
+            before: [together('line', { n: 'max', r2: 'max', cv_rmse: 'max', nmbe: 'max', from: 'min', to: 'max' })],
+          }
         ),
       ],
     ]

@@ -177,8 +177,8 @@ const COLUMNS = {
   energy: [t('Energy', 'Energía'), { unit: 'kwatth', decimals: 1, width: 110 }],
   energy_per_good_unit: [t('Energy/unit', 'Energía/unidad'), { unit: KWH_PER_UNIT, decimals: 4, width: 150 }],
   'energy_per_good_unit (count)': [t('Runs', 'Fabricaciones'), { decimals: 0, width: 110 }],
-  'energy_per_good_unit (min)': [t('Least', 'Mínimo'), { unit: KWH_PER_UNIT, decimals: 4 }],
-  'energy_per_good_unit (max)': [t('Most', 'Máximo'), { unit: KWH_PER_UNIT, decimals: 4 }],
+  'energy_per_good_unit (min)': [t('Least, kWh/unit', 'Mín., kWh/ud.'), { unit: 'none', decimals: 4 }],
+  'energy_per_good_unit (max)': [t('Most, kWh/unit', 'Máx., kWh/ud.'), { unit: 'none', decimals: 4 }],
   cost: [t('Cost', 'Coste'), { decimals: 2, width: 100 }],
   cost_per_good_unit: [t('Cost/unit', 'Coste/unidad'), { decimals: 4, width: 140 }],
   co2: [t('CO₂', 'CO₂'), { unit: 'masskg', decimals: 1, width: 100 }],
@@ -199,7 +199,8 @@ export function knowColumns(columns) {
   Object.assign(COLUMNS, columns);
 }
 
-function override(name, settings) {
+/** How a field looks: its name, unit and the like. */
+export function override(name, settings) {
   const { hidden, width, unit, decimals, link, cell, mappings, color, text, thresholds, max, min, ...custom } =
     settings;
   const properties = [];
@@ -339,20 +340,6 @@ export function stat(title, description, target, field, { defaults, options, onl
       ...options,
     },
     ...(only && { transformations: keep(only) }),
-    ...rest,
-  });
-}
-
-/** A dial from 0 to 1. */
-export function gauge(title, description, target, field, { defaults, ...rest } = {}) {
-  return panel('gauge', title, description, target, {
-    defaults: { unit: 'percentunit', min: 0, max: 1, decimals: 1, ...defaults },
-    options: {
-      reduceOptions: { calcs: ['firstNotNull'], fields: `/^${field}$/`, values: false },
-      orientation: 'auto',
-      showThresholdLabels: false,
-      showThresholdMarkers: true,
-    },
     ...rest,
   });
 }

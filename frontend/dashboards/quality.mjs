@@ -1,4 +1,4 @@
-import { ask, bars, columns, gauge, grid, series, stat, STEPPED, steps, t, table, variables, YES_NO } from './kit.mjs';
+import { ask, bars, columns, grid, series, stat, STEPPED, steps, t, table, variables, YES_NO } from './kit.mjs';
 
 export const quality = {
   title: t('Ingest and data quality', 'Recepción y calidad de los datos'),
@@ -41,7 +41,7 @@ export const quality = {
       ],
       [
         6,
-        gauge(
+        stat(
           t('Coverage of the meters', 'Cobertura de los contadores'),
           t(
             'Share of the time range for which the meters have data: a gap longer than a sensor’s longest is not covered.',
@@ -49,7 +49,14 @@ export const quality = {
           ),
           ask('kpi', { kpis: ['energy'], bucket: 'whole' }),
           'coverage',
-          { defaults: { thresholds: steps('red', [0.9, 'orange'], [0.99, 'green']), color: { mode: 'thresholds' } } }
+          {
+            defaults: {
+              unit: 'percentunit',
+              decimals: 1,
+              color: { mode: 'thresholds' },
+              thresholds: steps('red', [0.9, 'orange'], [0.99, 'green']),
+            },
+          }
         ),
       ],
       [

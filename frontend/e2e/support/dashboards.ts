@@ -258,10 +258,32 @@ const silent =
     await expectShown(panel.getByTestId('data-testid panel content'), count);
   };
 
+/** Days of the line against its baseline: the meter's energy, the model's terms, and their differences so far. */
+const againstExpected: Check = async ({ frames, world, range }) => {
+  const rows = column(frames, 'line').flatMap((line, row) => (line === World.line ? [row] : []));
+  const of = (name: string) => rows.map((row) => Number(column(frames, name)[row]));
+  const [time, actual, expected, deviation, cusum] = ['time', 'actual', 'expected', 'deviation', 'cusum'].map(of);
+  expect(rows.length).toBeGreaterThan(3);
+  const at = Math.floor(rows.length / 2);
+  same(actual[at], await world.energy(METER, range, [{ from: time[at], to: time[at + 1] }]));
+  const terms = ['base', 'standby', 'production', 'drivers'].map(of);
+  let total = 0;
+  for (const row of rows.keys()) {
+    same(expected[row], sum(terms.map((term) => term[row])));
+    same(deviation[row], actual[row] - expected[row], 1e-6);
+    total += deviation[row];
+    same(cusum[row], total, 1e-6);
+  }
+};
+
 /** The checks, by dashboard, in the order of its panels. */
 export const CHECKS: Record<string, Check[]> = {
   director: [
     stat('cost', ({ world, range }) => world.cost(MAIN, range)),
+    async ({ frames, panel }) => {
+      const cost = sum(column(frames, 'cost').map(Number));
+      await expectShown(panel.getByTestId('data-testid panel content'), cost);
+    },
     stat('energy', ({ world, range }) => world.energy(MAIN, range)),
     stat('energy_per_good_unit', async (s) => (await s.world.energy(MAIN, s.range)) / (await good()(s))),
     stat(
@@ -272,6 +294,14 @@ export const CHECKS: Record<string, Check[]> = {
     async ({ frames, panel, world, range }) => {
       same(Number(column(frames, 'coverage')[0]), coverageOf(await world.readings(MAIN, range), range));
       await expect(panel).toContainText('100.0%');
+    },
+    againstExpected,
+    async ({ frames, panel, world, range }) => {
+      const energy = await world.energy(`${PRESS}-energy`, range);
+      same(cell(frames, ['machine', PRESS], 'actual'), energy);
+      const [cost, names] = [column(frames, 'cost').map(Number), column(frames, 'name').map(String)];
+      // The costliest is the first row.
+      await expect(panel.getByRole('row').nth(1)).toContainText(names[cost.indexOf(Math.max(...cost))]);
     },
     async ({ frames, world, range }) => {
       const [day, value] = wholeDay(seriesOf(frames, { line: World.line }));
@@ -333,6 +363,16 @@ export const CHECKS: Record<string, Check[]> = {
       same(value, (await time(['running'])) / (await time(['running', 'idle', 'setup', 'stopped'])));
     },
     eventsCost,
+    async ({ frames, panel, range }) => {
+      const days = Number(cell(frames, ['line', World.line], 'n'));
+      expect(days).toBeGreaterThan(8);
+      expect(days).toBeLessThanOrEqual(30);
+      expect(cell(frames, ['line', World.line], 'to')).toBeLessThanOrEqual(range.from);
+      // The day before that is whole was learned from.
+      expect(range.from - cell(frames, ['line', World.line], 'to')).toBeLessThan(24 * 3_600_000);
+      const row = panel.getByRole('row').filter({ hasText: World.line });
+      await expect(row).toContainText(cell(frames, ['line', World.line], 'r2').toFixed(3));
+    },
   ],
   lot: [
     stat('energy', async ({ world, range }) => world.energy(METER, range, (await world.lot()).runs)),

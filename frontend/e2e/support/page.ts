@@ -4,7 +4,7 @@ import path from 'node:path';
 
 import { Database } from './figures';
 
-interface Fixtures {
+export interface Fixtures {
   database: Database;
   /** Lines on the console that a test expects. */
   expectedErrors: RegExp[];
@@ -154,12 +154,13 @@ export async function expectShown(shown: Locator, expected: number) {
   }).toPass({ timeout: 20_000 });
 }
 
-/** Writes a picture for the README, when blessing: of what is on the screen, or of the full page. */
+/** Writes a picture for the documents, when blessing: of what is on the screen, or of the full page. */
 export async function picture(page: Page, name: string, extent: 'screen' | 'full page' = 'screen') {
   if (process.env.LOTWISE_BLESS === '1') {
     const folder = path.join(__dirname, '../../../docs/img');
     await mkdir(folder, { recursive: true });
     const fullPage = extent === 'full page';
-    await page.screenshot({ path: path.join(folder, `${name}.png`), animations: 'disabled', fullPage });
+    const host = process.env.GRAFANA_URL ? 'grafana-' : '';
+    await page.screenshot({ path: path.join(folder, `${host}${name}.png`), animations: 'disabled', fullPage });
   }
 }

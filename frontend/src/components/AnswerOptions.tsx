@@ -1,12 +1,13 @@
 import React from 'react';
 
-import { Combobox, Field, Switch } from '@grafana/ui';
+import { Field, Switch } from '@grafana/ui';
 
 import { Catalog, CatalogFilter } from '../catalog';
-import { Compare, Fill } from '../generated/model';
+import { Fill } from '../generated/model';
 import { t } from '../i18n';
 import { comparisons, CompleteQuery, isTable, uses } from '../query';
 import { compareWords, fillWords } from '../texts';
+import { Choice } from './Choice';
 import { KeyPicker } from './KeyPicker';
 import { LimitInput } from './LimitInput';
 import { Row } from './Row';
@@ -35,22 +36,16 @@ export function AnswerOptions({ id, query, onChange, catalog, lots }: Props) {
   }
   return (
     <Row label={t('editor.options', 'Options')}>
-      <Field
+      <Choice
+        id={`${id}-compare`}
+        testId="lotwise-compare"
         label={t('editor.compare', 'Compare with')}
-        htmlFor={`${id}-compare`}
-        noMargin
-        invalid={noLots}
+        choices={comparisons(query)}
+        words={compareWords}
+        value={query.compare}
         error={noLots ? t('editor.compare-no-lots', 'Choose the lots to compare with') : undefined}
-      >
-        <Combobox<Compare>
-          id={`${id}-compare`}
-          data-testid="lotwise-compare"
-          width={24}
-          options={comparisons(query).map((value) => ({ value, ...compareWords(value) }))}
-          value={query.compare}
-          onChange={({ value }) => onChange({ ...query, compare: value })}
-        />
-      </Field>
+        onChange={(compare) => onChange({ ...query, compare })}
+      />
       {query.compare === 'lots' && (
         <KeyPicker
           id={`${id}-compare-lots`}
@@ -77,22 +72,17 @@ export function AnswerOptions({ id, query, onChange, catalog, lots }: Props) {
         />
       )}
       {uses(type, 'fill') && overTime && (
-        <Field
+        <Choice
+          id={`${id}-fill`}
+          testId="lotwise-fill"
           label={t('editor.fill', 'Gaps')}
-          htmlFor={`${id}-fill`}
-          noMargin
-          invalid={zeroLevel}
+          width={20}
+          choices={FILLS}
+          words={fillWords}
+          value={query.fill}
           error={zeroLevel ? t('editor.fill-zero-level', 'Zero is for amounts, not for levels') : undefined}
-        >
-          <Combobox<Fill>
-            id={`${id}-fill`}
-            data-testid="lotwise-fill"
-            width={20}
-            options={FILLS.map((value) => ({ value, ...fillWords(value) }))}
-            value={query.fill}
-            onChange={({ value }) => onChange({ ...query, fill: value })}
-          />
-        </Field>
+          onChange={(fill) => onChange({ ...query, fill })}
+        />
       )}
       {uses(type, 'extremes') && query.aggregate === 'mean' && (
         <Field label={t('editor.extremes', 'Show extremes')} htmlFor={`${id}-extremes`} noMargin>

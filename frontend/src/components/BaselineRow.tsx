@@ -1,7 +1,5 @@
 import React from 'react';
 
-import { Combobox, Field } from '@grafana/ui';
-
 import { Catalog, CatalogFilter } from '../catalog';
 import { AlertOn, Baseline } from '../generated/model';
 import { t } from '../i18n';
@@ -9,6 +7,7 @@ import { CompleteQuery } from '../query';
 import { alertOnWords } from '../texts';
 import { DayInput } from './DayInput';
 import { KeyPicker } from './KeyPicker';
+import { Choice } from './Choice';
 import { Row } from './Row';
 
 const ALERT_ON: AlertOn[] = ['drift', 'deviation_percent', 'deviation'];
@@ -56,16 +55,15 @@ export function BaselineRow({ id, query, catalog, filter, onChange }: Props) {
         />
       )}
       {type === 'baseline' && format === 'alert' && (
-        <Field label={t('editor.alert-on', 'Number')} htmlFor={`${id}-alert-on`} noMargin>
-          <Combobox<AlertOn>
-            id={`${id}-alert-on`}
-            data-testid="lotwise-alert-on"
-            width={24}
-            options={ALERT_ON.map((value) => ({ value, ...alertOnWords(value) }))}
-            value={baseline.alertOn}
-            onChange={({ value }) => change({ alertOn: value })}
-          />
-        </Field>
+        <Choice
+          id={`${id}-alert-on`}
+          testId="lotwise-alert-on"
+          label={t('editor.alert-on', 'Number')}
+          choices={ALERT_ON}
+          words={alertOnWords}
+          value={baseline.alertOn}
+          onChange={(alertOn) => change({ alertOn })}
+        />
       )}
     </Row>
   );

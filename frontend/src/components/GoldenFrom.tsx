@@ -1,11 +1,10 @@
 import React from 'react';
 
-import { Combobox, Field } from '@grafana/ui';
-
 import { LearnFrom } from '../generated/model';
 import { t } from '../i18n';
 import { CompleteQuery } from '../query';
 import { learnFromWords } from '../texts';
+import { Choice } from './Choice';
 import { LimitInput } from './LimitInput';
 
 interface Props {
@@ -20,16 +19,16 @@ const FROM: LearnFrom[] = ['good', 'best'];
 export function GoldenFrom({ id, query, onChange }: Props) {
   return (
     <>
-      <Field label={t('editor.learn-from', 'Learn from')} htmlFor={`${id}-learn-from`} noMargin>
-        <Combobox<LearnFrom>
-          id={`${id}-learn-from`}
-          data-testid="lotwise-learn-from"
-          width={20}
-          options={FROM.map((value) => ({ value, ...learnFromWords(value) }))}
-          value={query.learnFrom}
-          onChange={({ value }) => onChange({ learnFrom: value })}
-        />
-      </Field>
+      <Choice
+        id={`${id}-learn-from`}
+        testId="lotwise-learn-from"
+        label={t('editor.learn-from', 'Learn from')}
+        width={20}
+        choices={FROM}
+        words={learnFromWords}
+        value={query.learnFrom}
+        onChange={(learnFrom) => onChange({ learnFrom })}
+      />
       {query.learnFrom === 'best' && (
         <>
           <LimitInput

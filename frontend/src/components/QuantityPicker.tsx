@@ -5,6 +5,7 @@ import { Combobox, Field } from '@grafana/ui';
 import { Catalog, CatalogFilter } from '../catalog';
 import { t } from '../i18n';
 import { searchOptions } from './options';
+import { useChange } from './useChange';
 
 interface Props {
   id: string;
@@ -17,6 +18,7 @@ interface Props {
 
 /** Picks what is measured: temperature, power, … or any. */
 export function QuantityPicker({ id, testId, catalog, filter, value, onChange }: Props) {
+  const change = useChange(value, onChange);
   return (
     <Field label={t('editor.quantity', 'Quantity')} htmlFor={id} noMargin>
       <Combobox
@@ -27,7 +29,7 @@ export function QuantityPicker({ id, testId, catalog, filter, value, onChange }:
         isClearable
         options={(search) => searchOptions(catalog, 'quantities', filter, search)}
         value={value === '' ? null : { value, label: value }}
-        onChange={(option) => onChange(option?.value.trim() ?? '')}
+        onChange={(option) => change(option?.value.trim() ?? '')}
       />
     </Field>
   );

@@ -6,7 +6,7 @@ import { Alert, Combobox, Field, MultiCombobox, RadioButtonGroup, Text } from '@
 
 import { LotwiseDataSource } from '../datasource';
 import { expandList } from '../expand';
-import { Aggregate, Align, Context, Format, GroupBy, Kpi, MODEL_VERSION, Place } from '../generated/model';
+import { Aggregate, Align, Context, Kpi, MODEL_VERSION, Place } from '../generated/model';
 import { t } from '../i18n';
 import { filterAbove, keepExisting, placeFilter } from '../place';
 import {
@@ -33,9 +33,11 @@ import { LimitInput } from './LimitInput';
 import { bucketOptions } from './options';
 import { QuantityPicker } from './QuantityPicker';
 import { QueryDetails } from './QueryDetails';
+import { Choice } from './Choice';
 import { Row } from './Row';
 import { SpcRow } from './SpcRow';
 import { TimeFilters } from './TimeFilters';
+import { useChange } from './useChange';
 
 const KPIS: Kpi[] = [
   'energy',
@@ -100,6 +102,7 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
     return range ? { from: rounded(range.from.valueOf()), to: rounded(range.to.valueOf() + MINUTE_MS) } : {};
   }, [range]);
 
+  const changeBucket = useChange(query.bucket, (bucket) => change({ ...query, bucket }));
   const uncertainBucket = !isBucket(query.bucket);
 
   return (
@@ -248,31 +251,27 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
           </Field>
         )}
         {uses(query.type, 'aggregate') && (
-          <Field label={t('editor.aggregate', 'Aggregate')} htmlFor={`${id}-aggregate`} noMargin>
-            <Combobox
-              id={`${id}-aggregate`}
-              data-testid="lotwise-aggregate"
-              width={24}
-              options={AGGREGATES.filter((value) => value !== 'raw' || query.type === 'series').map((value) => ({
-                value,
-                ...aggregateWords(value),
-              }))}
-              value={query.aggregate}
-              onChange={({ value }) => change({ ...query, aggregate: value })}
-            />
-          </Field>
+          <Choice
+            id={`${id}-aggregate`}
+            testId="lotwise-aggregate"
+            label={t('editor.aggregate', 'Aggregate')}
+            choices={AGGREGATES.filter((value) => value !== 'raw' || query.type === 'series')}
+            words={aggregateWords}
+            value={query.aggregate}
+            onChange={(aggregate) => change({ ...query, aggregate })}
+          />
         )}
         {uses(query.type, 'groupBy') && (
-          <Field label={t('editor.group-by', 'Group by')} htmlFor={`${id}-group-by`} noMargin>
-            <Combobox<GroupBy>
-              id={`${id}-group-by`}
-              data-testid="lotwise-group-by"
-              width={20}
-              options={groupings(query.type).map((value) => ({ value, ...groupWords(value) }))}
-              value={query.groupBy}
-              onChange={({ value }) => change({ ...query, groupBy: value })}
-            />
-          </Field>
+          <Choice
+            id={`${id}-group-by`}
+            testId="lotwise-group-by"
+            label={t('editor.group-by', 'Group by')}
+            width={20}
+            choices={groupings(query.type)}
+            words={groupWords}
+            value={query.groupBy}
+            onChange={(groupBy) => change({ ...query, groupBy })}
+          />
         )}
         {uses(query.type, 'bucket') && (
           <Field
@@ -289,21 +288,21 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
               options={bucketOptions}
               noOptionsMessage={t('editor.bucket-unknown', 'Type a width such as 30s, 5m, 6h or 2d')}
               value={{ value: query.bucket, label: bucketWords(query.bucket).label }}
-              onChange={({ value }) => change({ ...query, bucket: value.trim() })}
+              onChange={({ value }) => changeBucket(value.trim())}
             />
           </Field>
         )}
         {uses(query.type, 'format') && !annotation && (query.type !== 'kpi' || isTable(query)) && (
-          <Field label={t('editor.format', 'Format')} htmlFor={`${id}-format`} noMargin>
-            <Combobox<Format>
-              id={`${id}-format`}
-              data-testid="lotwise-format"
-              width={20}
-              options={formats(query.type).map((value) => ({ value, ...formatWords(value, query.type) }))}
-              value={query.format}
-              onChange={({ value }) => change({ ...query, format: value })}
-            />
-          </Field>
+          <Choice
+            id={`${id}-format`}
+            testId="lotwise-format"
+            label={t('editor.format', 'Format')}
+            width={20}
+            choices={formats(query.type)}
+            words={(value) => formatWords(value, query.type)}
+            value={query.format}
+            onChange={(format) => change({ ...query, format })}
+          />
         )}
         {uses(query.type, 'learningDays') && (
           <LimitInput
@@ -322,16 +321,16 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
         )}
         {uses(query.type, 'align') && (
           <>
-            <Field label={t('editor.align', 'Aligned on')} htmlFor={`${id}-align`} noMargin>
-              <Combobox<Align>
-                id={`${id}-align`}
-                data-testid="lotwise-align"
-                width={20}
-                options={ALIGNMENTS.map((value) => ({ value, ...alignWords(value) }))}
-                value={query.align}
-                onChange={({ value }) => change({ ...query, align: value })}
-              />
-            </Field>
+            <Choice
+              id={`${id}-align`}
+              testId="lotwise-align"
+              label={t('editor.align', 'Aligned on')}
+              width={20}
+              choices={ALIGNMENTS}
+              words={alignWords}
+              value={query.align}
+              onChange={(align) => change({ ...query, align })}
+            />
             <LimitInput
               id={`${id}-last-lots`}
               testId="lotwise-last-lots"

@@ -1,10 +1,9 @@
 import React from 'react';
 
-import { Combobox, Field } from '@grafana/ui';
-
 import { Spc, SpcChart, SpcRules, SpcSubject } from '../generated/model';
 import { t } from '../i18n';
 import { spcChartWords, spcRulesWords, spcSubjectWords } from '../texts';
+import { Choice } from './Choice';
 import { Row } from './Row';
 
 const SUBJECTS: SpcSubject[] = ['run', 'lot', 'sensor'];
@@ -21,37 +20,36 @@ interface Props {
 export function SpcRow({ id, value, onChange }: Props) {
   return (
     <Row label={t('editor.spc', 'Control chart')}>
-      <Field label={t('editor.spc-subject', 'Points')} htmlFor={`${id}-spc-subject`} noMargin>
-        <Combobox<SpcSubject>
-          id={`${id}-spc-subject`}
-          data-testid="lotwise-spc-subject"
-          width={20}
-          options={SUBJECTS.map((subject) => ({ value: subject, ...spcSubjectWords(subject) }))}
-          value={value.subject}
-          onChange={(option) => onChange({ ...value, subject: option.value })}
-        />
-      </Field>
-      <Field label={t('editor.spc-chart', 'Chart')} htmlFor={`${id}-spc-chart`} noMargin>
-        <Combobox<SpcChart>
-          id={`${id}-spc-chart`}
-          data-testid="lotwise-spc-chart"
-          width={20}
-          options={CHARTS.map((chart) => ({ value: chart, ...spcChartWords(chart) }))}
-          value={value.chart}
-          onChange={(option) => onChange({ ...value, chart: option.value })}
-        />
-      </Field>
+      <Choice
+        id={`${id}-spc-subject`}
+        testId="lotwise-spc-subject"
+        label={t('editor.spc-subject', 'Points')}
+        width={20}
+        choices={SUBJECTS}
+        words={spcSubjectWords}
+        value={value.subject}
+        onChange={(subject) => onChange({ ...value, subject })}
+      />
+      <Choice
+        id={`${id}-spc-chart`}
+        testId="lotwise-spc-chart"
+        label={t('editor.spc-chart', 'Chart')}
+        width={20}
+        choices={CHARTS}
+        words={spcChartWords}
+        value={value.chart}
+        onChange={(chart) => onChange({ ...value, chart })}
+      />
       {value.chart === 'individuals' && (
-        <Field label={t('editor.spc-rules', 'Rules')} htmlFor={`${id}-spc-rules`} noMargin>
-          <Combobox<SpcRules>
-            id={`${id}-spc-rules`}
-            data-testid="lotwise-spc-rules"
-            width={24}
-            options={RULES.map((rules) => ({ value: rules, ...spcRulesWords(rules) }))}
-            value={value.rules}
-            onChange={(option) => onChange({ ...value, rules: option.value })}
-          />
-        </Field>
+        <Choice
+          id={`${id}-spc-rules`}
+          testId="lotwise-spc-rules"
+          label={t('editor.spc-rules', 'Rules')}
+          choices={RULES}
+          words={spcRulesWords}
+          value={value.rules}
+          onChange={(rules) => onChange({ ...value, rules })}
+        />
       )}
     </Row>
   );

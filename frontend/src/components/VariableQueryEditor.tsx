@@ -2,16 +2,16 @@ import React, { useId } from 'react';
 
 import { QueryEditorProps } from '@grafana/data';
 import { getTemplateSrv } from '@grafana/runtime';
-import { Combobox, Field } from '@grafana/ui';
 
 import type { LotwiseDataSource } from '../datasource';
 import { expandList } from '../expand';
 import { t } from '../i18n';
 import { variableKindWords } from '../texts';
-import { LotwiseOptions, LotwiseQuery, LotwiseVariableQuery, VariableKind } from '../types';
+import { LotwiseOptions, LotwiseQuery, LotwiseVariableQuery } from '../types';
 import { completeVariable, VARIABLE_KINDS, VariableFilter, variableFilters } from '../variables';
 import { KeyPicker } from './KeyPicker';
 import { QuantityPicker } from './QuantityPicker';
+import { Choice } from './Choice';
 import { Row } from './Row';
 
 type Props = QueryEditorProps<LotwiseDataSource, LotwiseQuery, LotwiseOptions, LotwiseVariableQuery>;
@@ -33,16 +33,15 @@ export function VariableQueryEditor({ datasource, query: saved, onChange }: Prop
   return (
     <div data-testid="lotwise-variable-editor">
       <Row label={t('variable.row', 'What the variable lists')}>
-        <Field label={t('variable.kind', 'Lists')} htmlFor={`${id}-kind`} noMargin>
-          <Combobox<VariableKind>
-            id={`${id}-kind`}
-            data-testid="lotwise-variable-kind"
-            width={24}
-            options={VARIABLE_KINDS.map((value) => ({ value, ...variableKindWords(value) }))}
-            value={query.kind}
-            onChange={({ value }) => change({ kind: value })}
-          />
-        </Field>
+        <Choice
+          id={`${id}-kind`}
+          testId="lotwise-variable-kind"
+          label={t('variable.kind', 'Lists')}
+          choices={VARIABLE_KINDS}
+          words={variableKindWords}
+          value={query.kind}
+          onChange={(kind) => change({ kind })}
+        />
         {shows('plants') && (
           <KeyPicker
             id={`${id}-plants`}

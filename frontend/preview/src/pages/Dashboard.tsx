@@ -25,6 +25,7 @@ function Dashboard({ dashboard }: { dashboard: DashboardJson }) {
   const scene = useMemo(() => dashboardScene(dashboard), [dashboard]);
   return (
     <div className={styles}>
+      <title>{dashboard.title}</title>
       <div>
         <h1>{dashboard.title}</h1>
         <DashboardLinks dashboard={dashboard} />

@@ -25,7 +25,7 @@ export const colorBySeries = {
   [FieldConfigProperty.Color]: { defaultValue: { mode: FieldColorModeId.PaletteClassic } },
 };
 
-/** The colour says how good the value is: the default of stats and gauges. */
+/** The colour says how good the value is: the default of stats and bar gauges. */
 export const colorByThreshold = {
   [FieldConfigProperty.Color]: { defaultValue: { mode: FieldColorModeId.Thresholds } },
   [FieldConfigProperty.Thresholds]: {

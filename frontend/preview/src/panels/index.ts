@@ -2,7 +2,6 @@ import { PanelPlugin, PanelPluginMeta, PluginType } from '@grafana/data';
 
 import { barChart } from './BarChart';
 import { barGauge } from './BarGauge';
-import { gauge } from './Gauge';
 import { notInPreview } from './NotInPreview';
 import { stat } from './Stat';
 import { stateTimeline } from './StateTimeline';
@@ -14,7 +13,6 @@ import { trend } from './Trend';
 const plugins: Record<string, PanelPlugin> = {
   barchart: barChart,
   bargauge: barGauge,
-  gauge,
   'state-timeline': stateTimeline,
   stat,
   table,

@@ -1,7 +1,7 @@
 import { FieldDisplay, getFieldDisplayValues, PanelProps, ReduceDataOptions } from '@grafana/data';
 import { config } from '@grafana/runtime';
 
-/** Options that stat, gauge and bar gauge share. */
+/** Options that stat and bar gauge share. */
 export interface ReducedOptions {
   reduceOptions?: Partial<ReduceDataOptions>;
   orientation?: 'auto' | 'horizontal' | 'vertical';
