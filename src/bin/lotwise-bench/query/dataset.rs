@@ -124,14 +124,15 @@ pub async fn load(db: &TestDb, since: i64, Size { lines, days }: Size) -> anyhow
         .await?;
     let middle = since + (days - since) / 2;
     tokio::try_join!(readings(&pool, since, middle), readings(&pool, middle, days))?;
-    sqlx::raw_sql("VACUUM (ANALYZE) reading; ANALYZE").execute(&pool).await?;
+    alone(&pool, &["VACUUM (ANALYZE) reading", "ANALYZE"]).await?;
     eprintln!("readings are stored, making rollups");
     let mut conn = rollup::connect(&db.url).await?;
     anyhow::ensure!(rollup::try_lock(&mut conn).await?, "something else makes rollups here");
     let done = rollup::refresh(&mut conn, Some(end(days))).await?;
-    sqlx::raw_sql("VACUUM (ANALYZE) rollup_hour; VACUUM (ANALYZE) rollup_run; VACUUM (ANALYZE) run; VACUUM (ANALYZE) lot; ANALYZE; CHECKPOINT")
-        .execute(&pool)
-        .await?;
+    let tables = ["rollup_hour", "rollup_run", "run", "lot"];
+    let vacuum = tables.map(|table| format!("VACUUM (ANALYZE) {table}"));
+    let rest = ["ANALYZE", "CHECKPOINT"].map(str::to_owned);
+    alone(&pool, &[&vacuum[..], &rest].concat()).await?;
     eprintln!("{} hours of sensors, {} sums of runs", done.built, done.runs);
     pool.close().await;
     Ok(())
@@ -144,6 +145,14 @@ async fn readings(pool: &PgPool, since: i64, until: i64) -> anyhow::Result<()> {
         if day % 10 == 0 {
             eprintln!("readings of day {day}");
         }
+    }
+    Ok(())
+}
+
+/// Statements that each need to be alone: PostgreSQL takes several of one call for a transaction.
+async fn alone(pool: &sqlx::PgPool, statements: &[impl AsRef<str>]) -> sqlx::Result<()> {
+    for statement in statements {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement.as_ref().to_owned())).execute(pool).await?;
     }
     Ok(())
 }
