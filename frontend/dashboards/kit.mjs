@@ -214,7 +214,7 @@ export function override(name, settings) {
   add('thresholds', thresholds);
   add('color', color);
   add('custom.width', width);
-  add('custom.hideFrom', hidden ? { viz: true, legend: true, tooltip: true } : undefined);
+  add('custom.hideFrom.viz', hidden);
   add('custom.cellOptions', cell);
   for (const [key, value] of Object.entries(custom)) {
     add(`custom.${key}`, value);
