@@ -153,6 +153,7 @@ const GROUPS: readonly GroupBy[] = [
   'operator',
   'shift',
   'state',
+  'tariff_period',
 ];
 
 /** Whether queries of this type use this part. */
@@ -176,7 +177,7 @@ export function groupings(type: QueryType): readonly GroupBy[] {
     case 'states':
       return ['machine', 'reference', 'lot', 'operator'];
     default:
-      return GROUPS;
+      return GROUPS.filter((group) => group !== 'tariff_period');
   }
 }
 

@@ -205,6 +205,11 @@ export function groupWords(group: GroupBy): Words {
         label: t('group.state', 'Machine state'),
         description: t('group.state-description', 'Energy of the machines while they ran, waited, …'),
       };
+    case 'tariff_period':
+      return {
+        label: t('group.tariff-period', 'Tariff period'),
+        description: t('group.tariff-period-description', 'Energy, cost and CO₂ in P1, P2, … of the tariff'),
+      };
   }
 }
 

@@ -24,7 +24,8 @@ pub(super) async fn answer(
 ) -> Result<Answered, AnswerError> {
     let (runs, mut notices) = resolve_runs(source, query, selection, ask.range).await?;
     let states = needed_states(source, query, selection, ask.range).await?;
-    let mut plan = plan::kpi(query, selection, source.catalog, &runs, &states, ask)?;
+    let rates = rates(source, query, selection, ask).await?;
+    let mut plan = plan::kpi(query, selection, source.catalog, &runs, &states, &rates, ask)?;
     let starts = plan.edges[..plan.edges.len() - 1].to_vec();
     let bucket = plan.bucket;
     if plan.groups.is_empty() && query.context.narrows_time() {
@@ -35,10 +36,9 @@ pub(super) async fn answer(
     if plan.groups.is_empty() && !plan.balanced {
         return Ok(Answered { frames: nothing(&notices), bucket, starts, kept: keep });
     }
-    let rates = rates(source, query, selection, ask).await?;
     let money = query.kpis.iter().any(|k| k.is_money());
     let currency = if money { plan::currency(&rates)?.unwrap_or_default() } else { "" };
-    if !rates.is_empty() {
+    if query.kpis.iter().any(|k| k.needs_rates()) {
         plan.price(&rates, &selection.plants, ask.now);
     }
     let windows: Vec<Window<'_>> = plan.windows.iter().map(|w| w.window.clone()).collect();
@@ -98,14 +98,14 @@ fn most(query: &Query, plan: &KpiPlan<'_>, top: usize, whole: &KpiFigures) -> Ve
     order.into_iter().take(top).map(|index| plan.groups[index].labels.clone()).collect()
 }
 
-/// Prices and factors of the selection's plants, where a KPI needs them.
+/// Prices and factors of the selection's plants, where a KPI or the grouping needs them.
 pub(super) async fn rates(
     source: &Source<'_>,
     query: &Query,
     selection: &Selection<'_>,
     ask: &Ask,
 ) -> Result<Rates, AnswerError> {
-    if !query.kpis.iter().any(|k| k.needs_rates()) {
+    if !query.kpis.iter().any(|k| k.needs_rates()) && !plan::needs_tariffs(query) {
         return Ok(Rates::new());
     }
     let plants = selection.plants.iter().map(|p| p.id).collect();

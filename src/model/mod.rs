@@ -471,6 +471,9 @@ fn check_group(query: &Query) -> Result<(), ModelError> {
         }
     }
     match (query.kind, group) {
+        (QueryType::Series, GroupBy::TariffPeriod) => {
+            Err(ModelError::Group { kind: "series", group: group.as_str() })
+        }
         (QueryType::Kpi, GroupBy::Sensor) => {
             Err(ModelError::Group { kind: "kpi", group: group.as_str() })
         }

@@ -186,6 +186,8 @@ pub enum GroupBy {
     Shift,
     /// By state of the machine.
     State,
+    /// By period of the electricity tariff, all days of a period together (KPI only).
+    TariffPeriod,
 }
 
 impl GroupBy {
@@ -202,6 +204,7 @@ impl GroupBy {
             Self::Operator => "operator",
             Self::Shift => "shift",
             Self::State => "state",
+            Self::TariffPeriod => "tariff_period",
         }
     }
 

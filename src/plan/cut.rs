@@ -1,17 +1,18 @@
-//! What filters and grouping by shift and machine state leave of an interval, part by part.
+//! What filters and grouping by shift, machine state and tariff period leave of an interval, part by
+//! part.
 //!
-//! A shift is the plant's, a state is a machine's: what has no machine has no state, so with states
+//! A shift or tariff period is the plant's, a state is a machine's: what has no machine has no state, so with states
 //! only the sensors of machines count.
 
 use std::collections::BTreeMap;
 
-use super::{PlanError, Selection};
+use super::{PlanError, PlantRates, Rates, Selection};
 use crate::domain::bucket::CutError;
 use crate::domain::{Bucket, MachineState, TimeRange};
 use crate::model::{Context, Filter, GroupBy, Query};
 use crate::sql::states::State;
 
-/// Key and name of the shift or state by which an answer is grouped.
+/// Key and name of the shift, state or tariff period by which an answer is grouped.
 pub type Named = (String, String);
 
 /// A part of an interval.
@@ -19,7 +20,7 @@ pub type Named = (String, String);
 pub struct Part {
     /// From when to when.
     pub range: TimeRange,
-    /// The shift or state that it is grouped under; `None` for other groupings.
+    /// The shift, state or tariff period that it is grouped under; `None` for other groupings.
     pub group: Option<Named>,
 }
 
@@ -37,10 +38,17 @@ pub struct StateTime {
 pub struct Cut {
     /// By plant; `None` when shifts play no part.
     shifts: Option<BTreeMap<i32, Vec<Part>>>,
+    /// By plant; `None` when tariffs play no part.
+    tariffs: Option<BTreeMap<i32, Vec<Part>>>,
     /// By machine; `None` when states play no part.
     states: Option<BTreeMap<i32, Vec<Part>>>,
     /// What each machine was doing, in the order of time.
     known: BTreeMap<i32, Vec<StateTime>>,
+}
+
+/// True when the query cannot be planned without the tariffs of the plants.
+pub fn needs_tariffs(query: &Query) -> bool {
+    query.group_by == GroupBy::TariffPeriod
 }
 
 /// True when the query cannot be planned without the states of machines.
@@ -52,7 +60,7 @@ pub fn needs_states(query: &Query) -> bool {
 
 impl Cut {
     /// The time of `range` that counts. `states` are those of the selection's machines, in the order
-    /// of machine and time.
+    /// of machine and time, `rates` those of its plants where the query needs tariffs.
     ///
     /// # Errors
     /// [`PlanError`]: no plant has shifts, or none has the shift asked for.
@@ -60,6 +68,7 @@ impl Cut {
         query: &Query,
         selection: &Selection<'_>,
         states: &[State],
+        rates: &Rates,
         range: TimeRange,
     ) -> Result<Self, PlanError> {
         let Context { shifts, states: wanted, .. } = &query.context;
@@ -73,6 +82,9 @@ impl Cut {
         }
         if *shifts != Filter::All || by_shift {
             cut.shifts = Some(shift_parts(shifts, by_shift, selection, range)?);
+        }
+        if needs_tariffs(query) {
+            cut.tariffs = Some(tariff_parts(selection, rates, range));
         }
         if *wanted != Filter::All || by_state {
             let part = |time: &StateTime| {
@@ -106,9 +118,15 @@ impl Cut {
 
     /// What is left of an interval of a whole plant, whatever its machines were doing.
     pub fn of_plant(&self, plant: i32, range: TimeRange) -> Vec<Part> {
-        match &self.shifts {
+        let shifts = match &self.shifts {
             None => vec![Part { range, group: None }],
             Some(shifts) => within(shifts.get(&plant), range),
+        };
+        match &self.tariffs {
+            None => shifts,
+            Some(tariffs) => {
+                shifts.iter().flat_map(|s| within(tariffs.get(&plant), s.range)).collect()
+            }
         }
     }
 
@@ -172,6 +190,27 @@ fn shift_parts(
     }
     Ok(parts)
 }
+
+/// The tariff periods of each plant; time in which no tariff holds is a part too.
+fn tariff_parts(
+    selection: &Selection<'_>,
+    rates: &Rates,
+    range: TimeRange,
+) -> BTreeMap<i32, Vec<Part>> {
+    let none = PlantRates::default();
+    let part = |(range, period): (TimeRange, Option<&str>)| {
+        let named = period.map(|p| (p.to_owned(), p.to_owned()));
+        Part { range, group: Some(named.unwrap_or_else(|| (String::new(), NO_TARIFF.to_owned()))) }
+    };
+    let parts = selection.plants.iter().map(|plant| {
+        let rates = rates.get(&plant.id).unwrap_or(&none);
+        (plant.id, joined(rates.periods(plant.zone(), range).into_iter().map(part)))
+    });
+    parts.collect()
+}
+
+/// Name of the time in which no tariff holds.
+const NO_TARIFF: &str = "(no tariff)";
 
 /// Most shifts of a time range: a century of a plant that works in three.
 const MOST_SHIFTS: usize = 110_000;

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Ask, Cut, Level, Node, PlanError, Run, Selection, Slices, Window, check_windows, clock_notice,
-    meters, past, resolve_bucket,
+    Ask, Cut, Level, Node, PlanError, Rates, Run, Selection, Slices, Window, check_windows,
+    clock_notice, meters, needs_tariffs, past, resolve_bucket,
 };
 use crate::catalog::{Catalog, Sensor};
 use crate::domain::{Bucket, MachineState, TimeRange};
@@ -94,7 +94,8 @@ pub(crate) struct Found<'a> {
 }
 
 /// Plans a KPI query. `runs` are those that overlap the range and pass the context filters, `states`
-/// those of the selection's machines in the range, by machine and time.
+/// those of the selection's machines in the range, by machine and time, `rates` those of its plants where
+/// [`needs_tariffs`] says so.
 ///
 /// # Errors
 /// [`PlanError`], whose text says what to change.
@@ -104,6 +105,7 @@ pub fn kpi<'a>(
     catalog: &'a Catalog,
     runs: &[Run],
     states: &[State],
+    rates: &Rates,
     ask: &Ask,
 ) -> Result<KpiPlan<'a>, PlanError> {
     let bucket = match query.bucket {
@@ -128,7 +130,7 @@ pub fn kpi<'a>(
         found: Found::default(),
     };
     let Some(range) = past(ask) else { return Ok(plan) };
-    let cut = Cut::new(query, selection, states, range)?;
+    let cut = Cut::new(query, selection, states, rates, range)?;
     plan.units = !cut.by_machine();
     let runs: Vec<(usize, &Run, TimeRange)> = runs
         .iter()
@@ -149,6 +151,9 @@ pub fn kpi<'a>(
     }
     if query.context.shifts != Filter::All || query.group_by == GroupBy::Shift {
         plan.reason.push_str(", cut at the shifts");
+    }
+    if needs_tariffs(query) {
+        plan.reason.push_str(", cut where the tariff's period changes");
     }
     // A filter on states leaves a part of the place out, as one on runs does.
     plan.balanced = !query.context.is_restricted()

@@ -21,7 +21,7 @@ use crate::catalog::{Plant, Sensor};
 use crate::domain::bucket::CutError;
 use crate::domain::{Bucket, TimeRange, bucket};
 
-pub use cut::{Cut, Named, Part, StateTime, needs_states};
+pub use cut::{Cut, Named, Part, StateTime, needs_states, needs_tariffs};
 pub use gather::{Labels, OTHER};
 pub use golden::{GoldenCurve, GoldenCurves, Grid, Made, golden, golden_sensors, made};
 pub use kpi::{KpiGroup, KpiPlan, KpiWindow, MachineTime, Role, kpi, run_energy, run_heat};

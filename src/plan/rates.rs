@@ -138,21 +138,23 @@ impl PlantRates {
         // Nothing holds before the first day of all; a day of UTC is near enough to look from.
         let days = self.tariffs.iter().map(|v| v.from);
         let days = days.chain(self.location_based.iter().chain(&self.market_based).map(|v| v.from));
-        let Some(day) = days.min() else { return Vec::new() };
-        let earliest = day.and_time(NaiveTime::MIN).and_utc().timestamp() - 2 * 86_400;
-        let first = range.from().timestamp().max(earliest).div_euclid(QUARTER_S) * QUARTER_S;
-        let mut steps: Vec<Step> = Vec::new();
-        let quarters = (first..range.to().timestamp() + QUARTER_S).step_by(QUARTER_S as usize);
-        for start in quarters.filter_map(|s| DateTime::from_timestamp(s, 0)) {
-            if start >= range.to() {
-                break;
-            }
-            let rate = self.at(zone, start);
-            if steps.last().is_none_or(|last| last.1 != rate) {
-                steps.push((start, rate));
-            }
-        }
-        steps
+        changes(days.min(), range, |start| self.at(zone, start))
+    }
+
+    /// The periods of the tariff, one after the other without a gap over the whole range; `None` is
+    /// time in which no tariff holds.
+    pub(super) fn periods(&self, zone: Tz, range: TimeRange) -> Vec<(TimeRange, Option<&str>)> {
+        let first = self.tariffs.iter().map(|v| v.from).min();
+        let known = changes(first, range, |start| {
+            let local = start.with_timezone(&zone).naive_local();
+            let terms = holding(&self.tariffs, local.date());
+            terms.map(|terms| terms.period_at(local).period.as_str())
+        });
+        let mut starts = vec![(range.from(), None)];
+        starts.extend(known);
+        let ends = starts.iter().skip(1).map(|next| next.0).chain([range.to()]);
+        let part = |((from, period), to)| Some((range.clip(from, Some(to))?, period));
+        starts.iter().copied().zip(ends).filter_map(part).collect()
     }
 
     fn at(&self, zone: Tz, instant: DateTime<Utc>) -> Rate {
@@ -178,6 +180,30 @@ pub fn currency(rates: &Rates) -> Result<Option<&str>, PlanError> {
         return Err(PlanError::Currencies(all.join(", ")));
     }
     Ok(all.into_iter().next())
+}
+
+/// When `what` changes in the range, and what it is from then on; the first entry is at or before the
+/// range's start, unless nothing holds before `first_day`.
+fn changes<T: PartialEq>(
+    first_day: Option<NaiveDate>,
+    range: TimeRange,
+    what: impl Fn(DateTime<Utc>) -> T,
+) -> Vec<(DateTime<Utc>, T)> {
+    let Some(day) = first_day else { return Vec::new() };
+    let earliest = day.and_time(NaiveTime::MIN).and_utc().timestamp() - 2 * 86_400;
+    let first = range.from().timestamp().max(earliest).div_euclid(QUARTER_S) * QUARTER_S;
+    let mut steps: Vec<(DateTime<Utc>, T)> = Vec::new();
+    let quarters = (first..range.to().timestamp() + QUARTER_S).step_by(QUARTER_S as usize);
+    for start in quarters.filter_map(|s| DateTime::from_timestamp(s, 0)) {
+        if start >= range.to() {
+            break;
+        }
+        let now = what(start);
+        if steps.last().is_none_or(|last| last.1 != now) {
+            steps.push((start, now));
+        }
+    }
+    steps
 }
 
 fn holding<T>(all: &[Valid<T>], day: NaiveDate) -> Option<&T> {

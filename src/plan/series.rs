@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Ask, Cut, MAX_SERIES_POINTS, Named, PlanError, Run, Selection, Window, check_windows,
+    Ask, Cut, MAX_SERIES_POINTS, Named, PlanError, Rates, Run, Selection, Window, check_windows,
     clock_notice, independent, kwh_per, past, resolve_bucket,
 };
 use crate::catalog::{Catalog, Plant, Sensor};
@@ -109,7 +109,7 @@ pub fn series<'a>(
         group => group,
     };
     let Some(past) = past(ask) else { return Ok(plan) };
-    let cut = Cut::new(query, selection, states, past)?;
+    let cut = Cut::new(query, selection, states, &Rates::new(), past)?;
     let sensors: Vec<&Sensor> = match cut.by_machine() {
         true => sensors.into_iter().filter(|s| s.machine.is_some()).collect(),
         false => sensors,

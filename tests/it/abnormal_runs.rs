@@ -5,7 +5,6 @@ use grafana_plugin_sdk::pluginv2 as pb;
 use serde_json::{Value, json};
 
 use crate::support::db::{Server, TestDb};
-use crate::support::frame::Values;
 use crate::support::panel::{Plugin, decode, query};
 
 /// Plant `madrid`, line L1. From 1 to 10 March press and saw each make four runs of A a day, of four
@@ -149,16 +148,8 @@ async fn alert_rules_get_the_score_of_the_newest_run_of_each_place() {
     both(async |server| {
         let (_db, plugin) = plugin(server).await;
         let morning = ("2026-03-11T00:00:00Z", "2026-03-11T05:00:00Z");
-        let mut answers = plugin.ask(vec![asked("A", morning, json!({"format": "alert"}))]).await;
-        let frame = decode(&answers.remove("A").unwrap()).remove(0);
-        assert_eq!(frame.meta["type"], "numeric-long");
-        let numbers: Vec<&str> = frame
-            .columns
-            .iter()
-            .filter(|c| !matches!(c.values, Values::Text(_)))
-            .map(|c| c.name.as_str())
-            .collect();
-        assert_eq!(numbers, ["score"]);
+        let frame = plugin.alert(asked("A", morning, json!({}))).await;
+        assert_eq!(frame.rule_column(), "score");
         assert_eq!(frame.texts("lot"), ["L1-40", "L2-40"]);
         assert!(frame.numbers("score").iter().all(|score| score.unwrap() > 1.0));
 

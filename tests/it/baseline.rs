@@ -4,7 +4,7 @@ use grafana_plugin_sdk::pluginv2 as pb;
 use serde_json::{Value, json};
 
 use crate::support::db::{Server, TestDb};
-use crate::support::frame::{Decoded, Values};
+use crate::support::frame::Decoded;
 use crate::support::panel::{Plugin, decode, query};
 
 /// Plant `madrid`, line L1, from the start of March 2026 to the 24th. The press takes 4 kW always. From
@@ -187,21 +187,12 @@ async fn alert_rules_get_one_number_a_place() {
     both(async |server| {
         let (_db, plugin) = plugin(server).await;
         let ask = async |range, on: &str| {
-            let mut asked_model = model("alert", json!({}));
+            let mut asked_model = model("table", json!({}));
             asked_model["baseline"]["alertOn"] = on.into();
-            let answer =
-                plugin.ask(vec![asked("A", range, asked_model)]).await.remove("A").unwrap();
-            decode(&answer).remove(0)
+            plugin.alert(asked("A", range, asked_model)).await
         };
         let drift = ask(DAYS, "drift").await;
-        assert_eq!(drift.meta["type"], "numeric-long");
-        let numbers: Vec<&str> = drift
-            .columns
-            .iter()
-            .filter(|c| !matches!(c.values, Values::Text(_)))
-            .map(|c| c.name.as_str())
-            .collect();
-        assert_eq!(numbers, ["drift"]);
+        assert_eq!(drift.rule_column(), "drift");
         assert_eq!(drift.texts("machine"), ["press", "saw"]);
         assert!(drift.numbers("drift")[0].unwrap() > 1.0);
         assert_eq!(drift.numbers("drift")[1], None);

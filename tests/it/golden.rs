@@ -194,18 +194,8 @@ async fn a_lot_is_compared_with_the_golden_one_of_its_reference() {
 async fn alert_rules_get_the_score_of_the_newest_lot_while_it_is_made() {
     both(async |server| {
         let (_db, plugin) = plugin(server).await;
-        let mut answers = plugin.ask(vec![asked("A", DAY_12, json!({"format": "alert"}))]).await;
-        let frame = decode(&answers.remove("A").unwrap()).remove(0);
-        assert_eq!(frame.meta["type"], "numeric-long");
-        assert_eq!(frame.meta["typeVersion"], json!([0, 1]));
-        // What Grafana's expressions need: one column of numbers; the texts are labels.
-        let numbers: Vec<&str> = frame
-            .columns
-            .iter()
-            .filter(|c| !matches!(c.values, Values::Text(_)))
-            .map(|c| c.name.as_str())
-            .collect();
-        assert_eq!(numbers, ["score"]);
+        let frame = plugin.alert(asked("A", DAY_12, json!({}))).await;
+        assert_eq!(frame.rule_column(), "score");
         assert_eq!((frame.texts("machine"), frame.texts("lot")), (vec!["press"], vec!["A12"]));
         // 40 kW in each of its six steps so far. A11 ended before the range too and lies in between:
         // eight lots, in most steps 0, 0, 1, 1, 2, 2, 3, 3 off, whose middle is 1.5.

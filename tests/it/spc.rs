@@ -4,7 +4,7 @@ use grafana_plugin_sdk::pluginv2 as pb;
 use serde_json::{Value, json};
 
 use crate::support::db::{Server, TestDb};
-use crate::support::frame::{Decoded, Values};
+use crate::support::frame::Decoded;
 use crate::support::panel::{Plugin, decode, query};
 
 /// Plant `madrid`, line L1: from the start of 1 March 2026 (UTC) a run an hour of 100 good units of A,
@@ -72,7 +72,6 @@ async fn a_run_beyond_the_limits_is_a_violation_in_every_shape() {
                 asked("T", "table", json!({})),
                 asked("S", "series", json!({})),
                 asked("N", "annotations", json!({})),
-                asked("A", "alert", json!({})),
                 asked("E", "table", json!({"spc": {"subject": "run", "chart": "ewma"}})),
                 asked(
                     "L",
@@ -111,13 +110,8 @@ async fn a_run_beyond_the_limits_is_a_violation_in_every_shape() {
         assert_eq!((notes.rows, notes.texts("text")[0]), (1, "beyond 3 sigma"));
         assert!(notes.texts("title")[0].ends_with("R60"), "{:?}", notes.texts("title"));
 
-        let numbers = frames("A").remove(0);
-        assert_eq!(numbers.meta["type"], "numeric-long");
-        let columns: Vec<&str> = (numbers.columns.iter())
-            .filter(|c| !matches!(c.values, Values::Text(_)))
-            .map(|c| c.name.as_str())
-            .collect();
-        assert_eq!(columns, ["violations"]);
+        let numbers = plugin.alert(asked("A", "table", json!({}))).await;
+        assert_eq!(numbers.rule_column(), "violations");
         assert_eq!(numbers.numbers("violations"), [Some(1.0)]);
         assert_eq!(frames("L").remove(0).numbers("violations"), [Some(1.0)], "each lot is a run");
 

@@ -6,7 +6,7 @@ export type QueryType = "series" | "kpi" | "runs" | "latest" | "data_quality" | 
 
 export type Kpi = "energy" | "energy_per_good_unit" | "cost" | "cost_per_good_unit" | "co2" | "co2_per_good_unit" | "co2_market_based" | "good_units" | "scrap_units" | "mean_temperature" | "availability" | "machine_hours";
 
-export type GroupBy = "none" | "plant" | "line" | "machine" | "sensor" | "reference" | "lot" | "operator" | "shift" | "state";
+export type GroupBy = "none" | "plant" | "line" | "machine" | "sensor" | "reference" | "lot" | "operator" | "shift" | "state" | "tariff_period";
 
 export type Aggregate = "mean" | "min" | "max" | "first" | "last" | "count" | "sum" | "raw";
 

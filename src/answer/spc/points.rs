@@ -93,8 +93,8 @@ pub(super) async fn runs(
     };
     let ask = Ask { range, max_points: usize::MAX, ..*ask };
     let states = needed_states(source, &asked, selection, range).await?;
-    let mut plan = plan::kpi(&asked, selection, source.catalog, &done, &states, &ask)?;
     let rates = kpi::rates(source, &asked, selection, &ask).await?;
+    let mut plan = plan::kpi(&asked, selection, source.catalog, &done, &states, &rates, &ask)?;
     let money = kpis.iter().any(|k| k.is_money());
     let currency =
         if money { plan::currency(&rates)?.unwrap_or_default().to_owned() } else { String::new() };

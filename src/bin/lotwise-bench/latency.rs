@@ -12,7 +12,7 @@ use chrono::Utc;
 use lotwise::catalog::{self, Catalog};
 use lotwise::db::{Db, Settings};
 use lotwise::domain::TimeRange;
-use lotwise::plan::{self, Ask, select};
+use lotwise::plan::{self, Ask, Rates, select};
 use lotwise::sql::integrate::Ends;
 use lotwise::sql::{self, Statement, items, latest};
 use serde_json::{Value, json};
@@ -129,7 +129,7 @@ async fn statements(source: &DataSource, model: &Value) -> anyhow::Result<Vec<St
     let Statement { sql, params, .. } = of_runs();
     let rows = db.query(&sql, params).await?;
     let runs = rows.iter().map(sql::runs::read).collect::<Result<Vec<_>, _>>()?;
-    let plan = plan::kpi(&query, &selection, &catalog, &runs, &[], &ask)?;
+    let plan = plan::kpi(&query, &selection, &catalog, &runs, &[], &Rates::new(), &ask)?;
     let windows: Vec<_> = plan.windows.iter().map(|w| w.window.clone()).collect();
     Ok(vec![
         of_runs(),

@@ -28,7 +28,7 @@ fn cut(json: &str, states: &[State]) -> Cut {
     let query = model::parse(json.as_bytes()).unwrap();
     let selection = crate::plan::select(&query.place, &catalog).unwrap();
     let whole = range("2026-03-02T00:00:00Z", "2026-03-04T00:00:00Z");
-    Cut::new(&query, &selection, states, whole).unwrap()
+    Cut::new(&query, &selection, states, &Rates::new(), whole).unwrap()
 }
 
 fn state(machine: i32, state: &str, from: &str, to: Option<&str>) -> State {

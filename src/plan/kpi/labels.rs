@@ -27,7 +27,7 @@ pub(super) fn describe(group_by: GroupBy, catalog: &Catalog, node: Node, run: &R
     }
 }
 
-/// The group of a shift or state.
+/// The group of a shift, state or tariff period.
 pub(super) fn describe_part(
     group_by: GroupBy,
     catalog: &Catalog,

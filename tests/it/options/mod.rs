@@ -7,5 +7,6 @@ mod fill;
 mod filters;
 mod lots;
 mod states;
+mod tariff;
 mod time;
 mod top;

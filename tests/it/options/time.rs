@@ -170,6 +170,16 @@ async fn availability_is_running_time_over_time_that_is_not_off() {
 async fn shifts_and_states_of_any_kind_add_up_to_the_meter() {
     both(async |server| {
         let factory = Factory::new(server, "2026-03-20T00:00:00Z", "2026-04-02T00:00:00Z").await;
+        // In force from the day on which the clock goes forward, so some time has none.
+        sqlx::raw_sql(
+            r#"INSERT INTO lotwise.tariff (plant_id, key, name, valid_from, periods, calendar) VALUES
+               (1, 't', 'T', '2026-03-29',
+                '[{"period": "P1", "price_per_kwh": 0.3}, {"period": "P2", "price_per_kwh": 0.1}]',
+                '[{"from": "02:30", "to": "09:15", "period": "P2"}, {"period": "P1"}]')"#,
+        )
+        .execute(&factory.pool)
+        .await
+        .unwrap();
         let mut rng = StdRng::seed_from_u64(4_226);
         for _ in 0..8 {
             sqlx::raw_sql("DELETE FROM lotwise.state; DELETE FROM lotwise.shift")
@@ -217,7 +227,7 @@ async fn shifts_and_states_of_any_kind_add_up_to_the_meter() {
             let whole = energy(json!({"type": "kpi"})).await;
             let expected = (end - start) as f64 / 60.0 * 4.0;
             near(&[Some(whole)], &[Some(expected)]);
-            for group in ["state", "shift", "line", "machine"] {
+            for group in ["state", "shift", "line", "machine", "tariff_period"] {
                 let sum = energy(json!({"type": "kpi", "groupBy": group})).await;
                 near(&[Some(sum)], &[Some(whole)]);
             }

@@ -1,6 +1,6 @@
 //! Frames as their reader sees them, decoded from the bytes that Grafana gets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
 
 use arrow::array::{
@@ -114,6 +114,23 @@ impl Decoded {
             Values::Time(values) => values,
             other => panic!("{name} holds no instants but {other:?}"),
         }
+    }
+
+    /// The one column of numbers of a frame that is fit for alert rules. Grafana's expressions take
+    /// the texts of each row as its labels, so no two rows may have the same.
+    pub fn rule_column(&self) -> &str {
+        assert_eq!(self.meta["type"], "numeric-long");
+        assert_eq!(self.meta["typeVersion"], serde_json::json!([0, 1]));
+        let (texts, numbers): (Vec<&Column>, Vec<&Column>) =
+            self.columns.iter().partition(|c| matches!(c.values, Values::Text(_)));
+        assert!(self.rows > 0 && !texts.is_empty(), "{self:?}");
+        let labels: BTreeSet<Vec<&str>> = (0..self.rows)
+            .map(|row| texts.iter().map(|c| self.texts(&c.name)[row]).collect())
+            .collect();
+        assert_eq!(labels.len(), self.rows, "rows that labels do not tell apart: {labels:?}");
+        let [number] = numbers[..] else { panic!("not one column of numbers: {numbers:?}") };
+        assert!(matches!(number.values, Values::Number(_)), "{number:?}");
+        &number.name
     }
 }
 

@@ -154,6 +154,17 @@ impl Plugin {
         answer.into_inner().responses.into_iter().collect()
     }
 
+    /// The one frame of a query as the scheduler of alert rules sends it, which must succeed.
+    pub async fn alert(&self, query: pb::DataQuery) -> Decoded {
+        let ref_id = query.ref_id.clone();
+        let mut request = self.request(vec![query]);
+        request.headers.insert("FromAlert".to_owned(), "true".to_owned());
+        let answer = self.host.data().query_data(request).await.expect("QueryData");
+        let mut frames = decode(&answer.into_inner().responses[&ref_id]);
+        assert_eq!(frames.len(), 1, "{frames:?}");
+        frames.remove(0)
+    }
+
     /// The frames of one query, which must succeed.
     pub async fn frames(&self, model: Value) -> Vec<Decoded> {
         let answers = self.ask(vec![query("A", model)]).await;
