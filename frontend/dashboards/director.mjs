@@ -191,12 +191,12 @@ export const director = {
       [
         10,
         table(
-          t('Machines against the expected', 'Máquinas frente a lo esperado'),
+          t('Lines against the expected', 'Líneas frente a lo esperado'),
           t(
-            'Energy of each machine beyond what its production should have taken, and its cost; the costliest first. A click opens what was abnormal at the machine. Empty where its history carries no model.',
-            'Energía de cada máquina por encima de la que debería haber necesitado su producción, y su coste; la más cara primero. Un clic abre lo que fue anormal en la máquina. Vacío donde su historia no permite un modelo.'
+            'Energy of each line beyond what its production should have taken, and its cost; the costliest first. A click opens what was abnormal on the line. Empty where its history carries no model.',
+            'Energía de cada línea por encima de la que debería haber necesitado su producción, y su coste; la más cara primero. Un clic abre lo que fue anormal en la línea. Vacío donde su historia no permite un modelo.'
           ),
-          baseline({ bucket: 'whole', groupBy: 'machine' }),
+          baseline({ bucket: 'whole' }),
           columns(
             [
               'name',
@@ -205,7 +205,7 @@ export const director = {
                   title: t('What was abnormal here', 'Qué fue anormal aquí'),
                   url: to(
                     'anomalies',
-                    'var-plant=${__data.fields.plant}&var-line=${__data.fields.line}&var-machine=${__data.fields.machine}&${__url_time_range}'
+                    'var-plant=${__data.fields.plant}&var-line=${__data.fields.line}&${__url_time_range}'
                   ),
                 },
               },
@@ -215,8 +215,7 @@ export const director = {
             ['deviation_percent', { text: '%', unit: 'none', decimals: 1, width: 70 }],
             'cost',
             ['plant', { hidden: true }],
-            ['line', { hidden: true }],
-            ['machine', { hidden: true }]
+            ['line', { hidden: true }]
           ),
           { before: [{ id: 'sortBy', options: { sort: [{ field: 'cost', desc: true }] } }] }
         ),

@@ -297,8 +297,7 @@ export const CHECKS: Record<string, Check[]> = {
     },
     againstExpected,
     async ({ frames, panel, world, range }) => {
-      const energy = await world.energy(`${PRESS}-energy`, range);
-      same(cell(frames, ['machine', PRESS], 'actual'), energy);
+      same(cell(frames, ['line', World.line], 'actual'), await world.energy(METER, range));
       const [cost, names] = [column(frames, 'cost').map(Number), column(frames, 'name').map(String)];
       // The costliest is the first row.
       await expect(panel.getByRole('row').nth(1)).toContainText(names[cost.indexOf(Math.max(...cost))]);
