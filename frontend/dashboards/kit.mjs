@@ -223,6 +223,12 @@ export function override(name, settings) {
   return { matcher: { id: 'byName', options: name }, properties };
 }
 
+/** How fields look whose shown name matches. */
+export const like = (expression, settings) => ({
+  ...override('', settings),
+  matcher: { id: 'byRegexp', options: `/${expression}/` },
+});
+
 /**
  * Overrides and the transformation that shows these columns in this order. Each is a name, or `[name, settings]`;
  * `hidden` ones are there for links only.
