@@ -6,6 +6,7 @@ import { live } from './live.mjs';
 import { lot } from './lot.mjs';
 import { quality } from './quality.mjs';
 import { references } from './references.mjs';
+import { spc } from './spc.mjs';
 
 export const DASHBOARDS = {
   director,
@@ -13,6 +14,7 @@ export const DASHBOARDS = {
   'compare-lots': compare,
   'energy-by-reference': references,
   anomalies,
+  spc,
   'live-line': live,
   'data-quality': quality,
 };

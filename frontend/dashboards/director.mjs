@@ -21,7 +21,6 @@ import {
 const kpi = (kpis, query) => ask('kpi', { context: CONTEXT, kpis, bucket: 'whole', ...query });
 /** The time range before, of the same length. */
 const BEFORE = { compare: 'previous' };
-const strip = { h: 5 };
 /** What the lines took on each day, and what their production should have taken by their baseline. */
 const baseline = (query) => ask('baseline', { bucket: 'day', ...query });
 /** The lines of a day, or the rows of a model, as one row. */
@@ -51,9 +50,9 @@ export const director = {
   templating: variables(['plant', 'line', 'reference']),
   panels: grid(
     [
-      strip.h,
+      5,
       [
-        4,
+        6,
         stat(
           t('Cost of energy', 'Coste de la energía'),
           t(
@@ -66,7 +65,7 @@ export const director = {
         ),
       ],
       [
-        4,
+        6,
         stat(
           t('Against the expected', 'Frente a lo esperado'),
           t(
@@ -87,7 +86,7 @@ export const director = {
         ),
       ],
       [
-        4,
+        6,
         stat(
           t('Energy', 'Energía'),
           t(
@@ -100,7 +99,7 @@ export const director = {
         ),
       ],
       [
-        3,
+        6,
         stat(
           t('Energy per good unit', 'Energía por unidad buena'),
           t(
@@ -112,8 +111,11 @@ export const director = {
           { defaults: { decimals: 4 } }
         ),
       ],
+    ],
+    [
+      5,
       [
-        3,
+        8,
         stat(
           t('CO₂ per good unit', 'CO₂ por unidad buena'),
           t(
@@ -126,7 +128,7 @@ export const director = {
         ),
       ],
       [
-        3,
+        8,
         stat(
           t('Good units', 'Unidades buenas'),
           t(
@@ -139,7 +141,7 @@ export const director = {
         ),
       ],
       [
-        3,
+        8,
         stat(
           t('Data coverage', 'Cobertura de datos'),
           t(
@@ -172,6 +174,7 @@ export const director = {
           baseline(),
           {
             custom: DOTTED,
+            defaults: { unit: 'kwatth' },
             transformations: [together('time', { actual: 'sum', expected: 'sum', cusum: 'sum' })],
             overrides: [
               override('actual (sum)', { text: t('Actual', 'Real') }),
@@ -188,12 +191,12 @@ export const director = {
       [
         10,
         table(
-          t('Machines against the expected', 'Máquinas frente a lo esperado'),
+          t('Lines against the expected', 'Líneas frente a lo esperado'),
           t(
-            'Energy of each machine beyond what its production should have taken, and its cost; the costliest first. A click opens what was abnormal at the machine. Empty where its history carries no model.',
-            'Energía de cada máquina por encima de la que debería haber necesitado su producción, y su coste; la más cara primero. Un clic abre lo que fue anormal en la máquina. Vacío donde su historia no permite un modelo.'
+            'Energy of each line beyond what its production should have taken, and its cost; the costliest first. A click opens what was abnormal on the line. Empty where its history carries no model.',
+            'Energía de cada línea por encima de la que debería haber necesitado su producción, y su coste; la más cara primero. Un clic abre lo que fue anormal en la línea. Vacío donde su historia no permite un modelo.'
           ),
-          baseline({ bucket: 'whole', groupBy: 'machine' }),
+          baseline({ bucket: 'whole' }),
           columns(
             [
               'name',
@@ -202,7 +205,7 @@ export const director = {
                   title: t('What was abnormal here', 'Qué fue anormal aquí'),
                   url: to(
                     'anomalies',
-                    'var-plant=${__data.fields.plant}&var-line=${__data.fields.line}&var-machine=${__data.fields.machine}&${__url_time_range}'
+                    'var-plant=${__data.fields.plant}&var-line=${__data.fields.line}&${__url_time_range}'
                   ),
                 },
               },
@@ -212,8 +215,7 @@ export const director = {
             ['deviation_percent', { text: '%', unit: 'none', decimals: 1, width: 70 }],
             'cost',
             ['plant', { hidden: true }],
-            ['line', { hidden: true }],
-            ['machine', { hidden: true }]
+            ['line', { hidden: true }]
           ),
           { before: [{ id: 'sortBy', options: { sort: [{ field: 'cost', desc: true }] } }] }
         ),

@@ -214,7 +214,7 @@ export function override(name, settings) {
   add('thresholds', thresholds);
   add('color', color);
   add('custom.width', width);
-  add('custom.hideFrom', hidden ? { viz: true, legend: true, tooltip: true } : undefined);
+  add('custom.hideFrom.viz', hidden);
   add('custom.cellOptions', cell);
   for (const [key, value] of Object.entries(custom)) {
     add(`custom.${key}`, value);
@@ -222,6 +222,12 @@ export function override(name, settings) {
   add('links', link && [{ title: link.title, url: link.url, targetBlank: false }]);
   return { matcher: { id: 'byName', options: name }, properties };
 }
+
+/** How fields look whose shown name matches. */
+export const like = (expression, settings) => ({
+  ...override('', settings),
+  matcher: { id: 'byRegexp', options: `/${expression}/` },
+});
 
 /**
  * Overrides and the transformation that shows these columns in this order. Each is a name, or `[name, settings]`;

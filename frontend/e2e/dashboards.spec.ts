@@ -28,6 +28,8 @@ async function view(name: string, world: World): Promise<{ range: Range; variabl
       return { range: world.range, variables: { plant, line, reference, lot } };
     case 'live-line':
       return { range: world.hour(), variables: { plant, line } };
+    case 'spc':
+      return { range: world.range, variables: { plant, line, reference } };
     case 'anomalies':
       return { range: world.range, variables: { plant, line } };
     default:
@@ -37,7 +39,18 @@ async function view(name: string, world: World): Promise<{ range: Range; variabl
 
 /** Whether a query that was asked is the one of a panel, whose variables have become values. */
 function isOf(target: Query, asked: Query): boolean {
-  const parts = ['type', 'kpis', 'groupBy', 'bucket', 'format', 'align', 'aggregate', 'limit', 'lastLots'] as const;
+  const parts = [
+    'type',
+    'kpis',
+    'groupBy',
+    'bucket',
+    'format',
+    'align',
+    'aggregate',
+    'limit',
+    'lastLots',
+    'spc',
+  ] as const;
   const part = (query: Query) => JSON.stringify(parts.map((name) => (query as never)[name] ?? null));
   const quantity = target.place?.quantity ?? '';
   return part(target) === part(asked) && (quantity.startsWith('$') || quantity === (asked.place?.quantity ?? ''));

@@ -55,7 +55,7 @@ test('values over time are a graph', async ({ page, database, answers }) => {
   await page.goto(`/explore?from=${range.from}&to=${range.to}`);
   await choose(page, 'lotwise-plants', 'Madrid');
   await choose(page, 'lotwise-lines', 'Injection moulding');
-  await editor(page).getByRole('radio', { name: 'Values over time' }).click();
+  await choose(page, 'lotwise-type', 'Values over time');
   await expect.poll(() => answers.field('value', (query) => query.type === 'series')?.length ?? 0).toBeGreaterThan(100);
   await expect(result(page).locator('.uplot canvas')).toBeVisible();
   await expect(result(page)).toHaveAttribute('data-state', 'Done');

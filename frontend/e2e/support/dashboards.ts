@@ -93,6 +93,11 @@ export class World {
     return { from: this.run.from - 7 * day, to: this.run.to + 7 * day };
   }
 
+  /** All that the demo made before the end of the range. */
+  history(): Range {
+    return { from: this.range.from - 45 * 24 * 3_600_000, to: this.range.to };
+  }
+
   private keep<Value>(key: string, make: () => Promise<Value>): Promise<Value> {
     if (!this.kept.has(key)) {
       this.kept.set(key, make());
@@ -276,6 +281,46 @@ const againstExpected: Check = async ({ frames, world, range }) => {
   }
 };
 
+/** Energy per good unit of runs, at their ends, oldest first. */
+async function perUnit({ world }: Shown, runs: NamedRun[]) {
+  const readings = await world.readings(METER, world.history());
+  return runs
+    .filter(({ good }) => good > 0)
+    .map((run) => ({ at: run.to, value: increase(readings, run) / run.good }))
+    .sort((a, b) => a.at - b.at);
+}
+
+/** Points and limits of a chart of individuals: those of the range, and from those of the 30 days before its day. */
+async function individuals(shown: Shown, reference: string) {
+  const { world, range } = shown;
+  const midnight = await world.database.midnight(World.zone, range.from);
+  const all = await perUnit(shown, await world.runs(world.history(), { line: World.line, reference }));
+  const learned = all
+    .filter(({ at }) => at <= midnight && at > midnight - 30 * 24 * 3_600_000)
+    .map(({ value }) => value);
+  const points = all.filter(({ at }) => at > range.from && at <= range.to);
+  const steps = learned.slice(1).map((value, index) => Math.abs(value - learned[index]));
+  const centre = sum(learned) / learned.length;
+  const sigma = sum(steps) / steps.length / 1.128;
+  return { points, limits: learned.length < 8 ? undefined : { centre, sigma } };
+}
+
+const chartOf =
+  (line: 'value' | 'ewma'): Check =>
+  async (shown) => {
+    const { points, limits } = await individuals(shown, shown.world.run.reference);
+    const values = (name: string) => column(shown.frames, name) as number[];
+    expect(values('value')).toHaveLength(points.length);
+    points.forEach(({ value }, row) => same(values('value')[row], value));
+    if (limits && line === 'value') {
+      same(values('centre')[0], limits.centre);
+      same(values('ucl')[0], limits.centre + 3 * limits.sigma);
+    } else if (limits) {
+      // The average begins at the centre; a fifth of it is the newest value.
+      same(values('ewma')[0], 0.2 * points[0].value + 0.8 * limits.centre);
+    }
+  };
+
 /** The checks, by dashboard, in the order of its panels. */
 export const CHECKS: Record<string, Check[]> = {
   director: [
@@ -297,8 +342,7 @@ export const CHECKS: Record<string, Check[]> = {
     },
     againstExpected,
     async ({ frames, panel, world, range }) => {
-      const energy = await world.energy(`${PRESS}-energy`, range);
-      same(cell(frames, ['machine', PRESS], 'actual'), energy);
+      same(cell(frames, ['line', World.line], 'actual'), await world.energy(METER, range));
       const [cost, names] = [column(frames, 'cost').map(Number), column(frames, 'name').map(String)];
       // The costliest is the first row.
       await expect(panel.getByRole('row').nth(1)).toContainText(names[cost.indexOf(Math.max(...cost))]);
@@ -463,6 +507,26 @@ export const CHECKS: Record<string, Check[]> = {
       expect(Math.max(...scores), 'a score beyond its limit, as there are events').toBeGreaterThan(1);
     },
     eventsCost,
+  ],
+  spc: [
+    async ({ frames, panel }) => {
+      const violations = sum(column(frames, 'violations').map(Number));
+      await expectShown(panel.getByTestId('data-testid panel content'), violations);
+    },
+    async (shown) => {
+      const { points } = await individuals(shown, shown.world.run.reference);
+      expect(points.length).toBeGreaterThan(0);
+      await expectShown(shown.panel.getByTestId('data-testid panel content'), points.length);
+    },
+    chartOf('value'),
+    chartOf('ewma'),
+    async (shown) => {
+      const { points } = await individuals(shown, shown.world.run.reference);
+      const references = column(shown.frames, 'reference');
+      const sent = column(shown.frames, 'value').filter((_, row) => references[row] === shown.world.run.reference);
+      expect(sent).toHaveLength(points.length);
+      points.forEach(({ value }, row) => same(Number(sent[row]), value));
+    },
   ],
   'live-line': [
     stat('energy', ({ world, range }) => world.energy(METER, range)),

@@ -231,6 +231,15 @@ export class Database {
     };
   }
 
+  /** The last midnight of a time zone that is not after an instant. */
+  async midnight(zone: string, at: number): Promise<number> {
+    const [{ midnight }] = await this.rows<{ midnight: Date }>(
+      `SELECT date_trunc('day', $1::timestamptz, $2) midnight`,
+      [new Date(at), zone]
+    );
+    return midnight.getTime();
+  }
+
   /** Kilograms of CO2 per kWh by the grid. */
   async factor(plant: string): Promise<number> {
     const [{ factor }] = await this.rows<{ factor: number }>(

@@ -115,17 +115,17 @@ describe('QueryEditor', () => {
     expect(screen.getByLabelText('Aggregate')).toBeInTheDocument();
     expect(screen.queryByTestId('lotwise-kpis')).not.toBeInTheDocument();
 
-    await user.click(screen.getByRole('radio', { name: 'KPIs' }));
+    await pick(user, 'Query type', /^KPIs/);
     expect(newest()).toMatchObject({ type: 'kpi', queryType: 'kpi', groupBy: 'none', aggregate: 'max' });
     expect(screen.queryByLabelText('Aggregate')).not.toBeInTheDocument();
     expect(screen.queryByLabelText('Sensor')).not.toBeInTheDocument();
     expect(screen.getByTestId('lotwise-kpis')).toBeInTheDocument();
 
-    await user.click(screen.getByRole('radio', { name: 'Latest values' }));
+    await pick(user, 'Query type', /^Latest values/);
     expect(screen.queryByLabelText('Reference')).not.toBeInTheDocument();
     expect(screen.queryByLabelText('Time step')).not.toBeInTheDocument();
 
-    await user.click(screen.getByRole('radio', { name: 'Values over time' }));
+    await pick(user, 'Query type', /^Values over time/);
     expect(newest()).toMatchObject({ type: 'series', aggregate: 'max', place: { quantity: 'power' } });
   });
 
@@ -148,7 +148,7 @@ describe('QueryEditor', () => {
 
   it('compares lots on elapsed time or progress, and drops a step that the calendar gives', async () => {
     const { newest, user } = await show({ type: 'series', bucket: 'day', groupBy: 'operator' });
-    await user.click(screen.getByRole('radio', { name: 'Compare lots' }));
+    await pick(user, 'Query type', /^Compare lots/);
     expect(newest()).toMatchObject({ type: 'lots', bucket: 'auto', groupBy: 'none' });
     await pick(user, 'Aligned on', /^Progress/);
     await user.type(screen.getByLabelText('Newest lots'), '25');
@@ -171,7 +171,7 @@ describe('QueryEditor', () => {
     expect(screen.getByTestId('lotwise-summary')).toHaveTextContent(
       'Energy (kWh), in steps that fit the panel, everywhere, during shift night, machines idle.'
     );
-    await user.click(screen.getByRole('radio', { name: 'Runs' }));
+    await pick(user, 'Query type', /^Runs/);
     expect(newest()?.context).toMatchObject({ shifts: [], states: [] });
     expect(screen.queryByLabelText('Shift')).not.toBeInTheDocument();
   });
@@ -190,7 +190,7 @@ describe('QueryEditor', () => {
     expect(newest()).toMatchObject({ compare: 'lots', compareLots: ['L-0009'] });
     expect(screen.queryByLabelText('Gaps')).not.toBeInTheDocument();
 
-    await user.click(screen.getByRole('radio', { name: 'Values over time' }));
+    await pick(user, 'Query type', /^Values over time/);
     expect(newest()).toMatchObject({ compare: 'none', extremes: true });
     await pick(user, 'Gaps', /^The value before/);
     await user.click(screen.getByLabelText('Show extremes'));
@@ -199,7 +199,7 @@ describe('QueryEditor', () => {
 
   it('marks machine states as an annotation, only some of them', async () => {
     const { newest, user } = await show({}, { annotation: { name: 'Stops', enable: true, iconColor: 'red' } });
-    await user.click(screen.getByRole('radio', { name: 'States over time' }));
+    await pick(user, 'Query type', /^States over time/);
     await user.click(screen.getByLabelText('Machine state'));
     await user.click(await screen.findByRole('option', { name: 'Stopped' }));
     expect(newest()).toMatchObject({ type: 'states', format: 'annotations', context: { states: ['stopped'] } });
@@ -213,8 +213,9 @@ describe('QueryEditor', () => {
     const step = screen.getByLabelText('Time step');
     await user.click(step);
     await user.keyboard('fortnight');
+    await user.click(await screen.findByRole('option', { name: /fortnight/ }));
     expect(await screen.findByText('Type a width such as 30s, 5m, 6h or 2d')).toBeInTheDocument();
-    await user.clear(step);
+    await user.click(step);
     await user.keyboard('30s');
     await user.click(await screen.findByRole('option', { name: /30s/ }));
     expect(newest()?.bucket).toBe('30s');
@@ -284,14 +285,17 @@ describe('QueryEditor', () => {
 
   it('marks anomalies as an annotation', async () => {
     const { newest, user } = await show({}, { annotation: { name: 'Runs', enable: true, iconColor: 'red' } });
-    await user.click(screen.getByRole('radio', { name: 'Anomalies' }));
+    await pick(user, 'Query type', /^Anomalies/);
     expect(newest()).toMatchObject({ type: 'anomalies', queryType: 'anomalies', format: 'annotations' });
-    expect(screen.queryByRole('radio', { name: 'KPIs' })).not.toBeInTheDocument();
+    await user.click(screen.getByLabelText('Query type'));
+    expect(screen.queryByRole('option', { name: /^KPIs/ })).not.toBeInTheDocument();
   });
 
   it('edits an annotation as a query for runs', async () => {
     const { newest, user } = await show({}, { annotation: { name: 'Runs', enable: true, iconColor: 'red' } });
-    expect(screen.getAllByRole('radio')).toHaveLength(6);
+    await user.click(screen.getByLabelText('Query type'));
+    expect(await screen.findAllByRole('option')).toHaveLength(6);
+    await user.tab();
     expect(screen.queryByLabelText('Format')).not.toBeInTheDocument();
     await pick(user, 'Reference', /Bracket 7/);
     expect(newest()).toMatchObject({ type: 'runs', format: 'annotations', context: { references: ['R-07'] } });

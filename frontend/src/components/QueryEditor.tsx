@@ -2,7 +2,7 @@ import React, { useEffect, useId, useMemo, useRef } from 'react';
 
 import { AnnotationQuery, QueryEditorProps } from '@grafana/data';
 import { getTemplateSrv } from '@grafana/runtime';
-import { Alert, Combobox, Field, MultiCombobox, RadioButtonGroup, Text } from '@grafana/ui';
+import { Alert, Combobox, Field, MultiCombobox, Text } from '@grafana/ui';
 
 import { LotwiseDataSource } from '../datasource';
 import { expandList } from '../expand';
@@ -23,7 +23,7 @@ import {
   withType,
 } from '../query';
 import { summarize } from '../summary';
-import { aggregateWords, alignWords, bucketWords, formatWords, groupWords, kpiWords, queryTypeWords } from '../texts';
+import { aggregateWords, alignWords, formatWords, groupWords, kpiWords, queryTypeWords } from '../texts';
 import { LotwiseOptions, LotwiseQuery } from '../types';
 import { AnswerOptions } from './AnswerOptions';
 import { BaselineRow } from './BaselineRow';
@@ -113,12 +113,13 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
           title={t('editor.newer', 'This query was saved by a newer Lotwise: update the plugin')}
         />
       )}
-      <Row label={t('editor.type', 'Query type')}>
-        <RadioButtonGroup
+      <Row label={t('editor.query', 'Query')}>
+        <Choice
           id={`${id}-type`}
-          aria-label={t('editor.type', 'Query type')}
-          data-testid="lotwise-type"
-          options={(annotation ? ANNOTATION_TYPES : QUERY_TYPES).map((value) => ({ value, ...queryTypeWords(value) }))}
+          testId="lotwise-type"
+          label={t('editor.type', 'Query type')}
+          choices={annotation ? ANNOTATION_TYPES : QUERY_TYPES}
+          words={queryTypeWords}
           value={query.type}
           onChange={(type) => change(withType(query, type))}
         />
@@ -285,9 +286,10 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
               id={`${id}-bucket`}
               data-testid="lotwise-bucket"
               width={24}
-              options={bucketOptions}
-              noOptionsMessage={t('editor.bucket-unknown', 'Type a width such as 30s, 5m, 6h or 2d')}
-              value={{ value: query.bucket, label: bucketWords(query.bucket).label }}
+              options={bucketOptions(query.bucket)}
+              createCustomValue
+              customValueDescription={t('picker.custom', 'Use as typed')}
+              value={query.bucket}
               onChange={({ value }) => changeBucket(value.trim())}
             />
           </Field>

@@ -3,7 +3,6 @@ import { getTemplateSrv } from '@grafana/runtime';
 
 import { Catalog, CatalogFilter, CatalogItem, CatalogPath, failureText } from '../catalog';
 import { t } from '../i18n';
-import { isBucket } from '../query';
 import { BUCKETS, bucketWords } from '../texts';
 
 const PAGE = 100;
@@ -62,12 +61,8 @@ export async function searchOptions(
   }
 }
 
-/** Choices of time steps for what was typed; any width that the back end knows can be typed. */
-export async function bucketOptions(search: string): Promise<ComboboxOption[]> {
-  const wanted = search.trim().toLowerCase();
-  const known = BUCKETS.map((value) => ({ value, ...bucketWords(value) })).filter(
-    ({ value, label }) => value.includes(wanted) || label.toLowerCase().includes(wanted)
-  );
-  const options = [...known, ...variableOptions(search)];
-  return isBucket(search.trim()) ? withTyped(options, search, t('picker.custom', 'Use as typed')) : options;
+/** Choices of time steps: the usual ones, variables, and the chosen one. Any width that the back end knows can be typed. */
+export function bucketOptions(chosen: string): Array<ComboboxOption<string>> {
+  const usual = [...BUCKETS.map((value) => ({ value, ...bucketWords(value) })), ...variableOptions()];
+  return usual.some(({ value }) => value === chosen) ? usual : [...usual, { value: chosen, ...bucketWords(chosen) }];
 }
