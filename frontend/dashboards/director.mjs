@@ -314,7 +314,7 @@ export const director = {
     [
       9,
       [
-        8,
+        6,
         series(
           t('Cost while nothing was made', 'Coste mientras no se fabricaba'),
           t(
@@ -331,7 +331,7 @@ export const director = {
         ),
       ],
       [
-        8,
+        6,
         series(
           t('Good units per day', 'Unidades buenas por día'),
           t(
@@ -343,7 +343,7 @@ export const director = {
         ),
       ],
       [
-        8,
+        6,
         series(
           t('Availability per day', 'Disponibilidad por día'),
           t(
@@ -352,6 +352,19 @@ export const director = {
           ),
           kpi(['availability'], { groupBy: 'line', bucket: 'day' }),
           { custom: DOTTED, defaults: { unit: 'percentunit', decimals: 0, max: 1 } }
+        ),
+      ],
+      [
+        6,
+        bars(
+          t('Cost by tariff period', 'Coste por periodo tarifario'),
+          t(
+            'Energy of each period of the tariff times its price. What could move to a cheaper period is seen here.',
+            'Energía de cada periodo de la tarifa por su precio. Aquí se ve lo que podría pasar a un periodo más barato.'
+          ),
+          ask('kpi', { kpis: ['cost'], groupBy: 'tariff_period', bucket: 'whole' }),
+          'cost',
+          { defaults: { decimals: 0 } }
         ),
       ],
     ],

@@ -406,6 +406,15 @@ export const CHECKS: Record<string, Check[]> = {
         );
       same(value, (await time(['running'])) / (await time(['running', 'idle', 'setup', 'stopped'])));
     },
+    async ({ frames, world, range }) => {
+      const readings = await world.readings(MAIN, range);
+      const periods = column(frames, 'tariff_period').map(String);
+      expect(periods.length).toBeGreaterThan(2);
+      for (const period of periods) {
+        const price = await world.database.prices(World.plant, World.zone, period);
+        same(cell(frames, ['tariff_period', period], 'cost'), costOf(readings, range, price));
+      }
+    },
     eventsCost,
     async ({ frames, panel, range }) => {
       const days = Number(cell(frames, ['line', World.line], 'n'));

@@ -204,8 +204,8 @@ export class Database {
     }));
   }
 
-  /** Prices of a plant's only tariff, by the quarter of an hour of its own clock. */
-  async prices(plant: string, zone: string): Promise<(time: number) => number> {
+  /** Prices of a plant's only tariff, by the quarter of an hour of its own clock; of one period, or of all. */
+  async prices(plant: string, zone: string, only?: string): Promise<(time: number) => number> {
     const [{ periods, calendar }] = await this.rows<{ periods: Period[]; calendar: Rule[] }>(
       `SELECT t.periods, t.calendar FROM lotwise.tariff t JOIN lotwise.plant p ON p.id = t.plant_id WHERE p.key = $1`,
       [plant]
@@ -227,7 +227,8 @@ export class Database {
         at >= (rule.from ?? '00:00') &&
         at < (rule.to ?? '24:00');
       const period = calendar.find(fits)?.period;
-      return periods.find((known) => known.period === period)!.price_per_kwh;
+      const isOther = only !== undefined && period !== only;
+      return isOther ? 0 : periods.find((known) => known.period === period)!.price_per_kwh;
     };
   }
 
