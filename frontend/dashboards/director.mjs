@@ -364,7 +364,7 @@ export const director = {
           ),
           ask('kpi', { kpis: ['cost'], groupBy: 'tariff_period', bucket: 'whole' }),
           'cost',
-          { defaults: { decimals: 0 } }
+          { defaults: { decimals: 1 } }
         ),
       ],
     ],
