@@ -301,6 +301,16 @@ function panel(type, title, description, targets, { defaults = {}, overrides = [
 /** How the change reads once it is renamed, in either language: Grafana matches the names that are shown. */
 const CHANGE = '^against the time before$|^frente al periodo anterior$';
 
+/** Only rows where the field is known: the sum of what is not known is not zero. */
+const filled = (field) => ({
+  id: 'filterByValue',
+  options: {
+    filters: [{ fieldName: field, config: { id: 'isNotNull', options: {} } }],
+    type: 'include',
+    match: 'any',
+  },
+});
+
 /** Only these fields, for panels that reduce what they are given. */
 const keep = (names) => [{ id: 'filterFieldsByName', options: { include: { names } } }];
 
@@ -345,7 +355,9 @@ export function stat(title, description, target, field, { defaults, options, onl
       text: { valueSize: target.compare ? 28 : 36 },
       ...options,
     },
-    ...(only && { transformations: keep(only) }),
+    ...(only && {
+      transformations: [...(options?.reduceOptions?.calcs[0] === 'sum' ? [filled(field)] : []), ...keep(only)],
+    }),
     ...rest,
   });
 }
@@ -413,14 +425,6 @@ export function table(title, description, target, shown, { defaults, options, be
 /** A bar a row: `name` and one figure, or several; `notNull` leaves out rows where it is empty. */
 export function bars(title, description, target, fields, { defaults, overrides = [], options, notNull, ...rest } = {}) {
   const names = [fields].flat();
-  const filled = {
-    id: 'filterByValue',
-    options: {
-      filters: [{ fieldName: notNull, config: { id: 'isNotNull', options: {} } }],
-      type: 'include',
-      match: 'any',
-    },
-  };
   return panel('barchart', title, description, target, {
     defaults: {
       min: 0,
@@ -430,7 +434,7 @@ export function bars(title, description, target, fields, { defaults, overrides =
     },
     overrides: [...names.map((name) => override(name, { text: COLUMNS[name]?.[0] })), ...overrides],
     transformations: [
-      ...(notNull ? [filled] : []),
+      ...(notNull ? [filled(notNull)] : []),
       { id: 'filterFieldsByName', options: { include: { names: [options?.xField ?? 'name', ...names] } } },
     ],
     options: {
