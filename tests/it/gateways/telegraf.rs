@@ -139,8 +139,9 @@ async fn a_batch_that_is_too_large_is_split_and_a_bad_line_stops_no_good_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let log = folder.path().join("telegraf.log");
     let ingest = Ingest::with_plants(Server::Plain).await;
+    // With the bad line one batch of Telegraf, which would not send a second one when it ends after an error.
     let mut lines: Vec<String> =
-        (0..5_000_u64).map(|i| format!("T1 value={i} {}", (i + 60) * 1_000_000_000)).collect();
+        (0..4_999_u64).map(|i| format!("T1 value={i} {}", (i + 60) * 1_000_000_000)).collect();
     lines.insert(1_234, "T9 value=1 60000000000".to_owned());
     let lines = lines.join("\n");
     assert!(lines.len() > 100_000, "larger than the service takes");
@@ -154,7 +155,7 @@ async fn a_batch_that_is_too_large_is_split_and_a_bad_line_stops_no_good_one() {
     wait_for("the end of Telegraf", &log, async || once.0.try_wait().expect("Telegraf").is_some())
         .await;
     let stored = values(&ingest, "T1").await;
-    let expected: Vec<f64> = (0..5_000).map(f64::from).collect();
+    let expected: Vec<f64> = (0..4_999).map(f64::from).collect();
     assert!(stored == expected, "{} readings:\n{}", stored.len(), log_of(&log));
     let log = log_of(&log);
     assert!(log.contains("splitting") || log.contains("413"), "{log}");
