@@ -18,7 +18,6 @@ import {
 
 const place = { plants: ['$plant'], lines: ['$line'], machines: ['$machine'] };
 const events = (query) => ask('anomalies', { place, context: CONTEXT, ...query });
-const total = (calc) => ({ reduceOptions: { calcs: [calc], fields: '', values: false } });
 
 export const anomalies = {
   title: t('Anomalies', 'Anomalías'),
@@ -38,7 +37,7 @@ export const anomalies = {
           t('How many events touch the time range.', 'Cuántos sucesos tocan el intervalo.'),
           events({ limit: 500 }),
           'severity',
-          { options: total('count'), only: ['severity'] }
+          { over: 'count' }
         ),
       ],
       [
@@ -52,8 +51,7 @@ export const anomalies = {
           ask('anomalies', { place, format: 'alert' }),
           'open',
           {
-            options: total('sum'),
-            only: ['open'],
+            over: 'sum',
             defaults: { decimals: 0, color: { mode: 'thresholds' }, thresholds: steps('green', [1, 'orange']) },
           }
         ),
@@ -68,7 +66,7 @@ export const anomalies = {
           ),
           events({ limit: 500 }),
           'energy',
-          { options: total('sum'), only: ['energy'], defaults: { unit: 'kwatth', decimals: 1 } }
+          { over: 'sum', defaults: { unit: 'kwatth', decimals: 1 } }
         ),
       ],
       [
@@ -78,7 +76,7 @@ export const anomalies = {
           t('That energy at the price of its tariff period.', 'Esa energía al precio de su periodo tarifario.'),
           events({ limit: 500 }),
           'cost',
-          { options: total('sum'), only: ['cost'], defaults: { decimals: 2 } }
+          { over: 'sum', defaults: { decimals: 2 } }
         ),
       ],
     ],

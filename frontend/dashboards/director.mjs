@@ -4,7 +4,9 @@ import {
   bars,
   columns,
   CONTEXT,
+  and,
   grid,
+  mostFirst,
   override,
   series,
   STACKED,
@@ -13,6 +15,7 @@ import {
   t,
   table,
   to,
+  together,
   toLot,
   variables,
   YES_NO,
@@ -23,22 +26,10 @@ const kpi = (kpis, query) => ask('kpi', { context: CONTEXT, kpis, bucket: 'whole
 const BEFORE = { compare: 'previous' };
 /** What the lines took on each day, and what their production should have taken by their baseline. */
 const baseline = (query) => ask('baseline', { bucket: 'day', ...query });
-/** The lines of a day, or the rows of a model, as one row. */
-const together = (by, calculations) => ({
-  id: 'groupBy',
-  options: {
-    fields: {
-      [by]: { operation: 'groupby', aggregations: [] },
-      ...Object.fromEntries(
-        Object.entries(calculations).map(([field, how]) => [field, { operation: 'aggregate', aggregations: [how] }])
-      ),
-    },
-  },
-});
-const LEARNED = {
-  en: 'The model of each line is fitted on the 30 days before the time range.',
-  es: 'El modelo de cada línea se ajusta con los 30 días anteriores al intervalo.',
-};
+const LEARNED = t(
+  'The model of each line is fitted on the 30 days before the time range.',
+  'El modelo de cada línea se ajusta con los 30 días anteriores al intervalo.'
+);
 
 export const director = {
   title: t('Director', 'Dirección'),
@@ -68,15 +59,17 @@ export const director = {
         6,
         stat(
           t('Against the expected', 'Frente a lo esperado'),
-          t(
-            `Cost of the energy beyond what the production of the lines should have taken; negative is a saving. ${LEARNED.en}`,
-            `Coste de la energía por encima de la que debería haber necesitado la producción de las líneas; negativo es ahorro. ${LEARNED.es}`
+          and(
+            t(
+              'Cost of the energy beyond what the production of the lines should have taken; negative is a saving.',
+              'Coste de la energía por encima de la que debería haber necesitado la producción de las líneas; negativo es ahorro.'
+            ),
+            LEARNED
           ),
           baseline(),
           'cost',
           {
-            options: { reduceOptions: { calcs: ['sum'], fields: '', values: false } },
-            only: ['cost'],
+            over: 'sum',
             defaults: {
               decimals: 2,
               color: { mode: 'thresholds' },
@@ -167,9 +160,12 @@ export const director = {
         14,
         series(
           t('Energy against the expected', 'Energía frente a la esperada'),
-          t(
-            `What the lines took on each day of the plant, what their production should have taken, and the sum of the differences so far (CUSUM, right axis): a line that keeps rising is waste that lasts. ${LEARNED.en}`,
-            `Lo que consumieron las líneas cada día de la planta, lo que debería haber necesitado su producción y la suma de las diferencias hasta entonces (CUSUM, eje derecho): una línea que no deja de subir es un derroche que dura. ${LEARNED.es}`
+          and(
+            t(
+              'What the lines took on each day of the plant, what their production should have taken, and the sum of the differences so far (CUSUM, right axis): a line that keeps rising is waste that lasts.',
+              'Lo que consumieron las líneas cada día de la planta, lo que debería haber necesitado su producción y la suma de las diferencias hasta entonces (CUSUM, eje derecho): una línea que no deja de subir es un derroche que dura.'
+            ),
+            LEARNED
           ),
           baseline(),
           {
@@ -217,7 +213,7 @@ export const director = {
             ['plant', { hidden: true }],
             ['line', { hidden: true }]
           ),
-          { before: [{ id: 'sortBy', options: { sort: [{ field: 'cost', desc: true }] } }] }
+          { before: [mostFirst('cost')] }
         ),
       ],
     ],
@@ -283,17 +279,7 @@ export const director = {
             'energy_per_good_unit (max)'
           ),
           {
-            before: [
-              {
-                id: 'groupBy',
-                options: {
-                  fields: {
-                    reference: { operation: 'groupby', aggregations: [] },
-                    energy_per_good_unit: { operation: 'aggregate', aggregations: ['count', 'min', 'max'] },
-                  },
-                },
-              },
-            ],
+            before: [together('reference', { energy_per_good_unit: ['count', 'min', 'max'] })],
           }
         ),
       ],

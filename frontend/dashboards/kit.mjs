@@ -13,6 +13,9 @@ class Text {
 /** A text in both languages. */
 export const t = (en, es) => new Text(en, es);
 
+/** One text after the other. */
+export const and = (text, more) => t(`${text.en} ${more.en}`, `${text.es} ${more.es}`);
+
 /** Address of another dashboard, in the language of this one; the query is kept as written. */
 export const to = (name, query) => t(`/d/lotwise-${name}?${query}`, `/d/lotwise-${name}-es?${query}`);
 
@@ -298,6 +301,11 @@ function panel(type, title, description, targets, { defaults = {}, overrides = [
   };
 }
 
+const BELOW = t(
+  'Below: the change against the time before, of the same length.',
+  'Debajo: el cambio frente al periodo anterior, de igual duración.'
+);
+
 /** How the change reads once it is renamed, in either language: Grafana matches the names that are shown. */
 const CHANGE = '^against the time before$|^frente al periodo anterior$';
 
@@ -311,11 +319,27 @@ const filled = (field) => ({
   },
 });
 
-/** Only these fields, for panels that reduce what they are given. */
-const keep = (names) => [{ id: 'filterFieldsByName', options: { include: { names } } }];
+/** Rows with the same `by` as one: `{ field: how }`, or several ways. Gives columns such as `field (sum)`. */
+export const together = (by, calculations) => ({
+  id: 'groupBy',
+  options: {
+    fields: {
+      [by]: { operation: 'groupby', aggregations: [] },
+      ...Object.fromEntries(
+        Object.entries(calculations).map(([field, how]) => [
+          field,
+          { operation: 'aggregate', aggregations: [how].flat() },
+        ])
+      ),
+    },
+  },
+});
 
-/** One figure: a field of a table with one row, or with `only`, a calculation over its rows. */
-export function stat(title, description, target, field, { defaults, options, only, ...rest } = {}) {
+/** The rows with most in a field first. */
+export const mostFirst = (field) => ({ id: 'sortBy', options: { sort: [{ field, desc: true }] } });
+
+/** One figure: a field of a table with one row, or with `over`, a calculation over its rows. */
+export function stat(title, description, target, field, { defaults, over, ...rest } = {}) {
   // Beside the same time before, where the query compares: more is red, less is green, unless it says otherwise.
   const compared = target.compare
     ? [
@@ -329,21 +353,18 @@ export function stat(title, description, target, field, { defaults, options, onl
       ]
     : [];
   const { compareGood: _unsaved, ...query } = target;
-  const said = target.compare
-    ? t(
-        `${description.en} Below: the change against the time before, of the same length.`,
-        `${description.es} Debajo: el cambio frente al periodo anterior, de igual duración.`
-      )
-    : description;
+  const said = target.compare ? and(description, BELOW) : description;
   return panel('stat', title, said, query, {
     defaults: { color: { mode: 'fixed', fixedColor: 'text' }, ...defaults },
     overrides: compared,
     options: {
-      reduceOptions: {
-        calcs: ['firstNotNull'],
-        fields: target.compare ? `/^${field}(_change)?$|${CHANGE}/` : `/^${field}$/`,
-        values: false,
-      },
+      reduceOptions: over
+        ? { calcs: [over], fields: '', values: false }
+        : {
+            calcs: ['firstNotNull'],
+            fields: target.compare ? `/^${field}(_change)?$|${CHANGE}/` : `/^${field}$/`,
+            values: false,
+          },
       colorMode: 'value',
       graphMode: 'none',
       textMode: 'value',
@@ -353,10 +374,12 @@ export function stat(title, description, target, field, { defaults, options, onl
       showPercentChange: false,
       percentChangeColorMode: 'standard',
       text: { valueSize: target.compare ? 28 : 36 },
-      ...options,
     },
-    ...(only && {
-      transformations: [...(options?.reduceOptions?.calcs[0] === 'sum' ? [filled(field)] : []), ...keep(only)],
+    ...(over && {
+      transformations: [
+        ...(over === 'sum' ? [filled(field)] : []),
+        { id: 'filterFieldsByName', options: { include: { names: [field] } } },
+      ],
     }),
     ...rest,
   });

@@ -80,8 +80,7 @@ export const live = {
           ask('data_quality', { format: 'alert' }),
           'silent',
           {
-            options: { reduceOptions: { calcs: ['sum'], fields: '', values: false } },
-            only: ['silent'],
+            over: 'sum',
             defaults: { decimals: 0, color: { mode: 'thresholds' }, thresholds: steps('green', [1, 'red']) },
           }
         ),

@@ -23,8 +23,7 @@ export const quality = {
           ask('data_quality', { format: 'alert' }),
           'silent',
           {
-            options: { reduceOptions: { calcs: ['sum'], fields: '', values: false } },
-            only: ['silent'],
+            over: 'sum',
             defaults: { decimals: 0, color: { mode: 'thresholds' }, thresholds: steps('green', [1, 'red']) },
           }
         ),
@@ -36,7 +35,7 @@ export const quality = {
           t('Registered sensors of the chosen lines.', 'Sensores registrados de las líneas elegidas.'),
           ask('data_quality', { format: 'alert' }),
           'silent',
-          { options: { reduceOptions: { calcs: ['count'], fields: '', values: false } }, only: ['silent'] }
+          { over: 'count' }
         ),
       ],
       [
@@ -70,8 +69,7 @@ export const quality = {
           ask('data_quality'),
           'age_s',
           {
-            options: { reduceOptions: { calcs: ['max'], fields: '', values: false } },
-            only: ['age_s'],
+            over: 'max',
             defaults: { unit: 's', decimals: 0 },
           }
         ),

@@ -1,4 +1,19 @@
-import { ask, columns, DOTTED, grid, like, series, stat, steps, t, table, variables, YES_NO } from './kit.mjs';
+import {
+  and,
+  ask,
+  columns,
+  DOTTED,
+  grid,
+  like,
+  mostFirst,
+  series,
+  stat,
+  steps,
+  t,
+  table,
+  variables,
+  YES_NO,
+} from './kit.mjs';
 
 const charts = (query) =>
   ask('spc', { kpis: ['energy_per_good_unit'], context: { references: ['$reference'] }, ...query });
@@ -14,10 +29,10 @@ const LOOKS = [
   like(' ewma$', { color: { mode: 'fixed', fixedColor: 'blue' }, lineWidth: 2 }),
   like(' out of control$', { color: { mode: 'fixed', fixedColor: 'red' }, lineWidth: 0, pointSize: 11 }),
 ];
-const LEARNED = {
-  en: 'Limits are the mean and three standard deviations (mean moving range / 1.128) of the runs that ended in the 30 days before the time range; without eight of them there are none.',
-  es: 'Los límites son la media y tres desviaciones típicas (recorrido móvil medio / 1,128) de las fabricaciones que acabaron en los 30 días anteriores al intervalo; sin ocho de ellas no los hay.',
-};
+const LEARNED = t(
+  'Limits are the mean and three standard deviations (mean moving range / 1.128) of the runs that ended in the 30 days before the time range; without eight of them there are none.',
+  'Los límites son la media y tres desviaciones típicas (recorrido móvil medio / 1,128) de las fabricaciones que acabaron en los 30 días anteriores al intervalo; sin ocho de ellas no los hay.'
+);
 
 export const spc = {
   title: t('Control charts', 'Gráficos de control'),
@@ -41,8 +56,7 @@ export const spc = {
           ask('spc', { kpis: ['energy_per_good_unit'], format: 'alert' }),
           'violations',
           {
-            options: { reduceOptions: { calcs: ['sum'], fields: '', values: false } },
-            only: ['violations'],
+            over: 'sum',
             defaults: { decimals: 0, color: { mode: 'thresholds' }, thresholds: steps('green', [1, 'orange']) },
           }
         ),
@@ -58,8 +72,7 @@ export const spc = {
           charts(),
           'value',
           {
-            options: { reduceOptions: { calcs: ['count'], fields: '', values: false } },
-            only: ['value'],
+            over: 'count',
             defaults: { unit: 'none', decimals: 0 },
           }
         ),
@@ -71,9 +84,12 @@ export const spc = {
         24,
         series(
           t('Energy per good unit of each run', 'Energía por unidad buena de cada fabricación'),
-          t(
-            `A point for each run of the reference, at its end; red where one of Nelson’s rules is broken. ${LEARNED.en}`,
-            `Un punto por fabricación de la referencia, en su final; rojo donde se incumple una regla de Nelson. ${LEARNED.es}`
+          and(
+            t(
+              'A point for each run of the reference, at its end; red where one of Nelson’s rules is broken.',
+              'Un punto por fabricación de la referencia, en su final; rojo donde se incumple una regla de Nelson.'
+            ),
+            LEARNED
           ),
           charts({ format: 'series' }),
           { custom: DOTTED, defaults: { decimals: 4 }, overrides: LOOKS }
@@ -86,9 +102,12 @@ export const spc = {
         24,
         series(
           t('Its moving average (EWMA)', 'Su media móvil (EWMA)'),
-          t(
-            `Exponentially weighted mean of the runs: small shifts that last show here first. ${LEARNED.en}`,
-            `Media de las fabricaciones con peso exponencial: los cambios pequeños que duran se ven antes aquí. ${LEARNED.es}`
+          and(
+            t(
+              'Exponentially weighted mean of the runs: small shifts that last show here first.',
+              'Media de las fabricaciones con peso exponencial: los cambios pequeños que duran se ven antes aquí.'
+            ),
+            LEARNED
           ),
           charts({ format: 'series', spc: { chart: 'ewma' } }),
           { custom: DOTTED, defaults: { decimals: 4 }, overrides: LOOKS }
@@ -118,7 +137,7 @@ export const spc = {
             ['violation', { text: t('Out', 'Fuera'), mappings: YES_NO, width: 80 }],
             ['rules', { text: t('Rule', 'Regla') }]
           ),
-          { before: [{ id: 'sortBy', options: { sort: [{ field: 'time', desc: true }] } }] }
+          { before: [mostFirst('time')] }
         ),
       ],
     ]
