@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool::managed::{self, Metrics, RecycleResult};
+use deadpool_postgres::{ClientWrapper, Manager, ManagerConfig, RecyclingMethod, Runtime};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Config, NoTls};
 use url::Url;
@@ -24,11 +25,50 @@ const SETUP: &str = "SET client_min_messages = warning;
         time timestamptz NOT NULL, value float8 NOT NULL, plant_id int NOT NULL, sensor_id int NOT NULL
     ) ON COMMIT DELETE ROWS";
 
+/// By which the database tells the writer's sessions from others.
+pub const APPLICATION: &str = "lotwise ingest writer";
+
 /// How long a batch waits for a connection.
 const WAIT: Duration = Duration::from_secs(5);
 
 /// Silence after which the server is asked whether it is there.
 const KEEPALIVE: Duration = Duration::from_secs(10);
+
+/// A pool of [`Session`]s.
+pub type Pool = managed::Pool<Sessions>;
+
+/// A connection, ready to take batches.
+#[derive(Debug)]
+pub struct Session {
+    /// The connection.
+    pub client: ClientWrapper,
+    /// Number of its process at the server.
+    pub pid: i32,
+}
+
+/// Opens the sessions of a [`Pool`].
+#[derive(Debug)]
+pub struct Sessions(Manager);
+
+impl managed::Manager for Sessions {
+    type Type = Session;
+    type Error = tokio_postgres::Error;
+
+    async fn create(&self) -> Result<Session, Self::Error> {
+        let client = self.0.create().await?;
+        client.batch_execute(SETUP).await?;
+        let pid = client.query_one("SELECT pg_backend_pid()", &[]).await?.try_get(0)?;
+        Ok(Session { client, pid })
+    }
+
+    async fn recycle(&self, session: &mut Session, used: &Metrics) -> RecycleResult<Self::Error> {
+        self.0.recycle(&mut session.client, used).await
+    }
+
+    fn detach(&self, session: &mut Session) {
+        self.0.detach(&mut session.client);
+    }
+}
 
 /// A database URL that cannot be used. The URL is not shown: it may hold a password.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +106,7 @@ pub enum UrlError {
 pub fn pool(url: &str, connections: usize) -> Result<Pool, UrlError> {
     let (url, tls) = Tls::take_from(Url::parse(url)?);
     let mut config: Config = url.as_str().parse()?;
-    config.application_name("lotwise ingest").connect_timeout(WAIT);
+    config.application_name(APPLICATION).connect_timeout(WAIT);
     // A server that vanished without a word is noticed, and what waits for it goes on.
     config.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE).keepalives_retries(3);
     config.tcp_user_timeout(4 * KEEPALIVE);
@@ -88,16 +128,12 @@ pub fn pool(url: &str, connections: usize) -> Result<Pool, UrlError> {
             Manager::from_config(config, tls.connector(verify)?, manager)
         }
     };
-    let setup = Hook::async_fn(|client, _| {
-        Box::pin(async move { client.batch_execute(SETUP).await.map_err(HookError::Backend) })
-    });
-    Ok(Pool::builder(manager)
+    Ok(Pool::builder(Sessions(manager))
         .max_size(connections)
         .wait_timeout(Some(WAIT))
         .create_timeout(Some(WAIT))
         .recycle_timeout(Some(WAIT))
         .runtime(Runtime::Tokio1)
-        .post_create(setup)
         .build()?)
 }
 

@@ -47,6 +47,9 @@ pub enum DriverError {
     /// No commit within this time.
     #[error("no commit within {0:?}")]
     Slow(Duration),
+    /// A session that may still write cannot be ended.
+    #[error("{0} sessions that this service or one before it left behind do not end")]
+    Lingering(i64),
     /// The transaction ended without a word.
     #[error("the writing task failed")]
     Lost,
@@ -60,6 +63,9 @@ impl<E: Into<DriverError>> From<E> for Unavailable {
         let source = source.into();
         let advice = match &source {
             DriverError::Spool(error) => spool_advice(error),
+            DriverError::Lingering(_) => {
+                "sessions of this service's database user do not end: look for \"lotwise ingest writer\" in pg_stat_activity"
+            }
             DriverError::Full(_) | DriverError::Slow(_) => {
                 "the database is slower than what is sent: keep the data and send it again later"
             }
@@ -86,7 +92,22 @@ impl DriverError {
                 error.code().map(|code| code.code().to_owned())
             }
             Self::Shared(error) => error.sqlstate(),
-            Self::Pool(_) | Self::Full(_) | Self::Slow(_) | Self::Lost | Self::Spool(_) => None,
+            Self::Pool(_)
+            | Self::Full(_)
+            | Self::Slow(_)
+            | Self::Lingering(_)
+            | Self::Lost
+            | Self::Spool(_) => None,
+        }
+    }
+
+    /// Whether the server may have got more than it answered, so that it may still carry it out.
+    pub fn leaves_doubt(&self) -> bool {
+        match self {
+            Self::Postgres(error) => error.as_db_error().is_none(),
+            Self::Shared(error) => error.leaves_doubt(),
+            Self::Slow(_) => true,
+            _ => false,
         }
     }
 

@@ -5,6 +5,7 @@
 //! this process has committed of their sensor are copied straight into the table; the others go
 //! through the connection's staging table and an upsert, which costs twice as much.
 
+mod fence;
 mod mark;
 mod newest;
 mod partitions;
@@ -16,15 +17,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::Utc;
-use deadpool_postgres::{ClientWrapper, Pool};
+use deadpool_postgres::ClientWrapper;
 use futures_util::SinkExt;
 use futures_util::future::{join, join_all, join3};
 use tokio_postgres::Statement;
 
 use crate::ingest::batch::{Batch, to_copy};
+use crate::ingest::copy_pool::{Pool, Session};
 use crate::ingest::database::{DriverError, Unavailable};
 use crate::ingest::reading::{Instant, Reading};
 use crate::ingest::telemetry;
+use fence::Fence;
 use mark::{MARK, Marks};
 use newest::{Newest, Ways};
 use partitions::Partitions;
@@ -62,6 +65,7 @@ struct Shared {
     queue: Queue,
     newest: Newest,
     partitions: Partitions,
+    fence: Fence,
 }
 
 impl Writer {
@@ -71,7 +75,7 @@ impl Writer {
         let parts = pool.status().max_size;
         let queue = Queue::new(parts);
         let (newest, partitions) = (Newest::default(), Partitions::default());
-        Self(Arc::new(Shared { pool, parts, queue, newest, partitions }))
+        Self(Arc::new(Shared { pool, parts, queue, newest, partitions, fence: Fence::default() }))
     }
 
     /// Stores the batch; returns how many readings it held. A caller that is dropped takes back
@@ -105,6 +109,7 @@ impl Writer {
         let week = Utc::now().timestamp() / 604_800;
         let weeks: Vec<i32> =
             [week, week + 1].into_iter().filter_map(|w| w.try_into().ok()).collect();
+        self.0.fence.raised(&self.0.pool).await?;
         Ok(self.0.partitions.ensure(&self.0.pool, &weeks).await?)
     }
 
@@ -117,13 +122,13 @@ impl Writer {
         if part.is_empty() {
             return Ok(());
         }
-        let Pushed { receipt, start_worker } = self
+        let Pushed { receipt, start_worker: is_wanted } = self
             .0
             .queue
             .push(part)
             .map_err(|Full { readings }| Unavailable::from(DriverError::Full(readings)))?;
-        if start_worker {
-            tokio::spawn(work(self.0.clone()));
+        if is_wanted {
+            start_worker(self.0.clone());
         }
         match tokio::time::timeout(PATIENCE, receipt).await {
             Ok(Ok(outcome)) => outcome,
@@ -132,6 +137,10 @@ impl Writer {
             Err(_) => Err(DriverError::Slow(PATIENCE).into()),
         }
     }
+}
+
+fn start_worker(shared: Arc<Shared>) {
+    tokio::spawn(work(shared));
 }
 
 /// Writes what waits until nothing does.
@@ -154,12 +163,14 @@ async fn settle(shared: Arc<Shared>, Taken { transaction, batches }: Taken) {
     let count = batches.len();
     // A single batch has nobody to spoil it.
     let alone = if count > 1 { batches.clone() } else { Vec::new() };
-    let outcomes = match shared.write(Batch::merge(batches)).await {
+    let mut doubts = Vec::new();
+    let outcomes = match shared.write(Batch::merge(batches), &mut doubts).await {
         Err(error) if error.is_of_the_data() && !alone.is_empty() => {
             // One of them cannot be written: it must not take the others along.
             let mut outcomes = Vec::with_capacity(count);
             for batch in alone {
-                outcomes.push(shared.write(batch).await.map_err(Unavailable::from));
+                let written = shared.write(batch, &mut doubts).await;
+                outcomes.push(written.map_err(Unavailable::from));
             }
             outcomes
         }
@@ -169,16 +180,36 @@ async fn settle(shared: Arc<Shared>, Taken { transaction, batches }: Taken) {
             std::iter::repeat_with(outcome).take(count).collect()
         }
     };
-    shared.queue.settle(transaction, outcomes);
+    if doubts.is_empty() {
+        shared.queue.settle(transaction, outcomes);
+    } else {
+        shared.queue.settle_in_doubt(transaction, outcomes);
+        tokio::spawn(resolve(shared, transaction, doubts));
+    }
+}
+
+/// Ends the sessions that may still write, and lets go on what waits for that.
+async fn resolve(shared: Arc<Shared>, transaction: u64, sessions: Vec<i32>) {
+    for pid in sessions {
+        while let Err(error) = fence::end(&shared.pool, pid).await {
+            tracing::debug!(error.message = %error, "a session that was lost is not ended yet");
+            tokio::time::sleep(fence::AGAIN).await;
+        }
+    }
+    if shared.queue.resolved(transaction) {
+        start_worker(shared);
+    }
 }
 
 impl Shared {
-    /// Writes a batch that fits one transaction.
-    async fn write(&self, batch: Batch) -> Result<(), DriverError> {
+    /// Writes a batch that fits one transaction. `doubts` gets the sessions that may still do it
+    /// after this has failed.
+    async fn write(&self, batch: Batch, doubts: &mut Vec<i32>) -> Result<(), DriverError> {
+        self.fence.raised(&self.pool).await?;
         self.partitions.ensure(&self.pool, &batch.weeks()).await?;
         let mut ways = self.newest.ways(&batch);
         for _ in 1..TRIES {
-            let Err(error) = self.try_once(&ways).await else {
+            let Err(error) = self.try_once(&ways, doubts).await else {
                 self.newest.committed(&batch);
                 return Ok(());
             };
@@ -200,25 +231,30 @@ impl Shared {
                 _ => return Err(error),
             }
         }
-        self.try_once(&ways).await?;
+        self.try_once(&ways, doubts).await?;
         self.newest.committed(&batch);
         Ok(())
     }
 
-    async fn try_once(&self, ways: &Ways) -> Result<(), DriverError> {
+    async fn try_once(&self, ways: &Ways, doubts: &mut Vec<i32>) -> Result<(), DriverError> {
         let start = std::time::Instant::now();
-        let client = self.pool.get().await?;
+        let session = self.pool.get().await?;
+        let Session { client, pid } = &*session;
         let done = tokio::time::timeout(TRANSACTION, async {
-            let statements = Statements::prepare(&client).await?;
-            transaction(&client, &statements, ways).await
+            let statements = Statements::prepare(client).await?;
+            transaction(client, &statements, ways).await
         });
-        match done.await {
-            Ok(result) => result?,
-            Err(_) => {
+        let result = match done.await {
+            Ok(result) => result.map_err(DriverError::from),
+            Err(_) => Err(DriverError::Slow(TRANSACTION)),
+        };
+        if let Err(error) = result {
+            if error.leaves_doubt() {
+                doubts.push(*pid);
                 // Out of the pool: it is in the middle of something.
-                drop(deadpool_postgres::Object::take(client));
-                return Err(DriverError::Slow(TRANSACTION));
+                drop(deadpool::managed::Object::take(session));
             }
+            return Err(error);
         }
         let (copied, upserted) = (ways.copy.len(), ways.upsert.len());
         metrics::histogram!(telemetry::TRANSACTION_SECONDS).record(start.elapsed().as_secs_f64());

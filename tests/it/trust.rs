@@ -3,5 +3,5 @@
 mod broken_body;
 mod corpus;
 mod permutations;
-mod soak;
+pub mod soak;
 mod telegraf;

@@ -241,17 +241,23 @@ export class Session {
     this.#handOn(answers);
   }
 
+  // As the superuser: the client's own role may be gone by now. Whatever fails here, the database's
+  // session is handed on.
   async #leave() {
     if (this.#user === undefined) return;
-    await this.#enter();
-    this.#backend.send(sync);
-    this.#backend.run('ROLLBACK');
-    for (const name of this.#statements.keys())
-      this.#backend.send(message('C', Buffer.from('S'), text(this.#prefix + name)));
-    this.#backend.send(sync);
-    this.#backend.owner = null;
-    this.#release();
-    this.#release = null;
+    this.#release ??= await this.#backend.take();
+    try {
+      if (this.#backend.owner !== this) this.#backend.owner?.remember();
+      this.#backend.owner = null;
+      this.#backend.send(sync);
+      this.#backend.run('ROLLBACK');
+      for (const name of this.#statements.keys())
+        this.#backend.send(message('C', Buffer.from('S'), text(this.#prefix + name)));
+      this.#backend.send(sync);
+    } finally {
+      this.#release();
+      this.#release = null;
+    }
   }
 }
 

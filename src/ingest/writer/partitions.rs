@@ -3,10 +3,9 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, Utc};
-use deadpool_postgres::Pool;
-
+use crate::ingest::copy_pool::Pool;
 use crate::ingest::database::DriverError;
+use chrono::{DateTime, Utc};
 
 /// Creates partitions one by one, because the weeks of a batch may be years apart.
 const ENSURE: &str =
@@ -65,7 +64,8 @@ async fn make(pool: &Pool, weeks: &[i32]) -> Result<i64, DriverError> {
         .iter()
         .filter_map(|week| DateTime::from_timestamp(i64::from(*week) * 604_800, 0))
         .collect();
-    let client = pool.get().await?;
+    let session = pool.get().await?;
+    let client = &session.client;
     let statement = client.prepare_cached(ENSURE).await?;
     Ok(client.query_one(&statement, &[&starts]).await?.try_get(0)?)
 }

@@ -51,6 +51,8 @@ struct State {
     readings: usize,
     workers: usize,
     running: Vec<Running>,
+    /// What the transactions write that the server may still carry out, although they failed here.
+    doubts: Vec<(u64, Vec<Places>)>,
     transactions: u64,
 }
 
@@ -95,15 +97,16 @@ impl Queue {
     /// For a worker: the batches of its next transaction; `None`: there is nothing that it can do,
     /// and it has to end. Every transaction has to be settled.
     ///
-    /// A batch waits for a transaction that its own sender may have started and given up, when it
-    /// writes to the same sensor and time: the older value must not come last.
+    /// A batch waits for a transaction that its own sender may have started and given up, or whose
+    /// end is in doubt, when it writes to the same sensor and time: the older value must not come
+    /// last.
     pub fn take(&self) -> Option<Taken> {
         let mut state = self.state();
         let now = Instant::now();
         let (mut batches, mut receipts) = (Vec::new(), Vec::new());
         let (mut readings, mut weeks) = (0, 0);
         let most = state.share();
-        let doubtful = state.running.iter().any(|running| running.is_doubtful(now));
+        let doubtful = !state.doubts.is_empty() || state.running.iter().any(|r| r.is_doubtful(now));
         let mut left: VecDeque<Waiting> = VecDeque::new();
         let mut left_places: Vec<Places> = Vec::new();
         while let Some(next) = state.waiting.pop_front() {
@@ -114,6 +117,7 @@ impl Queue {
             }
             let behind = doubtful
                 && (state.running.iter().any(|r| r.is_doubtful(now) && r.meets(&next.batch))
+                    || state.doubts.iter().any(|(_, of)| of.iter().any(|p| p.meet(&next.batch)))
                     || left_places.iter().any(|places| places.meet(&next.batch)));
             if behind {
                 left_places.push(Places::of(&next.batch));
@@ -154,13 +158,36 @@ impl Queue {
     /// The transaction is over. Tells the senders, in the order of the batches; without an outcome
     /// they learn that there is none.
     pub fn settle(&self, transaction: u64, outcomes: impl IntoIterator<Item = Outcome>) {
+        self.end(transaction, outcomes, false);
+    }
+
+    /// The transaction has failed here, but the server may still carry it out: what writes to the
+    /// same places waits until [`Queue::resolved`].
+    pub fn settle_in_doubt(&self, transaction: u64, outcomes: impl IntoIterator<Item = Outcome>) {
+        self.end(transaction, outcomes, true);
+    }
+
+    /// The server does not carry the transaction out any more. Whether the caller has to start a
+    /// worker, as after [`Queue::push`].
+    pub fn resolved(&self, transaction: u64) -> bool {
+        let mut state = self.state();
+        state.doubts.retain(|(of, _)| *of != transaction);
+        let start_worker = state.workers == 0 && !state.waiting.is_empty();
+        state.workers += usize::from(start_worker);
+        start_worker
+    }
+
+    fn end(&self, transaction: u64, outcomes: impl IntoIterator<Item = Outcome>, in_doubt: bool) {
         let mut state = self.state();
         let Some(index) = state.running.iter().position(|r| r.transaction == transaction) else {
             return;
         };
-        let running = state.running.swap_remove(index);
+        let Running { receipts, places, .. } = state.running.swap_remove(index);
+        if in_doubt {
+            state.doubts.push((transaction, places));
+        }
         drop(state);
-        for (receipt, outcome) in running.receipts.into_iter().zip(outcomes) {
+        for (receipt, outcome) in receipts.into_iter().zip(outcomes) {
             // One who does not wait any more does not mind.
             let _ = receipt.send(outcome);
         }

@@ -17,6 +17,7 @@ use sqlx::postgres::PgPool;
 
 use super::on_both;
 use crate::support::db::{Server, TestDb};
+use crate::trust::soak::proxy::{Proxy, Rest};
 
 on_both!(
     any_grouping_ends_as_one_by_one,
@@ -27,6 +28,8 @@ on_both!(
     a_caller_that_leaves_breaks_nothing,
     a_large_batch_lets_small_ones_pass,
     a_large_batch_is_written_in_parts_and_acknowledged_whole,
+    what_a_killed_process_sent_does_not_come_after_newer_values,
+    what_a_broken_connection_sent_does_not_come_after_newer_values,
 );
 
 /// Sensor, second and value.
@@ -54,6 +57,17 @@ impl Table {
         Writer::new(copy_pool::pool(&url, connections).expect("pool"))
     }
 
+    /// A writer as [`Table::writer`], whose connections go through a proxy.
+    async fn writer_behind_a_proxy(&self) -> (Writer, Proxy) {
+        let mut url = url::Url::parse(&self.db.url).expect("URL");
+        let to = url.socket_addrs(|| None).expect("address")[0];
+        let proxy = Proxy::start(to, Rest::Delivered).await;
+        url.set_port(Some(proxy.address.port())).expect("port");
+        url.query_pairs_mut().append_pair("options", "-c role=lotwise_writer");
+        let url = url.as_str().replace('+', "%20");
+        (Writer::new(copy_pool::pool(&url, 2).expect("pool")), proxy)
+    }
+
     async fn rows(&self) -> Vec<Row> {
         let rows = sqlx::query_as(
             "SELECT sensor_id, date_part('epoch', time)::int8, value FROM reading ORDER BY 1, 2",
@@ -63,8 +77,8 @@ impl Table {
 
     /// Whether somebody waits for a lock.
     async fn is_waited_for(&self) -> bool {
-        let sql = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted
-            AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
+        let sql = "SELECT EXISTS (SELECT FROM pg_stat_activity
+            WHERE wait_event_type = 'Lock' AND datname = current_database())";
         sqlx::query_scalar(sql).fetch_one(&self.pool).await.expect("locks")
     }
 
@@ -179,6 +193,11 @@ async fn any_grouping_ends_as_one_by_one(server: Server) {
 async fn many_workers_with_the_same_rows_agree(server: Server) {
     let table = Table::new(server).await;
     let writers = [table.writer(4), table.writer(4)];
+    // The second takes the sessions of the first, which then opens new ones.
+    for writer in [&writers[0], &writers[1], &writers[0]] {
+        while writer.store(batch(&[(0, 0, 0.0)])).await.is_err() {}
+    }
+    table.run("DELETE FROM reading").await;
     let all: Vec<Row> = (0..6_000)
         .map(|i| (i % 40, i64::from(i / 40) + i64::from(i % 3) * WEEK, f64::from(i)))
         .collect();
@@ -297,4 +316,50 @@ async fn metrics_tell_the_ways_apart() {
     ] {
         assert!(text.contains(part), "{part} is missing in {text}");
     }
+}
+
+/// Its whole transaction is on the way when it is killed, and arrives after the next process has
+/// acknowledged a newer value.
+async fn what_a_killed_process_sent_does_not_come_after_newer_values(server: Server) {
+    let table = Table::new(server).await;
+    // It is not killed, but what it sends next is the same to the server.
+    let (killed, proxy) = table.writer_behind_a_proxy().await;
+    assert!(killed.store(batch(&[(1, 5, 1.0)])).await.is_ok());
+    let held = tokio::spawn(async move {
+        proxy.hold(Duration::from_secs(3)).await;
+        proxy
+    });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let sent = killed.store(batch(&[(1, 5, 2.0)]));
+    assert!(tokio::time::timeout(Duration::from_millis(500), sent).await.is_err(), "held back");
+    let newer = table.writer(2);
+    assert!(newer.store(batch(&[(1, 5, 3.0)])).await.is_ok());
+    held.await.expect("the proxy");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(table.rows().await, [(1, 5, 3.0)]);
+}
+
+/// The server waits for a lock and does not see that the connection is gone.
+async fn what_a_broken_connection_sent_does_not_come_after_newer_values(server: Server) {
+    let table = Table::new(server).await;
+    let (writer, proxy) = table.writer_behind_a_proxy().await;
+    assert!(writer.store(batch(&[(1, 5, 1.0)])).await.is_ok());
+    let mut other = table.pool.begin().await.expect("begin");
+    sqlx::query("UPDATE reading SET value = 9").execute(&mut *other).await.expect("a lock");
+    let older = tokio::spawn({
+        let writer = writer.clone();
+        async move { writer.store(batch(&[(1, 5, 2.0)])).await }
+    });
+    while !table.is_waited_for().await {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    proxy.cut();
+    assert!(older.await.expect("a task").is_err(), "nobody knows what became of it");
+    while table.is_waited_for().await {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    other.rollback().await.expect("rollback");
+    assert_eq!(table.rows().await, [(1, 5, 1.0)], "it was ended, and not carried out");
+    assert!(writer.store(batch(&[(1, 5, 3.0)])).await.is_ok());
+    assert_eq!(table.rows().await, [(1, 5, 3.0)]);
 }

@@ -36,3 +36,24 @@ impl Process {
         Self { _child: child, url }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection, PgConnection};
+
+    use super::Process;
+
+    #[tokio::test]
+    async fn a_client_whose_role_is_gone_leaves_the_server_to_the_others() {
+        let server = Process::start().await;
+        let mut admin = PgConnection::connect(&server.url).await.expect("connect");
+        sqlx::query("CREATE ROLE short_lived LOGIN").execute(&mut admin).await.expect("role");
+        let url = server.url.replace("postgres@", "short_lived@");
+        let client = PgConnection::connect(&url).await.expect("connect as the role");
+        sqlx::query("DROP ROLE short_lived").execute(&mut admin).await.expect("drop");
+        client.close().await.expect("close");
+        // Its leave comes before this connection's start.
+        let mut next = PgConnection::connect(&server.url).await.expect("connect");
+        sqlx::query("SELECT 1").execute(&mut next).await.expect("the session is free");
+    }
+}

@@ -10,7 +10,7 @@ mod disk;
 mod faults;
 pub mod ledger;
 mod process;
-mod proxy;
+pub mod proxy;
 mod sender;
 mod wire;
 

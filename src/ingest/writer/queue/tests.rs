@@ -1,6 +1,7 @@
 use super::{MAX_WAITING, Pushed, Queue};
 use crate::domain::key::{PlantId, SensorId};
 use crate::ingest::batch::{Batch, MAX_READINGS, WORTH_A_TRANSACTION};
+use crate::ingest::database::DriverError;
 use crate::ingest::reading::{Finite, Instant, Reading};
 
 /// So many readings, a second or so many weeks apart.
@@ -210,4 +211,22 @@ fn a_transaction_without_an_outcome_closes_its_receipts() {
     assert!(
         pushed.receipt.try_recv().is_err_and(|e| e == super::oneshot::error::TryRecvError::Closed)
     );
+}
+
+#[test]
+fn what_meets_a_transaction_in_doubt_waits_until_it_is_resolved() {
+    let queue = Queue::new(2);
+    let failed = queue.push(of_sensor(1, 5, 1.0)).ok().expect("room");
+    let taken = queue.take().expect("a transaction");
+    queue.settle_in_doubt(taken.transaction, [Err(DriverError::Lost.into())]);
+    assert!(failed.receipt.blocking_recv().expect("told").is_err());
+    assert!(queue.take().is_none());
+    let _newer = queue.push(of_sensor(1, 5, 2.0)).ok().expect("room");
+    let other = queue.push(of_sensor(1, 6, 2.0)).ok().expect("room");
+    assert!(!other.start_worker, "the one of the batch before it");
+    assert_eq!(sizes(&queue), Some(vec![1]), "another time");
+    assert_eq!(sizes(&queue), None, "the newer value waits");
+    assert!(queue.resolved(taken.transaction), "a worker has to come for it");
+    assert_eq!(sizes(&queue), Some(vec![1]));
+    assert!(!queue.resolved(taken.transaction));
 }
