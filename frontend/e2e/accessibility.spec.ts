@@ -3,20 +3,6 @@ import type { AxeResults } from 'axe-core';
 
 import { settled, test } from './support/page';
 
-const TYPES = [
-  'Values over time',
-  'KPIs',
-  'Compare lots',
-  'Golden lot',
-  'Runs',
-  'Abnormal runs',
-  'States over time',
-  'Latest values',
-  'Data quality',
-  'Anomalies',
-  'Energy baseline',
-  'Control chart',
-];
 const SERIOUS = ['serious', 'critical'];
 
 /** What axe finds serious inside an element: rule, and where. */
@@ -42,13 +28,20 @@ for (const theme of ['dark', 'light']) {
     await settled(page);
     // Every kind of query has rows of its own.
     const type = editor.getByTestId('lotwise-type');
-    for (const name of TYPES) {
+    const seen = new Set<string>();
+    for (;;) {
+      const name = await type.inputValue();
+      if (seen.has(name)) {
+        break;
+      }
+      seen.add(name);
+      expect(await problems(page, '[data-testid="lotwise-query-editor"]'), name).toEqual([]);
       await type.click();
-      await type.fill(name);
-      await page.getByRole('option', { name: new RegExp(`^${name}`) }).click();
-      await expect(type).toHaveValue(name);
-      expect(await problems(page, '[data-testid="lotwise-query-editor"]')).toEqual([]);
+      await type.press('ArrowDown');
+      await type.press('Enter');
+      await expect(type).not.toHaveValue(name);
     }
+    expect(seen.size).toBeGreaterThan(10);
   });
 
   test(`the configuration page is accessible, ${theme}`, async ({ page }) => {

@@ -71,7 +71,7 @@ for (const { language, locale, theme, suffix } of LOOKS) {
       const values = Object.entries(variables).map(([key, value]) => `&var-${key}=${encodeURIComponent(value)}`);
       await page.goto(`/d/${uid}?from=${range.from}&to=${range.to}&theme=${theme}&lang=${locale}${values.join('')}`);
       // Grafana says more in it: its folder, itself.
-      await expect(page).toHaveTitle(new RegExp(`^${dashboard.title}`));
+      await expect(page).toHaveTitle(new RegExp(`^${dashboard.title}( - |$)`));
       await expect(page.locator('body')).toHaveClass(new RegExp(`theme-${theme}`));
       const asking = panels.filter(({ targets }) => targets?.length);
       await expect
@@ -88,7 +88,7 @@ for (const { language, locale, theme, suffix } of LOOKS) {
           await expect(shown.getByText('No data')).toHaveCount(0);
           await expect(shown.locator('[data-testid="data-testid Panel status error"]')).toHaveCount(0);
           await expect(
-            shown.getByTestId('data-testid panel content').locator('svg, canvas, [role=gridcell], span').first()
+            shown.locator('svg[role=img], canvas, [role=gridcell], [data-testid="data-testid panel content"] span').first()
           ).toBeVisible();
           const frames = answers.frames((query) => isOf(targets![0], query))!;
           await CHECKS[name][at]({ panel: shown, frames, range, world });

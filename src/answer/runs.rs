@@ -87,10 +87,8 @@ fn table(source: &Source<'_>, runs: &[Run], energy: &[Option<f64>], ask: &Ask) -
         Field::text(name, runs.iter().map(of).collect::<Vec<_>>())
     };
     let lasted = |r: &Run| (r.ended_at.unwrap_or(ask.now) - r.started_at).num_milliseconds();
-    let per_unit = runs
-        .iter()
-        .zip(energy)
-        .map(|(r, e)| e.filter(|_| r.good_units > 0.0).map(|e| e / r.good_units));
+    let per_unit =
+        runs.iter().zip(energy).map(|(r, e)| e.filter(|_| r.good() > 0.0).map(|e| e / r.good()));
     let fields = vec![
         Field::time("started_at", runs.iter().map(|r| Some(r.started_at))),
         Field::time("ended_at", runs.iter().map(|r| r.ended_at)),
@@ -101,8 +99,8 @@ fn table(source: &Source<'_>, runs: &[Run], energy: &[Option<f64>], ask: &Ask) -
         text("lot", &|r| Some(r.lot.clone())),
         text("reference", &|r| Some(r.reference.clone())),
         text("operator", &|r| r.operator.as_ref().map(|o| o.1.clone())),
-        Field::number("good_units", runs.iter().map(|r| Some(r.good_units))),
-        Field::number("scrap_units", runs.iter().map(|r| Some(r.scrap_units))),
+        Field::number("good_units", runs.iter().map(|r| r.good_units)),
+        Field::number("scrap_units", runs.iter().map(|r| r.scrap_units)),
         Field::number("duration_s", runs.iter().map(|r| Some(lasted(r) as f64 / 1000.0))).unit("s"),
         Field::number("energy", energy.iter().copied()).unit("kWh"),
         Field::number("energy_per_good_unit", per_unit.collect::<Vec<_>>()).unit("kWh/unit"),
@@ -117,7 +115,12 @@ fn annotations(source: &Source<'_>, runs: &[Run]) -> Frame {
     let text = |r: &Run| {
         let by = r.operator.as_ref().map(|o| format!(" · {}", o.1)).unwrap_or_default();
         let open = if r.ended_at.is_none() { " (running)" } else { "" };
-        Some(format!("{}{by} · {} good, {} scrap{open}", line(r), r.good_units, r.scrap_units))
+        let units = [(r.good_units, "good"), (r.scrap_units, "scrap")]
+            .into_iter()
+            .filter_map(|(units, of)| Some(format!("{} {of}", units?)));
+        let units = units.collect::<Vec<_>>().join(", ");
+        let units = if units.is_empty() { units } else { format!(" · {units}") };
+        Some(format!("{}{by}{units}{open}", line(r)))
     };
     let tags = |r: &Run| Some(format!("{},{},{}", line(r), r.reference, r.lot));
     let fields = vec![

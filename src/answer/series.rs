@@ -55,7 +55,7 @@ pub(super) async fn answer(
         Provenance {
             shown: &sums.shown,
             source: &sums.source,
-            reason: format!("{}; {}", plan.reason, sums.reason),
+            reason: sums.because(&plan.reason),
             rows: Some(sums.rows),
             bucket: plan.bucket.to_string(),
             coverage: None,

@@ -25,6 +25,15 @@ pub(super) struct Sums {
     pub shown: String,
 }
 
+impl Sums {
+    /// Why the plan is as it is, and why this was read.
+    pub fn because(&self, plan: &str) -> String {
+        let said: Vec<&str> =
+            [plan, &self.reason].into_iter().filter(|reason| !reason.is_empty()).collect();
+        said.join("; ")
+    }
+}
+
 /// Reads them. Whole runs whose sums are kept come from there, the rest from hours or readings.
 pub(super) async fn fetch(
     source: &Source<'_>,

@@ -378,8 +378,8 @@ pub fn kpi(plan: &KpiPlan<'_>, runs: &[Run], cells: &[Cell], now: DateTime<Utc>)
             for (bucket, inside) in overlaps(&plan.edges, range) {
                 let slot = &mut figures[index][bucket];
                 let share = run.share(inside, now);
-                slot.good_units += run.good_units * share;
-                slot.scrap_units += run.scrap_units * share;
+                slot.good_units += run.good() * share;
+                slot.scrap_units += run.scrap() * share;
                 slot.provisional |= run.ended_at.is_none();
             }
         }

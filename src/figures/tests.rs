@@ -58,8 +58,8 @@ fn run(from: i64, to: Option<i64>, good: f64) -> Run {
         operator: None,
         started_at: at(from),
         ended_at: to.map(at),
-        good_units: good,
-        scrap_units: good / 10.0,
+        good_units: Some(good),
+        scrap_units: Some(good / 10.0),
     }
 }
 

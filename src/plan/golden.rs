@@ -51,8 +51,8 @@ pub fn made(runs: &[Run], now: DateTime<Utc>) -> Vec<Made> {
             Some(made) => {
                 made.to = made.to.max(to);
                 made.open |= run.ended_at.is_none();
-                made.good_units += run.good_units;
-                made.scrap_units += run.scrap_units;
+                made.good_units += run.good();
+                made.scrap_units += run.scrap();
                 made.runs.push(index);
             }
             None => all.push(Made {
@@ -64,8 +64,8 @@ pub fn made(runs: &[Run], now: DateTime<Utc>) -> Vec<Made> {
                 from: run.started_at,
                 to,
                 open: run.ended_at.is_none(),
-                good_units: run.good_units,
-                scrap_units: run.scrap_units,
+                good_units: run.good(),
+                scrap_units: run.scrap(),
                 runs: vec![index],
             }),
         }

@@ -76,13 +76,23 @@ pub struct Run {
     pub started_at: DateTime<Utc>,
     /// End; `None` while it lasts.
     pub ended_at: Option<DateTime<Utc>>,
-    /// Good units so far.
-    pub good_units: f64,
-    /// Scrapped units so far.
-    pub scrap_units: f64,
+    /// Good units so far, where they are known.
+    pub good_units: Option<f64>,
+    /// Scrapped units so far, where they are known.
+    pub scrap_units: Option<f64>,
 }
 
 impl Run {
+    /// Good units that are known of; none where nothing is.
+    pub fn good(&self) -> f64 {
+        self.good_units.unwrap_or_default()
+    }
+
+    /// Scrapped units that are known of; none where nothing is.
+    pub fn scrap(&self) -> f64 {
+        self.scrap_units.unwrap_or_default()
+    }
+
     /// Share of the run's time that lies in `part`: how its units are allotted to a part of it.
     pub fn share(&self, part: TimeRange, now: DateTime<Utc>) -> f64 {
         let end = self.ended_at.unwrap_or(now.max(self.started_at));

@@ -182,8 +182,8 @@ fn an_open_run_shares_its_units_up_to_now() {
         operator: None,
         started_at: at(1000),
         ended_at: None,
-        good_units: 10.0,
-        scrap_units: 0.0,
+        good_units: Some(10.0),
+        scrap_units: Some(0.0),
     };
     let half = TimeRange::new(at(1500), at(9000)).unwrap();
     assert_eq!(run.share(half, at(2000)), 0.5);

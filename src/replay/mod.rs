@@ -11,11 +11,13 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, ensure};
 use chrono::{SecondsFormat, TimeDelta};
 use serde_json::{Value, json};
 
-use crate::client::{Client, progress::Progress};
+use crate::client::{Client, Outcome, progress::Progress};
 use crate::written::time::{Clock, Midnight};
 use rows::{Columns, Empty, Row};
 use source::{Source, put};
@@ -123,6 +125,27 @@ async fn create(client: &Client, args: &Args) -> anyhow::Result<()> {
     put(client, "sensors", sensor).await
 }
 
+/// What became of a batch, of whose rows `lines` are the lines in the file: the indices of those that
+/// were taken, and the others with the reason.
+fn told(outcome: &Outcome, lines: &[u64]) -> anyhow::Result<(Vec<usize>, Vec<Rejected>)> {
+    let reasons: BTreeMap<usize, &str> =
+        outcome.errors.iter().map(|error| (error.index, &*error.message)).collect();
+    let (mut taken, mut refused) = (Vec::new(), Vec::new());
+    for (index, line) in lines.iter().enumerate() {
+        match reasons.get(&index) {
+            Some(reason) => refused.push(Rejected { line: *line, reason: (*reason).to_owned() }),
+            None => taken.push(index),
+        }
+    }
+    ensure!(
+        refused.len() as u64 == outcome.rejected,
+        "the API rejected {} rows of a batch but named only {}",
+        outcome.rejected,
+        refused.len()
+    );
+    Ok((taken, refused))
+}
+
 /// Posts rows; those stored, and those that the API refused.
 async fn post(
     client: &Client,
@@ -139,21 +162,10 @@ async fn post(
             })
             .collect();
         let outcome = client.put_readings(&args.source.plant, &readings).await?;
-        let before = refused.len();
-        for (index, row) in batch.iter().enumerate() {
-            match outcome.errors.iter().find(|error| error.index == index) {
-                Some(error) => {
-                    refused.push(Rejected { line: row.line, reason: error.message.clone() })
-                }
-                None => stored.push(row.clone()),
-            }
-        }
-        ensure!(
-            (refused.len() - before) as u64 == outcome.rejected,
-            "the API rejected {} rows of a batch but named only {}",
-            outcome.rejected,
-            refused.len() - before
-        );
+        let lines: Vec<u64> = batch.iter().map(|row| row.line).collect();
+        let (taken, not) = told(&outcome, &lines)?;
+        stored.extend(taken.into_iter().map(|index| batch[index].clone()));
+        refused.extend(not);
         progress.add(batch.len() as u64);
     }
     progress.finish();

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::source::Source;
 use super::table::{Record, Rejected, Table};
+use super::told;
 use crate::client::{Client, progress::Progress};
 use crate::written::number::NumberFormat;
 use crate::written::time::{Clock, Midnight};
@@ -29,6 +30,9 @@ const FIELDS: [&str; 10] = [
     "scrap_units",
 ];
 
+/// The fields that a row cannot be without.
+const NEEDED: [&str; 3] = ["lot", "started_at", "line"];
+
 /// Post a CSV file of runs: lots with their reference, line, start, end and units.
 ///
 /// Columns are found by the names key, line, machine, lot, reference, operator, started_at, ended_at,
@@ -46,7 +50,7 @@ pub struct Args {
     /// The line of all rows, where the file has no column for it.
     #[arg(long)]
     pub line: Option<String>,
-    /// Register the plant, lines that are missing; lots, references and operators always are.
+    /// Register the plant and its lines where they are missing. Lots, references and operators always are.
     #[arg(long)]
     pub create: bool,
 }
@@ -118,7 +122,7 @@ fn positions(table: &Table<'_>, args: &Args) -> anyhow::Result<Vec<(&'static str
             None => found.extend(table.position(field).ok().map(|at| (field, at))),
         }
     }
-    for needed in ["lot", "started_at", "line"] {
+    for needed in NEEDED {
         let is_given = needed == "line" && args.line.is_some();
         if !is_given && !found.iter().any(|(field, _)| *field == needed) {
             let or = if needed == "line" { ", or --line KEY" } else { "" };
@@ -166,7 +170,7 @@ impl Reader<'_> {
         if let (Some(line), false) = (&self.args.line, run.contains_key("line")) {
             run.insert("line".to_owned(), line.as_str().into());
         }
-        for needed in ["lot", "started_at", "line"] {
+        for needed in NEEDED {
             if !run.contains_key(needed) {
                 return Err(format!("has no {needed}"));
             }
@@ -201,10 +205,8 @@ async fn post(client: &Client, rows: &[Row]) -> anyhow::Result<Vec<Rejected>> {
     for batch in rows.chunks(BATCH) {
         let runs: Vec<_> = batch.iter().map(|row| &row.run).collect();
         let outcome = client.put_items("runs", &runs).await?;
-        for error in &outcome.errors {
-            let row = batch.get(error.index).context("the API names a run that was not sent")?;
-            refused.push(Rejected { line: row.line, reason: error.message.clone() });
-        }
+        let lines: Vec<u64> = batch.iter().map(|row| row.line).collect();
+        refused.extend(told(&outcome, &lines)?.1);
         progress.add(batch.len() as u64);
     }
     progress.finish();

@@ -12,7 +12,7 @@ use crate::plan::{Run, Selection};
 /// What a run is read as, by [`read`].
 pub(super) const COLUMNS: &str =
     "r.key, r.plant_id, r.line_id, r.machine_id, l.key, f.key, f.name, o.key, o.name,
-       r.started_at, r.ended_at, coalesce(r.good_units, 0), coalesce(r.scrap_units, 0)";
+       r.started_at, r.ended_at, r.good_units, r.scrap_units";
 
 /// Runs with what they are of. The text names only the filters that there are: a plan for any parameters
 /// would have to read everything where one may be null.

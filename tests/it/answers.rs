@@ -266,11 +266,23 @@ async fn runs_and_latest_are_tables() {
     assert_eq!(texts(&runs, "run"), ["r2", "r1", "r3"]);
     near(runs.numbers("energy").unwrap(), &some(&[59.5, 120.0, 240.0]));
     near(runs.numbers("duration_s").unwrap(), &some(&[1785.0, 3600.0, 14400.0]));
+    // What nobody counted is not zero.
+    let all = [Some(30.0), Some(60.0), None];
+    sqlx::query("UPDATE run SET good_units = NULL, scrap_units = NULL WHERE key = 'r3'")
+        .execute(&factory.pool)
+        .await
+        .unwrap();
+    let runs = factory.ask(MORNING.0, MORNING.1, json!({"type": "runs"})).await.remove(0);
+    near(runs.numbers("good_units").unwrap(), &all);
+    assert_eq!(runs.numbers("scrap_units").unwrap()[2], None);
+    assert_eq!(runs.numbers("energy_per_good_unit").unwrap()[2], None);
     let notes = factory
         .ask(MORNING.0, MORNING.1, json!({"type": "runs", "format": "annotations"}))
         .await
         .remove(0);
     assert_eq!(texts(&notes, "title")[1], "L1 · R1");
+    let words = texts(&notes, "text");
+    assert!(words[1].contains(" good, ") && !words[2].contains("good"), "{words:?}");
     let latest = factory.ask(MORNING.0, MORNING.1, json!({"type": "latest"})).await.remove(0);
     assert_eq!(texts(&latest, "sensor"), ["A-power", "A-temp", "M1-energy", "M2-power", "main"]);
     assert_eq!(latest.numbers("value").unwrap()[0], Some(30.0));

@@ -55,7 +55,7 @@ const TYPES: [&str; 12] = [
     "spc",
 ];
 
-/// Every place of a saved query that holds a text, with whether the text is free.
+/// A query with the text in one of the places of a saved query that hold one.
 fn with(kind: &str, slot: usize, text: &str) -> Value {
     let filter = |key: &str, op: &str| json!([{"key": key, "op": op, "values": [text]}]);
     let mut query = json!({"type": kind, "place": {"plants": ["madrid"]}});
@@ -91,8 +91,18 @@ fn with(kind: &str, slot: usize, text: &str) -> Value {
 }
 const SLOTS: usize = 23;
 
-const PICKERS: [&str; 7] =
-    ["plants", "lines", "machines", "sensors", "references", "lots", "operators"];
+const PICKERS: [&str; 10] = [
+    "plants",
+    "lines",
+    "machines",
+    "sensors",
+    "quantities",
+    "references",
+    "lots",
+    "operators",
+    "shifts",
+    "states",
+];
 const PARAMETERS: [&str; 8] =
     ["search", "plant", "line", "machine", "reference", "quantity", "from", "limit"];
 
@@ -146,6 +156,9 @@ async fn picked(plugin: &Plugin, picker: &str, parameter: &str, text: &str) {
     url.extend(url::form_urlencoded::byte_serialize(text.as_bytes()));
     let answer = plugin.pick(&url).await;
     assert!([200, 400].contains(&answer.status), "{url}: {answer:?}");
+    if text.contains('\0') && answer.status == 400 {
+        assert!(format!("{answer:?}").contains("NUL character"), "{url}: {answer:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -90,12 +90,12 @@ pub(super) async fn of(
 fn of_run(features: &mut Features, run: &Run, energy: Option<f64>, idle: Option<f64>) {
     let Some(end) = run.ended_at else { return };
     let hours = (end - run.started_at).num_milliseconds() as f64 / 3.6e6;
-    let (good, all) = (run.good_units, run.good_units + run.scrap_units);
+    let (good, all) = (run.good(), run.good() + run.scrap());
     let if_some = |units: f64, value: f64| (units > 0.0).then_some(value);
     features.set(Feature::Duration, Some(hours));
     features.set(Feature::IdleShare, idle);
     features.set(Feature::Rate, if_some(good, good / (hours * (1.0 - idle.unwrap_or(0.0)))));
-    features.set(Feature::ScrapShare, if_some(all, run.scrap_units / all));
+    features.set(Feature::ScrapShare, run.scrap_units.and_then(|scrap| if_some(all, scrap / all)));
     features.set(Feature::MeanPower, energy.map(|kwh| kwh / hours));
     features.set(Feature::EnergyPerGoodUnit, energy.filter(|_| good > 0.0).map(|kwh| kwh / good));
 }

@@ -67,7 +67,7 @@ fn excess(judged: &Judged<'_>) -> Option<f64> {
     let verdict = judged.verdict.as_ref().ok()?;
     let beyond = |feature| verdict.of(feature).map(|d| d.value - d.usual);
     if let Some(per_unit) = beyond(Feature::EnergyPerGoodUnit) {
-        return Some(per_unit * judged.run.good_units);
+        return Some(per_unit * judged.run.good());
     }
     Some(beyond(Feature::MeanPower)? * judged.features.get(Feature::Duration)?)
 }

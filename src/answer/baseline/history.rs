@@ -369,8 +369,8 @@ fn run(run: &plan::Run) -> Run {
         reference: run.reference.clone(),
         start: run.started_at.timestamp(),
         end: run.ended_at.map_or(i64::MAX, |end| end.timestamp()),
-        good_units: Some(run.good_units),
-        scrap_units: Some(run.scrap_units),
+        good_units: run.good_units,
+        scrap_units: run.scrap_units,
     }
 }
 
