@@ -31,6 +31,8 @@ const LEARNED = t(
   'El modelo de cada línea se ajusta con los 30 días anteriores al intervalo.'
 );
 
+const ALL_REFERENCES = t('A reference that is chosen does not narrow it.', 'Una referencia elegida no lo limita.');
+
 export const director = {
   title: t('Director', 'Dirección'),
   description: t(
@@ -64,7 +66,8 @@ export const director = {
               'Cost of the energy beyond what the production of the lines should have taken; negative is a saving.',
               'Coste de la energía por encima de la que debería haber necesitado la producción de las líneas; negativo es ahorro.'
             ),
-            LEARNED
+            LEARNED,
+            ALL_REFERENCES
           ),
           baseline(),
           'cost',
@@ -165,7 +168,8 @@ export const director = {
               'What the lines took on each day of the plant, what their production should have taken, and the sum of the differences so far (CUSUM, right axis): a line that keeps rising is waste that lasts.',
               'Lo que consumieron las líneas cada día de la planta, lo que debería haber necesitado su producción y la suma de las diferencias hasta entonces (CUSUM, eje derecho): una línea que no deja de subir es un derroche que dura.'
             ),
-            LEARNED
+            LEARNED,
+            ALL_REFERENCES
           ),
           baseline(),
           {
@@ -188,9 +192,12 @@ export const director = {
         10,
         table(
           t('Lines against the expected', 'Líneas frente a lo esperado'),
-          t(
-            'Energy of each line beyond what its production should have taken, and its cost; the costliest first. A click opens what was abnormal on the line. Empty where its history carries no model.',
-            'Energía de cada línea por encima de la que debería haber necesitado su producción, y su coste; la más cara primero. Un clic abre lo que fue anormal en la línea. Vacío donde su historia no permite un modelo.'
+          and(
+            t(
+              'Energy of each line beyond what its production should have taken, and its cost; the costliest first. A click opens what was abnormal on the line. Empty where its history carries no model.',
+              'Energía de cada línea por encima de la que debería haber necesitado su producción, y su coste; la más cara primero. Un clic abre lo que fue anormal en la línea. Vacío donde su historia no permite un modelo.'
+            ),
+            ALL_REFERENCES
           ),
           baseline({ bucket: 'whole' }),
           columns(
@@ -287,9 +294,12 @@ export const director = {
         8,
         bars(
           t('Cost by machine state', 'Coste por estado de las máquinas'),
-          t(
-            'Cost of the energy of the machines’ own meters while they were running, being set up, idle, stopped or off. Unallocated is what the meters of lines and plant saw beyond them.',
-            'Coste de la energía de los contadores propios de las máquinas mientras estaban en marcha, en preparación, en espera, paradas o apagadas. «Unallocated» es lo que vieron además los contadores de líneas y planta.'
+          and(
+            t(
+              'Cost of the energy of the machines’ own meters while they were running, being set up, idle, stopped or off. Unallocated is what the meters of lines and plant saw beyond them.',
+              'Coste de la energía de los contadores propios de las máquinas mientras estaban en marcha, en preparación, en espera, paradas o apagadas. «Unallocated» es lo que vieron además los contadores de líneas y planta.'
+            ),
+            ALL_REFERENCES
           ),
           ask('kpi', { kpis: ['cost'], groupBy: 'state', bucket: 'whole' }),
           'cost',
@@ -344,9 +354,12 @@ export const director = {
         6,
         bars(
           t('Cost by tariff period', 'Coste por periodo tarifario'),
-          t(
-            'Energy of each period of the tariff times its price. What could move to a cheaper period is seen here.',
-            'Energía de cada periodo de la tarifa por su precio. Aquí se ve lo que podría pasar a un periodo más barato.'
+          and(
+            t(
+              'Energy of each period of the tariff times its price. What could move to a cheaper period is seen here.',
+              'Energía de cada periodo de la tarifa por su precio. Aquí se ve lo que podría pasar a un periodo más barato.'
+            ),
+            ALL_REFERENCES
           ),
           ask('kpi', { kpis: ['cost'], groupBy: 'tariff_period', bucket: 'whole' }),
           'cost',

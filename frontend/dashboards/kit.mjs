@@ -14,7 +14,7 @@ class Text {
 export const t = (en, es) => new Text(en, es);
 
 /** One text after the other. */
-export const and = (text, more) => t(`${text.en} ${more.en}`, `${text.es} ${more.es}`);
+export const and = (...texts) => t(texts.map(({ en }) => en).join(' '), texts.map(({ es }) => es).join(' '));
 
 /** Address of another dashboard, in the language of this one; the query is kept as written. */
 export const to = (name, query) => t(`/d/lotwise-${name}?${query}`, `/d/lotwise-${name}-es?${query}`);
