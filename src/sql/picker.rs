@@ -43,13 +43,41 @@ pub struct Restrict {
     pub to: Option<DateTime<Utc>>,
     /// Text that key or name contains, any case.
     pub search: String,
+    /// Whether [`sample`] found the text in many lots.
+    pub is_common: bool,
     /// Most choices.
     pub limit: usize,
 }
 
+/// Newest lots that tell how common a text is.
+const SAMPLE: usize = 400;
+/// Of these so many are many: by going back from the newest, a page of choices is found soon.
+const COMMON: i64 = 20;
+
 /// Newest lots among which text of one or two letters is looked for: their trigrams are of no help to
 /// the index. Of all lots it finds those that begin with it.
 const NEWEST: usize = 5_000;
+
+/// Whether many lots have the text in their key, of which a boolean is read; `None` where it makes no
+/// difference.
+///
+/// A text of many lots is best looked for from the newest backwards, one of few by the index of
+/// trigrams. PostgreSQL chooses by a few hundred keys that it has drawn, and when one of them happens to
+/// contain the text it goes back through all lots for one that is rare.
+pub fn sample(subject: Subject, search: &str) -> Option<Statement> {
+    (subject == Subject::Lots && is_indexed(search)).then(|| {
+        let sql = format!(
+            "SELECT count(*) >= {COMMON} FROM (SELECT l.key FROM lotwise.lot l ORDER BY l.id DESC LIMIT {SAMPLE}) n
+WHERE n.key ILIKE $1"
+        );
+        Statement::new(sql, vec![Box::new(contains(search))], "")
+    })
+}
+
+/// Whether the index of trigrams helps.
+fn is_indexed(search: &str) -> bool {
+    search.chars().filter(|c| c.is_alphanumeric()).count() >= 3
+}
 
 /// The choices, one more than the limit so that a cut can be seen. The text names only the restrictions
 /// that there are, so that their indexes are used.
@@ -88,22 +116,27 @@ SELECT x.key, x.name, p.key FROM lotwise.operator x JOIN lotwise.plant p ON p.id
 WHERE x.plant_id = ANY($1::int4[])";
 
 fn lots(text: &mut Text<'_>, restrict: &Restrict) -> String {
-    let letters = restrict.search.chars().filter(|c| c.is_alphanumeric()).count();
-    let short = !restrict.search.is_empty() && letters < 3;
-    let (from, matches) = match short {
-        false => ("lotwise.lot".to_owned(), text.matches(&restrict.search, &["x.key"])),
-        true => {
-            let contains = text.param(Box::new(contains(&restrict.search)));
-            let begins = text.param(Box::new(format!("{}%", literal(&restrict.search))));
-            let from = format!(
-                "(
+    let search = &restrict.search;
+    let (from, matches) = if search.is_empty() || is_indexed(search) && restrict.is_common {
+        ("lotwise.lot".to_owned(), text.matches(search, &["x.key"]))
+    } else if is_indexed(search) {
+        let contains = text.param(Box::new(contains(search)));
+        // OFFSET keeps the order and the limit outside from choosing the way.
+        let from = format!(
+            "(SELECT l.* FROM lotwise.lot l WHERE l.plant_id = ANY($1::int4[]) AND l.key ILIKE {contains} OFFSET 0)"
+        );
+        (from, String::new())
+    } else {
+        let contains = text.param(Box::new(contains(search)));
+        let begins = text.param(Box::new(format!("{}%", literal(search))));
+        let from = format!(
+            "(
   (SELECT n.* FROM (SELECT * FROM lotwise.lot l ORDER BY l.id DESC LIMIT {NEWEST}) n WHERE n.key ILIKE {contains})
   UNION
   (SELECT l.* FROM lotwise.lot l WHERE l.plant_id = ANY($1) AND l.key ILIKE {begins} ORDER BY l.id DESC LIMIT {NEWEST})
 )"
-            );
-            (from, String::new())
-        }
+        );
+        (from, String::new())
     };
     let references = match &restrict.references {
         None => String::new(),

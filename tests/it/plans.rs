@@ -181,23 +181,41 @@ async fn lots_are_found_without_a_scan(server: Server) {
     .execute(&pool)
     .await
     .unwrap();
-    let restrict = |search: &str| Restrict {
-        plants: vec![1],
-        search: search.to_owned(),
-        limit: 100,
-        ..Restrict::default()
-    };
-    for (search, found) in
-        [("0770", 101), ("q00770", 100), ("0077001", 1), ("Q", 101), ("zz", 0), ("7", 101)]
-    {
+    let lots = picker::Subject::Lots;
+    for (search, found, is_common) in [
+        ("0770", 101, false),
+        ("q00770", 100, false),
+        ("0077001", 1, false),
+        ("q00", 101, true),
+        ("Q", 101, false),
+        ("zz", 0, false),
+        ("7", 101, false),
+    ] {
+        let sampled = match picker::sample(lots, search) {
+            None => false,
+            Some(sample) => {
+                let rows = plugin.query(&sample.sql, sample.params).await.unwrap();
+                rows[0].get::<_, bool>(0)
+            }
+        };
+        assert_eq!(sampled, is_common, "{search:?}");
+        let restrict = || Restrict {
+            plants: vec![1],
+            search: search.to_owned(),
+            is_common,
+            limit: 100,
+            ..Restrict::default()
+        };
         // The sixth and later ones may be planned for any parameters.
         for round in 0..7 {
-            let statement = picker::statement(picker::Subject::Lots, &restrict(search));
+            let statement = picker::statement(lots, &restrict());
             let rows = plugin.query(&statement.sql, statement.params).await.unwrap();
             assert_eq!(rows.len(), found, "{search:?} in round {round}");
-            let statement = picker::statement(picker::Subject::Lots, &restrict(search));
+            let statement = picker::statement(lots, &restrict());
             let plan = explain(&plugin, statement).await;
             assert!(!plan.contains("Seq Scan on lot"), "{server:?} {search:?}\n{plan}");
+            let by_trigrams = search.len() >= 3 && !is_common;
+            assert!(!by_trigrams || plan.contains("lot_search"), "{server:?} {search:?}\n{plan}");
         }
     }
 }
