@@ -9,6 +9,7 @@ pub mod abnormal;
 pub mod baseline;
 pub mod charts;
 pub mod context;
+pub mod demand;
 pub mod envelope;
 pub mod episode;
 pub mod finding;

@@ -9,6 +9,7 @@ mod baseline;
 pub mod choices;
 mod compare;
 mod data_quality;
+mod demand;
 mod error;
 mod golden;
 mod kpi;
@@ -100,6 +101,7 @@ async fn of_narrowed(
         QueryType::Spc => spc::answer(source, query, &selection, ask).await,
         QueryType::AbnormalRuns => abnormal_runs::answer(source, query, &selection, ask).await,
         QueryType::Golden => golden::answer(source, query, &selection, ask).await,
+        QueryType::Demand => demand::answer(source, query, &selection, ask).await,
     }
 }
 

@@ -172,7 +172,10 @@ impl Query {
     #[must_use]
     pub fn for_alert(mut self) -> Self {
         self.format = match (self.kind, self.format) {
-            (QueryType::Kpi | QueryType::Latest | QueryType::DataQuality, _) => Format::Alert,
+            (
+                QueryType::Kpi | QueryType::Latest | QueryType::DataQuality | QueryType::Demand,
+                _,
+            ) => Format::Alert,
             (
                 QueryType::Anomalies | QueryType::AbnormalRuns | QueryType::Golden,
                 Format::Table | Format::Annotations,
@@ -440,6 +443,7 @@ fn formats(kind: QueryType) -> Option<(&'static str, &'static [Format])> {
         QueryType::Golden => Some(("golden", &[Table, Curves, Deviation, Annotations, Alert])),
         QueryType::Baseline => Some(("baseline", &[Table, Series, Model, Alert])),
         QueryType::Spc => Some(("spc", &[Table, Series, Annotations, Alert])),
+        QueryType::Demand => Some(("demand", &[Table, Series, Alert])),
         _ => None,
     }
 }
@@ -484,7 +488,8 @@ fn check_group(query: &Query) -> Result<(), ModelError> {
             QueryType::Baseline,
             GroupBy::None | GroupBy::Plant | GroupBy::Line | GroupBy::Machine,
         ) => Ok(()),
-        (QueryType::Spc, GroupBy::None) => Ok(()),
+        (QueryType::Spc | QueryType::Demand, GroupBy::None) => Ok(()),
+        (QueryType::Demand, _) => Err(ModelError::Group { kind: "demand", group: group.as_str() }),
         (QueryType::Spc, _) => Err(ModelError::Group { kind: "spc", group: group.as_str() }),
         (QueryType::Baseline, _) => {
             Err(ModelError::Group { kind: "baseline", group: group.as_str() })

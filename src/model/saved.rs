@@ -35,6 +35,8 @@ pub enum QueryType {
     Baseline,
     /// Control charts of runs, lots or sensors.
     Spc,
+    /// Demand of plants in quarters of an hour, against the contracted power.
+    Demand,
 }
 
 impl QueryType {
@@ -50,6 +52,7 @@ impl QueryType {
             Self::Lots => "lots",
             Self::Baseline => "baseline",
             Self::Spc => "spc",
+            Self::Demand => "demand",
             Self::States => "states",
             Self::Golden => "golden",
             Self::AbnormalRuns => "abnormal_runs",

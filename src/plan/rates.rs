@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 use super::{KpiPlan, PlanError};
 use crate::catalog::Plant;
 use crate::domain::TimeRange;
-use crate::domain::tariff::Terms;
+use crate::domain::tariff::{Period, Terms};
 
 /// Something that holds from a day of the plant's clock up to, and not including, another.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,6 +155,12 @@ impl PlantRates {
         let ends = starts.iter().skip(1).map(|next| next.0).chain([range.to()]);
         let part = |((from, period), to)| Some((range.clip(from, Some(to))?, period));
         starts.iter().copied().zip(ends).filter_map(part).collect()
+    }
+
+    /// The period of the tariff at an instant; `None` where no tariff holds.
+    pub fn period_at(&self, zone: Tz, instant: DateTime<Utc>) -> Option<&Period> {
+        let local = instant.with_timezone(&zone).naive_local();
+        Some(holding(&self.tariffs, local.date())?.period_at(local))
     }
 
     fn at(&self, zone: Tz, instant: DateTime<Utc>) -> Rate {
