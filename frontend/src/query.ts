@@ -65,6 +65,7 @@ export const QUERY_TYPES: readonly QueryType[] = [
   'data_quality',
   'anomalies',
   'baseline',
+  'demand',
   'spc',
 ];
 
@@ -127,6 +128,7 @@ const PARTS: Record<QueryType, readonly QueryPart[]> = {
   abnormal_runs: ['context', 'format', 'learningDays', 'limit'],
   anomalies: ['sensors', 'quantity', 'context', 'format', 'learningDays', 'limit'],
   baseline: ['groupBy', 'bucket', 'format', 'baseline', 'learningDays', 'limit'],
+  demand: ['format'],
   spc: [
     'sensors',
     'quantity',
@@ -169,6 +171,7 @@ export function groupings(type: QueryType): readonly GroupBy[] {
     case 'lots':
       return ['none', 'line', 'machine', 'sensor'];
     case 'spc':
+    case 'demand':
       return ['none'];
     case 'baseline':
       return ['none', 'plant', 'line', 'machine'];
@@ -194,6 +197,8 @@ export function formats(type: QueryType): readonly Format[] {
       return ['table', 'annotations', 'score', 'alert'];
     case 'baseline':
       return ['table', 'series', 'model', 'alert'];
+    case 'demand':
+      return ['table', 'series', 'alert'];
     case 'spc':
       return ['table', 'series', 'annotations', 'alert'];
     case 'golden':

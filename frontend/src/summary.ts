@@ -168,6 +168,18 @@ function asked(query: CompleteQuery): string {
         : t('summary.anomalies', 'What was abnormal in {{quantity}}, what it cost, and why, {{where}}.', values);
     case 'spc':
       return t('summary.spc', 'Control charts against the limits of the baseline period, {{where}}.', values);
+    case 'demand':
+      return query.format === 'series'
+        ? t(
+            'summary.demand-series',
+            'Mean power of each quarter of an hour and the contracted power, {{where}}.',
+            values
+          )
+        : t(
+            'summary.demand',
+            'Highest power, quarters of an hour above the contracted power and their cost, {{where}}.',
+            values
+          );
     case 'baseline':
       return t('summary.baseline', 'Energy against what production should have used, {{steps}}, {{where}}.', values);
     case 'abnormal_runs':

@@ -73,6 +73,14 @@ export function queryTypeWords(type: QueryType): Words {
         label: t('query-type.spc', 'Control chart'),
         description: t('query-type.spc-description', 'Runs, lots or sensors against control limits (SPC)'),
       };
+    case 'demand':
+      return {
+        label: t('query-type.demand', 'Power demand'),
+        description: t(
+          'query-type.demand-description',
+          'Quarters of an hour against the contracted power of the plant'
+        ),
+      };
     case 'baseline':
       return {
         label: t('query-type.baseline', 'Energy baseline'),
@@ -297,10 +305,7 @@ export function formatWords(format: Format, type?: QueryType): Words {
     case 'series':
       return {
         label: t('format.series', 'Time series'),
-        description:
-          type === 'spc'
-            ? t('format.series-spc-description', 'Values with limits, zones and violations')
-            : t('format.series-description', 'Actual, expected, deviation and CUSUM'),
+        description: seriesWords(type),
       };
     case 'model':
       return {
@@ -328,6 +333,17 @@ export function formatWords(format: Format, type?: QueryType): Words {
   }
 }
 
+function seriesWords(type?: QueryType): string {
+  switch (type) {
+    case 'spc':
+      return t('format.series-spc-description', 'Values with limits, zones and violations');
+    case 'demand':
+      return t('format.series-demand-description', 'Mean power of each quarter of an hour, and the contracted power');
+    default:
+      return t('format.series-description', 'Actual, expected, deviation and CUSUM');
+  }
+}
+
 function alertWords(type?: QueryType): string {
   switch (type) {
     case 'anomalies':
@@ -338,6 +354,8 @@ function alertWords(type?: QueryType): string {
       return t('format.alert-golden-description', 'One number a place: the score of its newest lot');
     case 'baseline':
       return t('format.alert-baseline-description', 'One number a place');
+    case 'demand':
+      return t('format.alert-demand-description', 'One number a plant: per cent of the contracted power');
     case 'spc':
       return t('format.alert-spc-description', 'One number a chart: points that break a rule');
     case 'kpi':

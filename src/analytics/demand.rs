@@ -171,7 +171,8 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_not_zero() {
-        let (no_contract, no_price) = (period("P1", None, Some(3.4)), period("P2", Some(9.0), None));
+        let (no_contract, no_price) =
+            (period("P1", None, Some(3.4)), period("P2", Some(9.0), None));
         let quarters = [
             quarter(0, Some(10.0), 1, None),
             quarter(1, Some(10.0), 1, Some(&no_contract)),

@@ -90,7 +90,8 @@ pub(super) async fn answer(
         all.push(Measured { plant, quarters: known.collect() });
     }
     if is_whole && all.iter().flat_map(|m| &m.quarters).all(|q| contracted(q).is_none()) {
-        let text = "No contracted power is known: send it with the plant's tariff, POST /v1/tariffs.";
+        let text =
+            "No contracted power is known: send it with the plant's tariff, POST /v1/tariffs.";
         notices.push(Notice::Info(text.to_owned()));
     }
     let mut frames = match query.format {

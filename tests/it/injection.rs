@@ -40,7 +40,7 @@ const NASTY: [&str; 24] = [
     "' UNION SELECT usename, passwd FROM pg_shadow --",
 ];
 
-const TYPES: [&str; 12] = [
+const TYPES: [&str; 13] = [
     "series",
     "kpi",
     "runs",
@@ -53,6 +53,7 @@ const TYPES: [&str; 12] = [
     "states",
     "baseline",
     "spc",
+    "demand",
 ];
 
 /// A query with the text in one of the places of a saved query that hold one.

@@ -10,6 +10,7 @@ mod columnstore;
 mod conformance;
 mod conservation;
 mod dashboards;
+mod demand;
 mod demo;
 mod doctor;
 mod errors;

@@ -82,6 +82,7 @@ fn saved() -> Vec<(&'static str, Value)> {
         ),
         ("runs", json!({"type": "runs"})),
         ("runs_as_annotations", json!({"type": "runs", "format": "annotations"})),
+        ("demand", json!({"type": "demand"})),
         ("states", json!({"type": "states"})),
         ("states_lots", json!({"type": "states", "groupBy": "lot"})),
         ("latest", json!({"type": "latest"})),

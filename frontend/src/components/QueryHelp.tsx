@@ -74,6 +74,10 @@ function examples(): Example[] {
       title: t('help.baseline', 'Does production use more energy than it should?'),
       model: { ...MODEL_DEFAULTS, type: 'baseline', format: 'series' },
     },
+    {
+      title: t('help.demand', 'Does a plant draw more power than it has contracted?'),
+      model: { ...MODEL_DEFAULTS, type: 'demand' },
+    },
   ];
 }
 

@@ -2,7 +2,7 @@
 
 export const MODEL_VERSION = 1;
 
-export type QueryType = "series" | "kpi" | "runs" | "latest" | "data_quality" | "anomalies" | "lots" | "golden" | "abnormal_runs" | "states" | "baseline" | "spc";
+export type QueryType = "series" | "kpi" | "runs" | "latest" | "data_quality" | "anomalies" | "lots" | "golden" | "abnormal_runs" | "states" | "baseline" | "spc" | "demand";
 
 export type Kpi = "energy" | "energy_per_good_unit" | "cost" | "cost_per_good_unit" | "co2" | "co2_per_good_unit" | "co2_market_based" | "good_units" | "scrap_units" | "mean_temperature" | "availability" | "machine_hours";
 
