@@ -8,6 +8,7 @@ import {
   grid,
   mostFirst,
   override,
+  PLACE,
   series,
   STACKED,
   stat,
@@ -32,6 +33,13 @@ const LEARNED = t(
 );
 
 const ALL_REFERENCES = t('A reference that is chosen does not narrow it.', 'Una referencia elegida no lo limita.');
+
+/** Contracts are of whole plants. */
+const demand = (query) => ask('demand', { place: { plants: PLACE.plants }, ...query });
+const WHOLE_PLANT = t(
+  'It is of the whole plant, whatever line is chosen.',
+  'Es de toda la planta, sea cual sea la línea elegida.'
+);
 
 export const director = {
   title: t('Director', 'Dirección'),
@@ -364,6 +372,42 @@ export const director = {
           ask('kpi', { kpis: ['cost'], groupBy: 'tariff_period', bucket: 'whole' }),
           'cost',
           { defaults: { decimals: 1 } }
+        ),
+      ],
+    ],
+    [
+      9,
+      [
+        12,
+        series(
+          t('Power against the contract', 'Potencia frente a la contratada'),
+          and(
+            t(
+              'Mean power of the whole plant in each quarter of an hour, which is what the contract measures, and the contracted power of the period of the tariff. Over long time ranges a point is the highest of its quarters.',
+              'Potencia media de toda la planta en cada cuarto de hora, que es lo que mide el contrato, y potencia contratada del periodo de la tarifa. En intervalos largos cada punto es el mayor de sus cuartos.'
+            ),
+            WHOLE_PLANT
+          ),
+          demand({ format: 'series' }),
+          {
+            defaults: { unit: 'kwatt', min: 0 },
+            overrides: [override('contracted', { color: { mode: 'fixed', fixedColor: 'red' } })],
+          }
+        ),
+      ],
+      [
+        12,
+        table(
+          t('Quarter-hours above the contract', 'Cuartos de hora por encima de la potencia contratada'),
+          and(
+            t(
+              'By period of the tariff: contracted power, the highest quarter of an hour and when it was, how many were above, and what that costs: the price of the excess times the root of the sum of its squares, of each month.',
+              'Por periodo de la tarifa: potencia contratada, el mayor cuarto de hora y cuándo fue, cuántos quedaron por encima y lo que cuesta: el precio del exceso por la raíz de la suma de sus cuadrados, de cada mes.'
+            ),
+            WHOLE_PLANT
+          ),
+          demand(),
+          columns('plant', 'tariff_period', 'contracted', 'peak', 'peak_at', 'above', 'excess_cost')
         ),
       ],
     ],

@@ -12,6 +12,7 @@ import {
   inside,
   meanOf,
   NamedRun,
+  Period,
   Range,
   Reading,
   sum,
@@ -85,6 +86,21 @@ export class World {
   async cost(sensor: string, range: Range, parts: Range[] = [range]): Promise<number> {
     const [readings, price] = [await this.readings(sensor, range), await this.prices()];
     return sum(parts.map((part) => costOf(readings, part, price)));
+  }
+
+  /** The plant's whole quarters of an hour inside a range: mean power, and the period of the tariff. */
+  async quarters(range: Range): Promise<Array<{ start: number; kw: number; period: Period }>> {
+    const [readings, period] = [
+      await this.readings(MAIN, range),
+      await this.keep('periods', () => this.database.periods(World.plant, World.zone)),
+    ];
+    const length = 900_000;
+    const found = [];
+    for (let start = Math.ceil(range.from / length) * length; start + length <= range.to; start += length) {
+      const kw = increase(readings, { from: start, to: start + length }) * 4;
+      found.push({ start, kw, period: period(start) });
+    }
+    return found;
   }
 
   /** A week before and after the run: all of its lot, and whole runs at the edges of the range. */
@@ -413,6 +429,30 @@ export const CHECKS: Record<string, Check[]> = {
       for (const period of periods) {
         const price = await world.database.prices(World.plant, World.zone, period);
         same(cell(frames, ['tariff_period', period], 'cost'), costOf(readings, range, price));
+      }
+    },
+    async ({ frames, world, range }) => {
+      const quarters = await world.quarters(range);
+      const shown = seriesOf(frames, { plant: World.plant });
+      // A point is the highest of as many quarters as share it.
+      const each = Math.ceil(quarters.length / shown.length);
+      const highest = Math.max(...quarters.slice(0, each).map(({ kw }) => kw));
+      expect(shown[0][0]).toBe(quarters[0].start);
+      same(shown[0][1], highest);
+      same(Math.max(...shown.map(([, kw]) => kw)), Math.max(...quarters.map(({ kw }) => kw)));
+    },
+    async ({ frames, panel, world, range }) => {
+      const quarters = await world.quarters(range);
+      const periods = column(frames, 'tariff_period').map(String);
+      expect(periods.length).toBeGreaterThan(2);
+      for (const period of periods) {
+        const of = quarters.filter((quarter) => quarter.period.period === period);
+        const peak = Math.max(...of.map(({ kw }) => kw));
+        same(cell(frames, ['tariff_period', period], 'peak'), peak);
+        same(cell(frames, ['tariff_period', period], 'contracted'), of[0].period.contracted_kw);
+        const above = of.filter(({ kw, period: { contracted_kw } }) => kw > contracted_kw);
+        expect(cell(frames, ['tariff_period', period], 'above')).toBe(above.length);
+        await expect(panel.getByRole('row').filter({ hasText: period })).toContainText(peak.toFixed(1));
       }
     },
     eventsCost,

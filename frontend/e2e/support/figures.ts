@@ -23,9 +23,12 @@ export interface NamedRun extends Run {
   lot: string;
 }
 
-interface Period {
+/** A period of a tariff. */
+export interface Period {
   period: string;
   price_per_kwh: number;
+  contracted_kw: number;
+  excess_price_per_kw: number;
 }
 
 interface Rule {
@@ -206,6 +209,15 @@ export class Database {
 
   /** Prices of a plant's only tariff, by the quarter of an hour of its own clock; of one period, or of all. */
   async prices(plant: string, zone: string, only?: string): Promise<(time: number) => number> {
+    const at = await this.periods(plant, zone);
+    return (time) => {
+      const { period, price_per_kwh } = at(time);
+      return only !== undefined && period !== only ? 0 : price_per_kwh;
+    };
+  }
+
+  /** The periods of a plant's only tariff, by the quarter of an hour of its own clock. */
+  async periods(plant: string, zone: string): Promise<(time: number) => Period> {
     const [{ periods, calendar }] = await this.rows<{ periods: Period[]; calendar: Rule[] }>(
       `SELECT t.periods, t.calendar FROM lotwise.tariff t JOIN lotwise.plant p ON p.id = t.plant_id WHERE p.key = $1`,
       [plant]
@@ -227,8 +239,7 @@ export class Database {
         at >= (rule.from ?? '00:00') &&
         at < (rule.to ?? '24:00');
       const period = calendar.find(fits)?.period;
-      const isOther = only !== undefined && period !== only;
-      return isOther ? 0 : periods.find((known) => known.period === period)!.price_per_kwh;
+      return periods.find((known) => known.period === period)!;
     };
   }
 
