@@ -452,6 +452,15 @@ export const CHECKS: Record<string, Check[]> = {
         same(cell(frames, ['tariff_period', period], 'contracted'), of[0].period.contracted_kw);
         const above = of.filter(({ kw, period: { contracted_kw } }) => kw > contracted_kw);
         expect(cell(frames, ['tariff_period', period], 'above')).toBe(above.length);
+        // The price times the root of the squares of each month of the plant's clock.
+        const month = new Intl.DateTimeFormat('en-GB', { timeZone: World.zone, year: 'numeric', month: 'numeric' });
+        const squares = new Map<string, number>();
+        for (const { start, kw, period } of above) {
+          const of = month.format(start);
+          squares.set(of, (squares.get(of) ?? 0) + (kw - period.contracted_kw) ** 2);
+        }
+        const roots = sum([...squares.values()].map(Math.sqrt));
+        same(cell(frames, ['tariff_period', period], 'excess_cost'), roots * of[0].period.excess_price_per_kw, 1e-8);
         await expect(panel.getByRole('row').filter({ hasText: period })).toContainText(peak.toFixed(1));
       }
     },
