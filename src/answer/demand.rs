@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Datelike, Utc};
 
-use super::{AnswerError, Provenance, Source, nothing, sums};
+use super::{AnswerError, Provenance, Source, fetch_rates, nothing, sums};
 use crate::analytics::demand::{self, Demand, QUARTER_H, Quarter};
 use crate::catalog::Plant;
 use crate::domain::{Bucket, TimeRange};
@@ -10,7 +10,6 @@ use crate::figures;
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Context, Filter, Format, GroupBy, Kpi, Query};
 use crate::plan::{self, Ask, Rates, Selection};
-use crate::sql;
 use crate::sql::integrate::Ends;
 
 /// Most quarters of an hour: a year and a month.
@@ -59,14 +58,9 @@ pub(super) async fn answer(
     let sums = sums::fetch(source, &windows, &plan.slices.cuts, Ends::Omit).await?;
     let figures = figures::kpi(&plan, &[], &sums.cells, ask.now);
     let rates = match is_whole {
-        true => {
-            let plants = selection.plants.iter().map(|p| p.id).collect();
-            let statement = sql::rates::statement(plants, ask.range);
-            sql::rates::read(&source.db.query(&statement.sql, statement.params).await?)?
-        }
+        true => fetch_rates(source, selection.plants.iter().map(|p| p.id), ask.range).await?,
         false => Rates::new(),
     };
-    let currency = plan::currency(&rates)?.unwrap_or_default();
     let mut all: Vec<Measured<'_>> = Vec::new();
     for (group, figures) in plan.groups.iter().zip(&figures.groups) {
         let key = group.labels.iter().find(|l| l.0 == "plant").map(|l| l.1.as_str());
@@ -97,7 +91,8 @@ pub(super) async fn answer(
     let mut frames = match query.format {
         Format::Series => over_time(&all, ask.max_data_points),
         Format::Alert => numbers(&all),
-        _ => vec![table(&all, currency)],
+        // Only here is money.
+        _ => vec![table(&all, plan::currency(&rates)?.unwrap_or_default())],
     };
     if frames.is_empty() {
         return Ok(nothing(&notices));

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::{
-    AnswerError, Answered, Provenance, Source, needed_states, nothing, resolve_runs, sums,
+    AnswerError, Answered, Provenance, Source, fetch_rates, needed_states, nothing, resolve_runs,
+    sums,
 };
 use crate::domain::Bucket;
 use crate::figures::{self, Figures, KpiFigures};
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Fill, Format, Kpi, Query};
 use crate::plan::{self, Ask, KpiPlan, Labels, Rates, Selection, Window};
-use crate::sql;
 use crate::sql::integrate::Ends;
 
 pub(super) async fn answer(
@@ -108,10 +108,7 @@ pub(super) async fn rates(
     if !query.kpis.iter().any(|k| k.needs_rates()) && !plan::needs_tariffs(query) {
         return Ok(Rates::new());
     }
-    let plants = selection.plants.iter().map(|p| p.id).collect();
-    let statement = sql::rates::statement(plants, ask.range);
-    let rows = source.db.query(&statement.sql, statement.params).await?;
-    Ok(sql::rates::read(&rows)?)
+    fetch_rates(source, selection.plants.iter().map(|p| p.id), ask.range).await
 }
 
 /// Says for which plants cost or emissions are empty, and what to do about it.

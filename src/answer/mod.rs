@@ -32,7 +32,9 @@ use crate::db::Db;
 use crate::domain::{Bucket, TimeRange};
 use crate::frame::{Frame, Notice};
 use crate::model::{self, Aggregate, Query, QueryType};
-use crate::plan::{Ask, Labels, Narrowed, Run, Selection, keep, narrow, needs_states, select};
+use crate::plan::{
+    Ask, Labels, Narrowed, Rates, Run, Selection, keep, narrow, needs_states, select,
+};
 use crate::sql;
 
 pub use error::AnswerError;
@@ -160,6 +162,17 @@ async fn machine_states(
         return Err(AnswerError::TooManyStates(MAX_STATES));
     }
     Ok(rows.iter().map(sql::states::read).collect::<Result<_, _>>()?)
+}
+
+/// Prices and factors of the plants that hold in the range.
+async fn fetch_rates(
+    source: &Source<'_>,
+    plants: impl IntoIterator<Item = i32>,
+    range: TimeRange,
+) -> Result<Rates, AnswerError> {
+    let statement = sql::rates::statement(plants.into_iter().collect(), range);
+    let rows = source.db.query(&statement.sql, statement.params).await?;
+    Ok(sql::rates::read(&rows)?)
 }
 
 /// The states that a query's plan needs.

@@ -122,13 +122,13 @@ impl Writer {
         if part.is_empty() {
             return Ok(());
         }
-        let Pushed { receipt, start_worker: is_wanted } = self
+        let Pushed { receipt, start_worker } = self
             .0
             .queue
             .push(part)
             .map_err(|Full { readings }| Unavailable::from(DriverError::Full(readings)))?;
-        if is_wanted {
-            start_worker(self.0.clone());
+        if start_worker {
+            spawn_worker(self.0.clone());
         }
         match tokio::time::timeout(PATIENCE, receipt).await {
             Ok(Ok(outcome)) => outcome,
@@ -139,7 +139,7 @@ impl Writer {
     }
 }
 
-fn start_worker(shared: Arc<Shared>) {
+fn spawn_worker(shared: Arc<Shared>) {
     tokio::spawn(work(shared));
 }
 
@@ -197,7 +197,7 @@ async fn resolve(shared: Arc<Shared>, transaction: u64, sessions: Vec<i32>) {
         }
     }
     if shared.queue.resolved(transaction) {
-        start_worker(shared);
+        spawn_worker(shared);
     }
 }
 

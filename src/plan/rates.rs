@@ -145,11 +145,8 @@ impl PlantRates {
     /// time in which no tariff holds.
     pub(super) fn periods(&self, zone: Tz, range: TimeRange) -> Vec<(TimeRange, Option<&str>)> {
         let first = self.tariffs.iter().map(|v| v.from).min();
-        let known = changes(first, range, |start| {
-            let local = start.with_timezone(&zone).naive_local();
-            let terms = holding(&self.tariffs, local.date());
-            terms.map(|terms| terms.period_at(local).period.as_str())
-        });
+        let name = |start| Some(self.period_at(zone, start)?.period.as_str());
+        let known = changes(first, range, name);
         let mut starts = vec![(range.from(), None)];
         starts.extend(known);
         let ends = starts.iter().skip(1).map(|next| next.0).chain([range.to()]);
@@ -164,11 +161,9 @@ impl PlantRates {
     }
 
     fn at(&self, zone: Tz, instant: DateTime<Utc>) -> Rate {
-        let local = instant.with_timezone(&zone).naive_local();
-        let day = local.date();
-        let tariff = holding(&self.tariffs, day);
+        let day = instant.with_timezone(&zone).date_naive();
         Rate {
-            price: tariff.map(|terms| terms.period_at(local).price_per_kwh),
+            price: self.period_at(zone, instant).map(|period| period.price_per_kwh),
             location_based: holding(&self.location_based, day).copied(),
             market_based: holding(&self.market_based, day).copied(),
         }

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{AnswerError, Source, sums};
+use super::super::{AnswerError, Source, fetch_rates, sums};
 use super::Judged;
 use crate::analytics::abnormal::Feature;
 use crate::domain::TimeRange;
 use crate::figures;
 use crate::frame::Notice;
 use crate::plan::{self, Ask, Run, Selection, Slices, Window};
-use crate::sql;
 use crate::sql::integrate::Ends;
 
 /// Adds energy and cost to the abnormal runs. A notice names the plants that have no price.
@@ -32,9 +31,7 @@ pub(super) async fn price(
         return Ok(None);
     };
     let plants: BTreeSet<i32> = runs.iter().map(|run| run.plant).collect();
-    let statement = sql::rates::statement(plants.iter().copied().collect(), range);
-    let rows = source.db.query(&statement.sql, statement.params).await?;
-    let rates = sql::rates::read(&rows)?;
+    let rates = fetch_rates(source, plants.iter().copied(), range).await?;
     let places: Vec<_> = plants.iter().filter_map(|id| source.catalog.plant(*id)).collect();
     let slices = Slices::of_rates(&[range.from(), range.to()], &rates, &places, ask.now);
     let meters = plan::run_energy(&runs, selection, source.catalog, ask.now);

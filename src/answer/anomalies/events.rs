@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::super::{AnswerError, Source};
+use super::super::{AnswerError, Source, fetch_rates};
 use super::history::{Context, Unit};
 use super::{Times, Watched, second};
 use crate::analytics::finding::Finding;
@@ -14,7 +14,6 @@ use crate::domain::TimeRange;
 use crate::frame::Notice;
 use crate::model;
 use crate::plan::{self, Ask, Rates, Run, Slices};
-use crate::sql;
 
 /// A finding with its place, its run and its cost.
 pub(super) struct Event<'a> {
@@ -112,9 +111,7 @@ pub(super) async fn price<'a>(
     let Some(range) = from.zip(to).and_then(|(from, to)| TimeRange::new(from, to).ok()) else {
         return Ok((events, Vec::new()));
     };
-    let statement = sql::rates::statement(plants.into_iter().collect(), range);
-    let rows = source.db.query(&statement.sql, statement.params).await?;
-    let rates = sql::rates::read(&rows)?;
+    let rates = fetch_rates(source, plants, range).await?;
     let mut without: BTreeSet<&str> = BTreeSet::new();
     for event in &mut events {
         let plant = event.unit.plant;

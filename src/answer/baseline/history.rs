@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::super::{AnswerError, MAX_RUNS, Source, sums};
+use super::super::{AnswerError, MAX_RUNS, Source, fetch_rates, sums};
 use super::compare::Compared;
 use super::{MOST_CELLS, Times, clipped};
 use crate::analytics::baseline::{Observations, observe};
@@ -16,7 +16,7 @@ use crate::frame::Notice;
 use crate::model::{self, Aggregate, GroupBy, Query};
 use crate::plan::{self, Ask, Level, Node, PlanError, Rate, Selection, Slices, Window};
 use crate::sql::integrate::{Cell, Ends};
-use crate::sql::{self, runs, states};
+use crate::sql::{runs, states};
 
 /// A place with meters of its own.
 pub(super) struct Unit<'a> {
@@ -197,11 +197,7 @@ pub(super) async fn fetch(
     let daily = units.iter().flat_map(|u| &u.meters).any(|m| m.interval_s > 3600.0);
     let width = if daily { Bucket::Day } else { Bucket::Hour };
     let learned_edges = clipped(plant, width, times.learned)?;
-    let rates = {
-        let statement = sql::rates::statement(vec![plant.id], times.shown);
-        let rows = source.db.query(&statement.sql, statement.params).await?;
-        sql::rates::read(&rows)?
-    };
+    let rates = fetch_rates(source, [plant.id], times.shown).await?;
     if let Some(rates) = rates.get(&plant.id) {
         read.currencies.insert(plant.id, rates.currency.clone());
     }

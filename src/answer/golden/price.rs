@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{AnswerError, Source};
+use super::super::{AnswerError, Source, fetch_rates};
 use super::{Answer, Judged};
 use crate::domain::TimeRange;
 use crate::frame::Notice;
 use crate::plan::{Ask, Grid, Slices};
-use crate::sql;
 
 /// Adds energy and cost to curves of power. A notice names the plants that have no price.
 pub(super) async fn price(
@@ -25,9 +24,7 @@ pub(super) async fn price(
         return Ok(None);
     }
     let plants: BTreeSet<i32> = judged().map(|j| j.made.plant).collect();
-    let statement = sql::rates::statement(plants.into_iter().collect(), range);
-    let rows = source.db.query(&statement.sql, statement.params).await?;
-    let rates = sql::rates::read(&rows)?;
+    let rates = fetch_rates(source, plants, range).await?;
     let mut without: BTreeSet<&str> = BTreeSet::new();
     for judged in answer.judged.iter_mut().filter(|j| j.verdict.is_some()) {
         let Some(plant) = source.catalog.plant(judged.made.plant) else { continue };

@@ -51,8 +51,8 @@ struct State {
     readings: usize,
     workers: usize,
     running: Vec<Running>,
-    /// What the transactions write that the server may still carry out, although they failed here.
-    doubts: Vec<(u64, Vec<Places>)>,
+    /// Those that the server may still carry out, although they failed here and nobody waits for them.
+    doubts: Vec<Running>,
     transactions: u64,
 }
 
@@ -117,7 +117,7 @@ impl Queue {
             }
             let behind = doubtful
                 && (state.running.iter().any(|r| r.is_doubtful(now) && r.meets(&next.batch))
-                    || state.doubts.iter().any(|(_, of)| of.iter().any(|p| p.meet(&next.batch)))
+                    || state.doubts.iter().any(|r| r.meets(&next.batch))
                     || left_places.iter().any(|places| places.meet(&next.batch)));
             if behind {
                 left_places.push(Places::of(&next.batch));
@@ -171,7 +171,7 @@ impl Queue {
     /// worker, as after [`Queue::push`].
     pub fn resolved(&self, transaction: u64) -> bool {
         let mut state = self.state();
-        state.doubts.retain(|(of, _)| *of != transaction);
+        state.doubts.retain(|r| r.transaction != transaction);
         let start_worker = state.workers == 0 && !state.waiting.is_empty();
         state.workers += usize::from(start_worker);
         start_worker
@@ -182,9 +182,10 @@ impl Queue {
         let Some(index) = state.running.iter().position(|r| r.transaction == transaction) else {
             return;
         };
-        let Running { receipts, places, .. } = state.running.swap_remove(index);
+        let mut running = state.running.swap_remove(index);
+        let receipts = std::mem::take(&mut running.receipts);
         if in_doubt {
-            state.doubts.push((transaction, places));
+            state.doubts.push(running);
         }
         drop(state);
         for (receipt, outcome) in receipts.into_iter().zip(outcomes) {

@@ -51,10 +51,7 @@ impl Table {
 
     /// A writer that knows nothing yet, with the rights that ingest has.
     fn writer(&self, connections: usize) -> Writer {
-        let mut url = url::Url::parse(&self.db.url).expect("URL");
-        url.query_pairs_mut().append_pair("options", "-c role=lotwise_writer");
-        let url = url.as_str().replace('+', "%20");
-        Writer::new(copy_pool::pool(&url, connections).expect("pool"))
+        writer_at(url::Url::parse(&self.db.url).expect("URL"), connections)
     }
 
     /// A writer as [`Table::writer`], whose connections go through a proxy.
@@ -63,9 +60,7 @@ impl Table {
         let to = url.socket_addrs(|| None).expect("address")[0];
         let proxy = Proxy::start(to, Rest::Delivered).await;
         url.set_port(Some(proxy.address.port())).expect("port");
-        url.query_pairs_mut().append_pair("options", "-c role=lotwise_writer");
-        let url = url.as_str().replace('+', "%20");
-        (Writer::new(copy_pool::pool(&url, 2).expect("pool")), proxy)
+        (writer_at(url, 2), proxy)
     }
 
     async fn rows(&self) -> Vec<Row> {
@@ -85,6 +80,12 @@ impl Table {
     async fn run(&self, sql: &'static str) {
         sqlx::raw_sql(sql).execute(&self.pool).await.expect(sql);
     }
+}
+
+fn writer_at(mut url: url::Url, connections: usize) -> Writer {
+    url.query_pairs_mut().append_pair("options", "-c role=lotwise_writer");
+    let url = url.as_str().replace('+', "%20");
+    Writer::new(copy_pool::pool(&url, connections).expect("pool"))
 }
 
 fn batch(rows: &[Row]) -> Batch {
