@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::dataset::{Dataset, Label};
 use crate::analytics::baseline::cusum::{Chart, State};
-use crate::analytics::baseline::{Model, Observations, fit, observe, quality};
+use crate::analytics::baseline::{self, Model, Observations, fit, observe, quality};
 use crate::analytics::history::{self, Kind, Machine, Quantity};
 use crate::analytics::robust;
 use crate::catalog;
@@ -212,7 +212,8 @@ fn one(
         Some(edges.iter().map(DateTime::timestamp).collect())
     };
     let hours = edges(Bucket::Hour)?;
-    let mut data = observe(&hours, &machine.runs, &machine.states);
+    let alone = baseline::Machine::alone(machine.states.clone(), machine.runs.len());
+    let mut data = observe(&hours, &machine.runs, &[alone]);
     let drivers: Vec<&history::Sensor> =
         plant.iter().filter(|s| s.quantity == Quantity::Temperature).collect();
     data.drivers = drivers.iter().map(|s| s.key.clone()).collect();

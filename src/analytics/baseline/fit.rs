@@ -423,11 +423,13 @@ fn states(data: &Observations, usable: &[&Interval]) -> Vec<usize> {
     let (mut all, mut busy) = (0.0, 0.0);
     for interval in usable {
         all += interval.hours;
-        busy += interval.production_hours().min(interval.hours);
+        let mut rested = 0.0;
         for &(state, part) in &interval.resting {
             hours[state] += part;
-            busy += part;
+            rested += part;
         }
+        // The hours of a plant are those of all of its lines.
+        busy += (interval.production_hours() + rested).min(interval.hours);
     }
     let mut kept: Vec<usize> =
         (0..hours.len()).filter(|&s| hours[s] >= LEAST_STATE_HOURS).collect();

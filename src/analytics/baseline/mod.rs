@@ -12,7 +12,7 @@ mod observe;
 mod quality;
 
 pub use fit::{Coefficient, Driver, Expected, Measure, Model, Reference, Refusal, fit};
-pub use observe::{Interval, Made, Observations, UNNAMED, observe};
+pub use observe::{Interval, Machine, Made, Observations, UNNAMED, observe};
 pub use quality::{Quality, quality};
 
 #[cfg(test)]

@@ -67,6 +67,24 @@ pub struct Observations {
     pub intervals: Vec<Interval>,
 }
 
+/// What a machine of a place did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Machine {
+    /// Its states, ascending; they do not overlap.
+    pub states: Vec<Span>,
+    /// Positions of the runs that are made on it, ascending.
+    pub runs: Vec<usize>,
+    /// Its share of the hours of its line, 0 to 1: the shares of a line's machines add up to 1.
+    pub share: f64,
+}
+
+impl Machine {
+    /// The only machine of a place, on which all of its `runs` are made.
+    pub fn alone(states: Vec<Span>, runs: usize) -> Self {
+        Self { states, runs: (0..runs).collect(), share: 1.0 }
+    }
+}
+
 /// A part of a run's time, with the position of its state where one is reported.
 #[derive(Clone, Copy)]
 struct Piece {
@@ -80,8 +98,9 @@ struct Piece {
 ///
 /// The units of a run are spread evenly over the time in which it was really running, where states
 /// are reported for it, else over all of its time. An open run counts up to the last edge. Runs may
-/// overlap (a line's machines); states may not.
-pub fn observe(edges: &[i64], runs: &[Run], states: &[Span]) -> Observations {
+/// overlap (a plant's lines). What several machines make together, each makes an equal part of, by
+/// its own states; the hours of a line are the mean of its machines' hours.
+pub fn observe(edges: &[i64], runs: &[Run], machines: &[Machine]) -> Observations {
     let mut out = Observations {
         intervals: edges
             .windows(2)
@@ -94,67 +113,104 @@ pub fn observe(edges: &[i64], runs: &[Run], states: &[Span]) -> Observations {
         ..Observations::default()
     };
     let (Some(&first), Some(&last)) = (edges.first(), edges.last()) else { return out };
-    let is_running = |span: &Span| span.state == "running";
+    let mut makers = vec![0_usize; runs.len()];
+    for run in machines.iter().flat_map(|machine| &machine.runs) {
+        makers[*run] += 1;
+    }
+    // By run, so that references stand in the order in which they were made.
+    let references: Vec<usize> =
+        runs.iter().map(|run| position(&mut out.references, &run.reference)).collect();
     let mut made: Vec<BTreeMap<usize, (f64, f64)>> = vec![BTreeMap::new(); out.intervals.len()];
-    for run in runs {
+    let mut make = |index: usize, states: &[Span], share: f64| {
+        let run = &runs[index];
         let end = run.end.min(last.max(run.start));
-        let reference = position(&mut out.references, &run.reference);
-        let own: Vec<Piece> = pieces(run.start, end, states);
-        let running: i64 = own
-            .iter()
-            .filter(|p| p.state.is_some_and(|s| is_running(&states[s])))
-            .map(|p| p.to - p.from)
-            .sum();
+        let own = pieces(run.start, end, states);
+        let is_running = |p: &&Piece| p.state.is_some_and(|s| states[s].state == RUNNING);
+        let running: i64 = own.iter().filter(is_running).map(|p| p.to - p.from).sum();
         let units = run.good_units.unwrap_or(0.0) + run.scrap_units.unwrap_or(0.0);
         let length = if running > 0 { running } else { end - run.start };
-        for piece in own {
-            let counts = running == 0 || piece.state.is_some_and(|s| is_running(&states[s]));
-            if !counts {
-                continue;
-            }
+        for piece in own.iter().filter(|p| running == 0 || is_running(p)) {
             each(edges, piece.from.max(first), piece.to.min(last), |interval, seconds| {
-                let slot = made[interval].entry(reference).or_default();
-                slot.0 += units * seconds as f64 / length as f64;
-                slot.1 += seconds as f64 / 3600.0;
+                let slot = made[interval].entry(references[index]).or_default();
+                slot.0 += share * units * seconds as f64 / length as f64;
+                slot.1 += share * seconds as f64 / 3600.0;
             });
         }
+    };
+    for index in (0..runs.len()).filter(|index| makers[*index] == 0) {
+        make(index, &[], 1.0);
     }
-    for span in states {
-        let (from, to) = (span.start.max(first), span.end.min(last));
-        match span.state.as_str() {
-            "off" => {}
-            "running" => {
-                let mut open: Vec<(i64, i64)> = vec![(from, to)];
-                for run in runs.iter().filter(|r| r.start < to && r.end > from) {
-                    open = open
-                        .into_iter()
-                        .flat_map(|(a, b)| [(a, b.min(run.start)), (a.max(run.end), b)])
-                        .filter(|(a, b)| a < b)
-                        .collect();
+    for machine in machines {
+        machine.runs.iter().for_each(|&run| make(run, &machine.states, 1.0 / makers[run] as f64));
+    }
+    for machine in machines {
+        let covered = covered(machine.runs.iter().map(|run| &runs[*run]));
+        for span in &machine.states {
+            let (from, to) = (span.start.max(first), span.end.min(last));
+            let hours = |seconds: i64| machine.share * seconds as f64 / 3600.0;
+            match span.state.as_str() {
+                "off" => {}
+                RUNNING => {
+                    for (a, b) in outside(from, to, &covered) {
+                        let reference = position(&mut out.references, UNNAMED);
+                        each(edges, a, b, |interval, seconds| {
+                            made[interval].entry(reference).or_default().1 += hours(seconds);
+                        });
+                    }
                 }
-                for (a, b) in open {
-                    let reference = position(&mut out.references, UNNAMED);
-                    each(edges, a, b, |interval, seconds| {
-                        made[interval].entry(reference).or_default().1 += seconds as f64 / 3600.0;
+                resting => {
+                    let state = position(&mut out.states, resting);
+                    each(edges, from, to, |interval, seconds| {
+                        let list = &mut out.intervals[interval].resting;
+                        match list.iter_mut().find(|(known, _)| *known == state) {
+                            Some((_, sum)) => *sum += hours(seconds),
+                            None => list.push((state, hours(seconds))),
+                        }
                     });
                 }
-            }
-            resting => {
-                let state = position(&mut out.states, resting);
-                each(edges, from, to, |interval, seconds| {
-                    let list = &mut out.intervals[interval].resting;
-                    let hours = seconds as f64 / 3600.0;
-                    match list.iter_mut().find(|(known, _)| *known == state) {
-                        Some((_, sum)) => *sum += hours,
-                        None => list.push((state, hours)),
-                    }
-                });
             }
         }
     }
     for (interval, made) in out.intervals.iter_mut().zip(made) {
         let entry = |(reference, (units, hours))| Made { reference, units, hours };
         interval.made = made.into_iter().map(entry).collect();
+    }
+    out
+}
+
+/// The state in which units are made.
+const RUNNING: &str = "running";
+
+/// The time of some runs without overlaps, ascending.
+fn covered<'a>(runs: impl Iterator<Item = &'a Run>) -> Vec<(i64, i64)> {
+    let mut all: Vec<(i64, i64)> =
+        runs.map(|run| (run.start, run.end)).filter(|(a, b)| a < b).collect();
+    all.sort_unstable();
+    all.dedup_by(|next, kept| {
+        let touches = next.0 <= kept.1;
+        if touches {
+            kept.1 = kept.1.max(next.1);
+        }
+        touches
+    });
+    all
+}
+
+/// What of a time is outside of ranges that ascend and do not overlap.
+fn outside(from: i64, to: i64, ranges: &[(i64, i64)]) -> Vec<(i64, i64)> {
+    let mut out = Vec::new();
+    let mut at = from;
+    for &(a, b) in &ranges[ranges.partition_point(|range| range.1 <= from)..] {
+        if a >= to {
+            break;
+        }
+        if at < a {
+            out.push((at, a));
+        }
+        at = at.max(b);
+    }
+    if at < to {
+        out.push((at, to));
     }
     out
 }

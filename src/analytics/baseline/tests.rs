@@ -27,7 +27,7 @@ fn units_go_to_the_time_in_which_the_machine_ran() {
         span("off", 5 * HOUR, 6 * HOUR),
     ];
     let edges: Vec<i64> = (0..=6).map(|hour| hour * HOUR).collect();
-    let seen = observe(&edges, &runs, &states);
+    let seen = observe(&edges, &runs, &[Machine::alone(states.into(), 1)]);
     let units: Vec<f64> =
         seen.intervals.iter().map(|i| i.made.iter().map(|m| m.units).sum()).collect();
     let third = 100.0 / 3.0;

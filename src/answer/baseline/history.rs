@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::super::{AnswerError, MAX_RUNS, Source, fetch_rates, sums};
 use super::compare::Compared;
 use super::{MOST_CELLS, Times, clipped};
-use crate::analytics::baseline::{Observations, observe};
+use crate::analytics::baseline::{Machine, Observations, observe};
 use crate::analytics::history::{Run, Span};
 use crate::catalog::{Catalog, Plant, Sensor, Spot};
 use crate::domain::{Bucket, SensorKind, TimeRange};
@@ -30,8 +30,8 @@ pub(super) struct Unit<'a> {
     pub machine: Option<&'a Spot>,
     /// The meters that make up its energy.
     pub meters: Vec<&'a Sensor>,
-    /// The machine whose states are the place's.
-    stated: Option<i32>,
+    /// The machines whose states are the place's.
+    machines: Vec<&'a Spot>,
 }
 
 impl Unit<'_> {
@@ -87,16 +87,14 @@ pub(super) fn units<'a>(
         };
         let Some(plant) = plant else { continue };
         let meters = plan::meters(catalog, node);
-        let on_line: Vec<i32> = (catalog.machines.iter())
-            .filter(|m| machine.is_none() && line.is_some_and(|line| line.id == m.line))
-            .map(|m| m.id)
+        let machines = (catalog.machines.iter())
+            .filter(|m| match node {
+                Node::Plant(id) => m.plant == id,
+                Node::Line(id) => m.line == id,
+                Node::Machine(id) => m.id == id,
+            })
             .collect();
-        let stated = match (machine, on_line.as_slice()) {
-            (Some(machine), _) => Some(machine.id),
-            (None, [only]) => Some(*only),
-            _ => None,
-        };
-        let unit = Unit { node, plant, line, machine, meters, stated };
+        let unit = Unit { node, plant, line, machine, meters, machines };
         match unit.meters.is_empty() {
             true => without.push(unit.name().to_owned()),
             false => units.push(unit),
@@ -213,20 +211,18 @@ pub(super) async fn fetch(
     if cells > MOST_CELLS {
         return Err(AnswerError::TooManyHours { cells, most: MOST_CELLS });
     }
-    let context = Context::fetch(source, selection, times).await?;
+    let context = Context::fetch(source, selection, units, times).await?;
     let learned = metered(source, units, drivers, times.learned, &learned_edges, read).await?;
     let shown = metered(source, units, drivers, times.shown, &slices.cuts, read).await?;
     let mut seen = Vec::with_capacity(units.len());
     for (index, unit) in units.iter().enumerate() {
-        let runs: Vec<Run> = context.runs.iter().filter(|run| unit.makes(run)).map(run).collect();
-        let spans: Vec<Span> = (context.states.iter())
-            .filter(|state| unit.stated == Some(state.machine))
-            .map(span)
-            .collect();
+        let own: Vec<&plan::Run> = context.runs.iter().filter(|run| unit.makes(run)).collect();
+        let runs: Vec<Run> = own.iter().map(|r| run(r)).collect();
+        let machines = machines(unit, &own, &context.states);
         let now = ask.now.timestamp();
         let lay = |edges: &[DateTime<Utc>], energy: &[Metered], means: &[Vec<Option<f64>>]| {
             let seconds: Vec<i64> = edges.iter().map(DateTime::timestamp).collect();
-            let mut out = observe(&seconds, &until(&runs, now), &spans);
+            let mut out = observe(&seconds, &until(&runs, now), &machines);
             out.drivers = drivers.iter().map(|d| d.key.clone()).collect();
             for (position, interval) in out.intervals.iter_mut().enumerate() {
                 interval.drivers = means.iter().map(|m| m[position].unwrap_or(f64::NAN)).collect();
@@ -312,10 +308,14 @@ impl Context {
     async fn fetch(
         source: &Source<'_>,
         selection: &Selection<'_>,
+        units: &[&Unit<'_>],
         times: &Times,
     ) -> Result<Self, AnswerError> {
         let (mut all_runs, mut all_states) = (Vec::new(), Vec::new());
-        let machines: Vec<i32> = selection.machines.iter().map(|machine| machine.id).collect();
+        let mut machines: Vec<i32> =
+            units.iter().flat_map(|unit| &unit.machines).map(|machine| machine.id).collect();
+        machines.sort_unstable();
+        machines.dedup();
         for range in spans(times) {
             let all = model::Context::default();
             let statement = runs::statement(selection, &all, range, MAX_RUNS + 1);
@@ -357,6 +357,28 @@ fn spans(times: &Times) -> Vec<TimeRange> {
 fn until(runs: &[Run], now: i64) -> Vec<Run> {
     let cut = |run: &Run| Run { end: run.end.min(now.max(run.start)), ..run.clone() };
     runs.iter().map(cut).collect()
+}
+
+/// What the machines of a place did, as far as they say: those without a state in the time are taken
+/// to do what the others of their line do.
+fn machines(unit: &Unit<'_>, runs: &[&plan::Run], states: &[states::State]) -> Vec<Machine> {
+    let mut out: Vec<(&Spot, Machine)> = Vec::new();
+    for &spot in &unit.machines {
+        let states: Vec<Span> =
+            states.iter().filter(|state| state.machine == spot.id).map(span).collect();
+        if states.is_empty() {
+            continue;
+        }
+        let is_made = |run: &plan::Run| match run.machine {
+            Some(machine) => machine == spot.id,
+            None => run.line == spot.line,
+        };
+        let runs = (0..runs.len()).filter(|&index| is_made(runs[index])).collect();
+        out.push((spot, Machine { states, runs, share: 1.0 }));
+    }
+    let lines: Vec<i32> = out.iter().map(|(spot, _)| spot.line).collect();
+    let on = |line: i32| lines.iter().filter(|other| **other == line).count() as f64;
+    out.into_iter().map(|(spot, m)| Machine { share: 1.0 / on(spot.line), ..m }).collect()
 }
 
 fn run(run: &plan::Run) -> Run {
