@@ -224,3 +224,52 @@ async fn what_cannot_be_answered_says_what_to_change() {
             .await;
     assert!(error.contains("lies ahead"), "{error}");
 }
+
+/// The lots are made on the whole line, and every machine says what it does. The saw waits from 04:00
+/// to 06:00 UTC and takes 10 kW more then.
+const LINE: &str = "
+SET search_path = lotwise;
+UPDATE run SET machine_id = NULL;
+INSERT INTO state (plant_id, line_id, machine_id, state, started_at, ended_at)
+SELECT 1, 1, m, s, d + make_interval(hours => a), d + make_interval(hours => b)
+FROM (SELECT '2026-02-28T00:00:00Z'::timestamptz + n * interval '24 h' AS d FROM generate_series(0, 24) n) x,
+  (VALUES (1, 'off', 0, 6), (1, 'running', 6, 22), (1, 'off', 22, 24), (2, 'off', 0, 4), (2, 'idle', 4, 6),
+    (2, 'running', 6, 22), (2, 'off', 22, 24)) y(m, s, a, b);
+UPDATE reading SET value = value + 20 * extract(day FROM time AT TIME ZONE 'UTC' - interval '1 day')
+  + 10 * greatest(0, least(2, extract(epoch FROM (time AT TIME ZONE 'UTC')::time) / 3600 - 4))
+WHERE sensor_id = 2 AND time >= '2026-03-02T00:00:00Z';
+";
+
+#[tokio::test]
+async fn a_line_rests_as_its_machines_do() {
+    both(async |server| {
+        let (db, plugin) = plugin(server).await;
+        let pool = db.pool().await;
+        sqlx::raw_sql(LINE).execute(&pool).await.expect("seed the states");
+        pool.close().await;
+        let by = |format, group: &str| {
+            let period = json!({"from": "2026-03-03", "to": "2026-03-20"});
+            asked(group, DAYS, model(format, json!({"groupBy": group, "baseline": period})))
+        };
+        let mut answers =
+            plugin.ask(vec![by("table", "line"), by("table", "plant"), by("model", "machine")]).await;
+        for group in ["line", "plant"] {
+            let table = decode(&answers.remove(group).unwrap()).remove(0);
+            let number = |name: &str, row: usize| table.numbers(name)[row];
+            // Two machines of 4 kW, the lots, and 2 h in which one of two waits with 10 kW more.
+            for day in 0..2 {
+                near(number("base", day), 192.0);
+                near(number("standby", day), 20.0);
+                near(number("production", day), 800.0);
+                near(number("expected", day), 1012.0);
+            }
+            near(number("deviation", 0), 0.0);
+            near(number("deviation", 1), 80.0);
+        }
+        let terms = decode(&answers.remove("machine").unwrap()).remove(0);
+        let row = (0..terms.rows).find(|r| terms.texts("key")[*r] == "idle").unwrap();
+        assert_eq!(terms.texts("machine")[row], "saw");
+        near(terms.numbers("value")[row], 10.0);
+    })
+    .await;
+}

@@ -46,6 +46,59 @@ fn units_go_to_the_time_in_which_the_machine_ran() {
     assert_eq!(units, [0.0, 0.0, 10.0, 10.0, 10.0, 10.0]);
 }
 
+#[test]
+fn a_line_does_what_its_machines_do_on_average() {
+    // Two machines of a line and one of another; the line's run of 120 units in four hours, and one
+    // of 30 units on the other line without states.
+    let runs = [
+        run("r", "A", 0, 4 * HOUR, 100.0, 20.0),
+        run("s", "B", HOUR, 2 * HOUR, 30.0, 0.0),
+        run("t", "C", 4 * HOUR, 5 * HOUR, 10.0, 0.0),
+    ];
+    let machines = [
+        Machine { states: vec![span("running", 0, 4 * HOUR)], runs: vec![0], share: 0.5 },
+        Machine {
+            states: vec![
+                span("running", 0, 2 * HOUR),
+                span("stopped", 2 * HOUR, 4 * HOUR),
+                span("idle", 4 * HOUR, 5 * HOUR),
+                span("running", 5 * HOUR, 6 * HOUR),
+            ],
+            runs: vec![0, 2],
+            share: 0.5,
+        },
+    ];
+    let edges: Vec<i64> = (0..=6).map(|hour| hour * HOUR).collect();
+    let seen = observe(&edges, &runs, &machines);
+    assert_eq!(seen.references, ["A", "B", "C", UNNAMED]);
+    let made = |reference, units, hours| Made { reference, units, hours };
+    // 60 units each: 15 an hour of the first machine, 30 an hour of the second.
+    assert_eq!(seen.intervals[0].made, [made(0, 45.0, 1.0)]);
+    assert_eq!(seen.intervals[1].made, [made(0, 45.0, 1.0), made(1, 30.0, 1.0)]);
+    assert_eq!(seen.intervals[2].made, [made(0, 15.0, 0.5)]);
+    assert_eq!(seen.intervals[3].made, [made(0, 15.0, 0.5)]);
+    // Made on the second machine alone, which says that it was idle: by the clock.
+    assert_eq!(seen.intervals[4].made, [made(2, 10.0, 1.0)]);
+    assert_eq!(seen.intervals[5].made, [made(3, 0.0, 0.5)], "half of the line runs for no run");
+    assert_eq!(seen.states, ["stopped", "idle"]);
+    assert_eq!(seen.intervals[2].resting, [(0, 0.5)]);
+    assert_eq!(seen.intervals[4].resting, [(1, 0.5)]);
+}
+
+#[test]
+fn time_outside_of_runs_that_overlap() {
+    // Runs 1-4, 2-3 and 6-8 h of a machine that runs 0-9 h: 0-1, 4-6 and 8-9 h are of no run.
+    let hour = |a: i64, b: i64| run("r", "A", a * HOUR, b * HOUR, 1.0, 0.0);
+    let runs = [hour(1, 4), hour(2, 3), hour(6, 8)];
+    let edges: Vec<i64> = (0..=9).map(|hour| hour * HOUR).collect();
+    let alone = Machine::alone(vec![span("running", 0, 9 * HOUR)], 3);
+    let seen = observe(&edges, &runs, &[alone]);
+    let unnamed = |i: &Interval| i.made.iter().any(|m| seen.references[m.reference] == UNNAMED);
+    let got: Vec<bool> = seen.intervals.iter().map(unnamed).collect();
+    let want = [true, false, false, false, true, true, false, false, true];
+    assert_eq!(got, want);
+}
+
 /// Four weeks of hours: three references by turns in blocks of five hours with two hours of rest,
 /// nothing at the end of each week. E = 4 h + 0.5 a + 2 b + 0.125 c + 0.2 kW/K × (t - mean).
 fn factory(noise: f64, seed: u64) -> Observations {
