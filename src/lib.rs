@@ -21,6 +21,7 @@ pub mod model;
 pub mod plan;
 pub mod reader;
 pub mod replay;
+pub mod retention;
 pub mod rollup;
 pub mod schema;
 pub mod simulate;

@@ -12,7 +12,7 @@ use sqlx::{ConnectOptions, Connection, Row};
 use crate::domain::database_kind::DatabaseKind;
 
 /// Version of the newest migration: what this program's SQL is written for.
-pub const LATEST: i64 = 9;
+pub const LATEST: i64 = 10;
 
 /// One row: version of the extension timescaledb, setting `timescaledb.license`; both may be null.
 pub const KIND_SQL: &str = "SELECT (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'timescaledb'), \

@@ -43,7 +43,8 @@ pub(super) async fn answer(
     if sensors.is_empty() {
         return Err(PlanError::NoSensor("here".to_owned()).into());
     }
-    let Statement { sql, params, shown } = last_seen::statement(&sensors, ask.now);
+    let Statement { sql, params, shown } =
+        last_seen::statement(&sensors, ask.now, source.catalog.raw_from);
     let rows = source.db.query(&sql, params).await?;
     let times = rows.iter().map(last_seen::read).collect::<Result<Vec<_>, _>>()?;
     let mut heard = heard(&sensors, &times, ask.now);

@@ -30,7 +30,7 @@ pub(super) async fn answer(
         notices.push(Notice::Warning(text));
         sensors.truncate(query.limit);
     }
-    let Statement { sql, params, shown } = latest::statement(&sensors);
+    let Statement { sql, params, shown } = latest::statement(&sensors, source.catalog.raw_from);
     let mut newest = vec![None; sensors.len()];
     for row in source.db.query(&sql, params).await? {
         let (index, time, value) = latest::read(&row)?;

@@ -37,7 +37,9 @@ pub(super) async fn answer(
     }
     let rows: f64 =
         plan.windows.iter().map(|w| w.range.seconds() / w.sensor.interval_s + 2.0).sum();
-    let sums = match rows > AT_ONCE {
+    let is_dropped =
+        source.catalog.raw_from.is_some_and(|from| plan::need_before(&plan.windows, from));
+    let sums = match is_dropped || rows > AT_ONCE {
         true => lot_by_lot(source, &plan, query.aggregate).await?,
         false => from_readings(source, &plan, rows).await?,
     };
@@ -118,7 +120,13 @@ async fn from_readings(
     rows: f64,
 ) -> Result<Sums, AnswerError> {
     let edges: Vec<Vec<f64>> = (0..plan.lots.len()).map(|lot| plan.edges(lot)).collect();
-    let mut wanted = sql::items::wanted(&plan.windows, &[], Items::Readings, Ends::Read);
+    let mut wanted = sql::items::wanted(
+        &plan.windows,
+        &[],
+        Items::Readings,
+        Ends::Read,
+        source.catalog.raw_from,
+    );
     let shown = wanted.statement.shown.clone();
     let lot_of = |window: usize| plan.owners[window].0;
     let cells = sums::walk_each(source, &mut wanted, |window| {

@@ -24,7 +24,7 @@ mod spc;
 mod states;
 mod sums;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use crate::catalog::Catalog;
@@ -76,10 +76,29 @@ async fn of_query(source: &Source<'_>, query: Query, ask: &Ask) -> Result<Vec<Fr
     let notices: Vec<Notice> = notices.into_iter().map(Notice::Info).collect();
     let Some(query) = query else { return Ok(nothing(&notices)) };
     let mut frames = of_narrowed(source, &query, ask).await?;
+    let notices: Vec<Notice> = notices.into_iter().chain(not_kept(source, &query, ask)).collect();
     for frame in frames.iter_mut().filter(|_| !notices.is_empty()) {
         frame.notify_more(&notices);
     }
     Ok(frames)
+}
+
+/// Says what is less exact where readings were dropped.
+fn not_kept(source: &Source<'_>, query: &Query, ask: &Ask) -> Option<Notice> {
+    let from = source.catalog.raw_from.filter(|from| ask.range.from() < *from)?;
+    let text = match query.kind {
+        QueryType::States | QueryType::Latest | QueryType::DataQuality => return None,
+        QueryType::Series if query.aggregate == Aggregate::Raw => "there are none to show",
+        QueryType::Anomalies | QueryType::Golden | QueryType::AbnormalRuns => {
+            "what needs single readings is missing there"
+        }
+        QueryType::Demand => {
+            "quarters of an hour there are parts of their hour, and peaks lower than they were"
+        }
+        _ => "parts of an hour there are in proportion to time, whole hours and lots exact",
+    };
+    let from = from.to_rfc3339_opts(SecondsFormat::Secs, true);
+    Some(Notice::Info(format!("Readings before {from} are not kept: {text}.")))
 }
 
 async fn of_narrowed(

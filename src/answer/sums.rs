@@ -59,7 +59,7 @@ pub(super) async fn fetch(
     }
     if !left.is_empty() {
         let rest: Vec<Window<'_>> = left.iter().map(|&index| windows[index].clone()).collect();
-        let reading = plan::choose(&rest, edges);
+        let reading = plan::choose(&rest, edges, source.catalog.raw_from);
         let mut cells = walked(source, &rest, edges, reading.items, ends, &mut sums.shown).await?;
         for cell in &mut cells {
             cell.window = left.get(cell.window).copied().unwrap_or(usize::MAX);
@@ -91,7 +91,7 @@ async fn walked(
 ) -> Result<Vec<Cell>, AnswerError> {
     let origin = edges.first().copied().unwrap_or_default();
     let cuts = seconds(edges, origin);
-    let mut wanted = items::wanted(windows, edges, items, ends);
+    let mut wanted = items::wanted(windows, edges, items, ends, source.catalog.raw_from);
     show(shown, &wanted.statement);
     walk_each(source, &mut wanted, |_| (origin, &cuts)).await
 }

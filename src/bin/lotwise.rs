@@ -1,11 +1,13 @@
 //! The command line: `lotwise migrate`, `ingest`, `key`, `mapping`, `rollup`,
-//! `reader`, `columnstore`, `doctor`, `demo`, `replay`, `replay-runs`, `simulate`, `evaluate`.
+//! `reader`, `columnstore`, `retention`, `doctor`, `demo`, `replay`, `replay-runs`, `simulate`, `evaluate`.
 //!
 //! Reads the arguments and dispatches; each subcommand is a `run` function of its module.
 
 use clap::{Parser, Subcommand};
 use lotwise::ingest::{keys, mapping, service};
-use lotwise::{columnstore, demo, doctor, evaluate, reader, replay, rollup, schema, simulate};
+use lotwise::{
+    columnstore, demo, doctor, evaluate, reader, replay, retention, rollup, schema, simulate,
+};
 
 #[derive(Parser)]
 #[command(
@@ -27,6 +29,7 @@ enum Command {
     Rollup(rollup::cli::Args),
     Reader(reader::cli::Args),
     Columnstore(columnstore::cli::Args),
+    Retention(retention::cli::Args),
     Doctor(doctor::Args),
     Demo(demo::Args),
     Replay(Box<replay::Args>),
@@ -46,6 +49,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Mapping(args) => mapping::cli::run(args).await,
         Command::Rollup(args) => rollup::cli::run(args).await,
         Command::Columnstore(args) => columnstore::cli::run(args).await,
+        Command::Retention(args) => retention::cli::run(args).await,
         Command::Reader(args) => reader::cli::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Demo(args) => demo::run(args).await,

@@ -1,4 +1,4 @@
-//! Reads the catalog. Four small tables; the readings are not touched.
+//! Reads the catalog. A few small tables; the readings are not touched.
 
 use chrono::NaiveTime;
 
@@ -15,6 +15,10 @@ const SENSORS: &str = "SELECT id, plant_id, line_id, machine_id, key, name, quan
 const SHIFTS: &str =
     "SELECT plant_id, key, name, starts_at FROM lotwise.shift ORDER BY plant_id, starts_at";
 
+/// A database that was not migrated yet has no such column, and all its readings.
+const RAW_FROM: &str =
+    "SELECT (to_jsonb(m) ->> 'raw_from')::timestamptz FROM lotwise.rollup_state m";
+
 /// Reads the catalog, cut to the scope: plants and lines by key, empty is all.
 ///
 /// A scope with lines hides what belongs to a whole plant, whose meters also count other lines.
@@ -24,6 +28,9 @@ const SHIFTS: &str =
 pub async fn load(db: &Db, plants: &[String], lines: &[String]) -> Result<Catalog, DbError> {
     let in_scope = |scope: &[String], key: &str| scope.is_empty() || scope.iter().any(|s| s == key);
     let mut catalog = Catalog { lines_only: !lines.is_empty(), ..Catalog::default() };
+    for row in db.fetch(RAW_FROM).await? {
+        catalog.raw_from = column(&row, 0)?;
+    }
     for row in db.fetch(PLANTS).await? {
         let key: String = column(&row, 1)?;
         let zone: String = column(&row, 3)?;

@@ -6,6 +6,7 @@
 
 mod load;
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::{Calendar, SensorKind};
@@ -83,6 +84,9 @@ pub struct Catalog {
     pub sensors: Vec<Sensor>,
     /// True when the scope names lines, so that there may be others which must not show.
     pub lines_only: bool,
+    /// From when readings are kept, at a full hour; before it there are sums of hours and runs. `None`:
+    /// all are kept.
+    pub raw_from: Option<DateTime<Utc>>,
 }
 
 impl Catalog {

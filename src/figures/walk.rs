@@ -84,8 +84,9 @@ pub fn cells_of_readings(walk: &Walk<'_>, readings: &[(f64, f64)], edges: &[f64]
 }
 
 /// The cells of a window. `items` are those inside and at least a neighbour on either side where
-/// there is one that matters, ascending in seconds from the window's origin; an hour lies inside the
-/// window and inside one bucket. `edges` are those of the buckets, ascending.
+/// there is one that matters, ascending in seconds from the window's origin. `edges` are those of the
+/// buckets, ascending. An hour that an edge of the window or of a bucket cuts (its readings are not kept
+/// any more) is shared in proportion to time.
 pub fn cells(walk: &Walk<'_>, items: &[Item], edges: &[f64]) -> Vec<Cell> {
     let mut cells = Cells::new(walk, edges);
     let is_delta = walk.sensor.kind == SensorKind::Delta;
@@ -102,10 +103,8 @@ pub fn cells(walk: &Walk<'_>, items: &[Item], edges: &[f64]) -> Vec<Cell> {
         if let Some(segment) = segment(walk.sensor, previous, item, items.get(index + 1)) {
             cells.add(walk, &segment);
         }
-        if let Some(rest) = &item.rest
-            && let Some(cell) = cells.at(item.last.0, false)
-        {
-            add_rest(cell, rest, item.last, walk.sensor.kind);
+        if let Some(rest) = &item.rest {
+            cells.add_rest(walk, item, rest);
         }
     }
     cells.done()
@@ -236,6 +235,40 @@ impl<'a> Cells<'a> {
         }
     }
 
+    /// Adds what the readings of an hour after its first one add up to.
+    fn add_rest(&mut self, walk: &Walk<'_>, item: &Item, rest: &Rest) {
+        let ((from, _), (to, _)) = (item.first, item.last);
+        let (kind, edges) = (walk.sensor.kind, self.edges);
+        let is_inside = from >= walk.from && to <= walk.to;
+        let bucket = self.find(to);
+        let is_whole =
+            is_inside && bucket.is_some_and(|b| edges.get(b).is_some_and(|e| *e <= from));
+        if is_whole || to <= from {
+            if let Some(cell) = bucket.filter(|_| is_inside).and_then(|b| self.slot(b)) {
+                add_part(cell, rest, 1.0, kind);
+                add_values(cell, rest, item.last);
+            }
+            return;
+        }
+        let (start, end) = (from.max(walk.from), to.min(walk.to));
+        let first = edges.partition_point(|e| *e <= start).saturating_sub(1);
+        for (bucket, edge) in edges.windows(2).enumerate().skip(first) {
+            if edge[0] >= end {
+                break;
+            }
+            let seconds = end.min(edge[1]) - start.max(edge[0]);
+            if seconds <= 0.0 {
+                continue;
+            }
+            let Some(cell) = self.slot(bucket) else { continue };
+            add_part(cell, rest, seconds / (to - from), kind);
+            // The readings themselves are where the last of them is.
+            if is_inside_of(item.last.0, edge) && item.last.0 < walk.to {
+                add_values(cell, rest, item.last);
+            }
+        }
+    }
+
     fn done(self) -> Vec<Cell> {
         self.cells.into_iter().flatten().collect()
     }
@@ -250,17 +283,26 @@ fn count(cell: &mut Cell, time: f64, value: f64) {
     cell.last = Some((time, value));
 }
 
-fn add_rest(cell: &mut Cell, rest: &Rest, last: (f64, f64), kind: SensorKind) {
+fn is_inside_of(time: f64, bucket: &[f64]) -> bool {
+    time >= bucket[0] && time < bucket[1]
+}
+
+/// Adds a share of what the readings of an hour add up to.
+fn add_part(cell: &mut Cell, rest: &Rest, share: f64, kind: SensorKind) {
+    cell.covered_s += share * rest.covered_s;
+    match kind {
+        SensorKind::Gauge => cell.integral += share * rest.total,
+        _ => cell.amount = Some(cell.amount.unwrap_or(0.0) + share * rest.total),
+    }
+}
+
+/// Counts the readings of an hour after its first one.
+fn add_values(cell: &mut Cell, rest: &Rest, last: (f64, f64)) {
     cell.count += rest.count;
     cell.sum += rest.sum;
     cell.min = Some(cell.min.map_or(rest.min, |m| m.min(rest.min)));
     cell.max = Some(cell.max.map_or(rest.max, |m| m.max(rest.max)));
     cell.last = Some(last);
-    cell.covered_s += rest.covered_s;
-    match kind {
-        SensorKind::Gauge => cell.integral += rest.total,
-        _ => cell.amount = Some(cell.amount.unwrap_or(0.0) + rest.total),
-    }
 }
 
 #[cfg(test)]
@@ -296,6 +338,31 @@ mod tests {
             cells.iter().map(|c| (c.bucket, c.integral, c.covered_s, c.count)).collect();
         assert_eq!(sums, [(0, 55.0 * 30.0, 30.0, 0), (1, 70.0 * 60.0, 60.0, 1), (2, 0.0, 0.0, 1)]);
         assert!(cells.iter().all(|c| c.window == 3));
+    }
+
+    #[test]
+    fn an_hour_without_its_readings_is_shared_by_time() {
+        // Readings at 10 and 50 s of an hour of which 20 kWh and, of a gauge, 400 value-seconds are known.
+        let rest = Rest { count: 3, sum: 33.0, min: 1.0, max: 20.0, covered_s: 40.0, total: 400.0 };
+        let item = Item { first: (10.0, 5.0), last: (50.0, 12.0), rest: Some(rest) };
+        let gauge = sensor(SensorKind::Gauge);
+        let walk = Walk { window: 0, sensor: &gauge, from: 20.0, to: 60.0 };
+        let cells = cells(&walk, &[item], &[0.0, 30.0, 60.0]);
+        let sums: Vec<_> = cells.iter().map(|c| (c.bucket, c.integral, c.covered_s)).collect();
+        assert_eq!(sums, [(0, 100.0, 10.0), (1, 200.0, 20.0)], "20 to 30 s, and 30 to 50 s");
+        assert_eq!((cells[0].count, cells[0].max), (0, None));
+        assert_eq!((cells[1].count, cells[1].max), (3, Some(20.0)), "where the last of them is");
+        let counter = sensor(SensorKind::Counter);
+        let walk = Walk { window: 0, sensor: &counter, from: 0.0, to: 40.0 };
+        let cells = super::cells(&walk, &[item], &[0.0, 60.0]);
+        assert_eq!(
+            (cells[0].amount, cells[0].count),
+            (Some(300.0), 1),
+            "the first reading is inside"
+        );
+        let walk = Walk { window: 0, sensor: &counter, from: 55.0, to: 60.0 };
+        let cells = super::cells(&walk, &[item], &[0.0, 60.0]);
+        assert!(cells.iter().all(|c| c.amount.is_none() && c.count == 0), "only a neighbour");
     }
 
     /// A random history, with gaps and falls, and random edges inside [0, 3600].

@@ -114,7 +114,7 @@ async fn contents(instance: &Instance) -> Result<Contents, DbError> {
     instance.forget_catalog().await;
     let catalog = instance.catalog().await?;
     let sensors: Vec<_> = catalog.sensors.iter().collect();
-    let Statement { sql, params, .. } = latest::statement(&sensors);
+    let Statement { sql, params, .. } = latest::statement(&sensors, catalog.raw_from);
     let rows = db.query(&sql, params).await?;
     let times = rows.iter().map(|r| latest::read(r).map(|(_, time, _)| time));
     let newest = times.collect::<Result<Vec<_>, _>>()?.into_iter().max();

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use ahash::AHashMap as HashMap;
+use chrono::{DateTime, Utc};
 use sqlx::postgres::PgPool;
 
 use crate::domain::key::{Key, PlantId, SensorId};
@@ -17,7 +18,9 @@ use crate::ingest::registration::{self, Mode, Newcomer};
 
 const MAX_AGE: Duration = Duration::from_secs(60);
 
-const LOOKUP: &str = "SELECT p.key, p.id, s.key, s.id
+/// With the time before which readings are not kept, which a database that was not migrated has not.
+const LOOKUP: &str = "SELECT p.key, p.id, s.key, s.id,
+        (SELECT (to_jsonb(m) ->> 'raw_from')::timestamptz FROM lotwise.rollup_state m)
     FROM unnest($1::text[], $2::text[]) AS wanted (plant, sensor)
     JOIN lotwise.plant p ON p.key = wanted.plant
     LEFT JOIN lotwise.sensor s ON s.plant_id = p.id AND s.key = wanted.sensor";
@@ -27,6 +30,7 @@ const LOOKUP: &str = "SELECT p.key, p.id, s.key, s.id
 pub struct Known {
     // Only what the database holds gets in here, so a fast hash is safe.
     plants: HashMap<Key, Plant>,
+    raw_from: Option<DateTime<Utc>>,
     since: Instant,
 }
 
@@ -48,6 +52,15 @@ pub enum Found {
 }
 
 impl Known {
+    fn nothing() -> Self {
+        Self { plants: HashMap::new(), raw_from: None, since: Instant::now() }
+    }
+
+    /// From when readings are kept; none: all are.
+    pub fn raw_from(&self) -> Option<DateTime<Utc>> {
+        self.raw_from
+    }
+
     /// Looks a sensor up.
     pub fn find(&self, plant: &str, sensor: &str) -> Found {
         match self.plants.get(plant) {
@@ -70,8 +83,7 @@ pub struct Directory {
 impl Directory {
     /// Knows nothing at first.
     pub fn new(pool: PgPool) -> Self {
-        let known = Known { plants: HashMap::new(), since: Instant::now() };
-        Self { pool, known: Arc::new(RwLock::new(known)) }
+        Self { pool, known: Arc::new(RwLock::new(Known::nothing())) }
     }
 
     /// Makes sure that these sensors are known, as far as they exist.
@@ -94,10 +106,12 @@ impl Directory {
         if plants.is_empty() {
             return Ok(());
         }
-        let rows: Vec<(String, i32, Option<String>, Option<i32>)> =
+        type Row = (String, i32, Option<String>, Option<i32>, Option<DateTime<Utc>>);
+        let rows: Vec<Row> =
             sqlx::query_as(LOOKUP).bind(&plants).bind(&sensors).fetch_all(&self.pool).await?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        for (plant, plant_id, sensor, sensor_id) in rows {
+        for (plant, plant_id, sensor, sensor_id, raw_from) in rows {
+            known.raw_from = raw_from;
             let Ok(plant) = Key::parse(&plant) else { continue };
             let fresh = Plant { id: PlantId(plant_id), sensors: HashMap::new() };
             let entry = known.plants.entry(plant).or_insert(fresh);
@@ -132,7 +146,7 @@ impl Directory {
     pub fn forget_old(&self) {
         if self.read().since.elapsed() > MAX_AGE {
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            *known = Known { plants: HashMap::new(), since: Instant::now() };
+            *known = Known::nothing();
         }
     }
 }

@@ -24,7 +24,7 @@ pub enum Why {
     UnknownSensor,
     /// Its time is too far ahead of the service's clock.
     InFuture,
-    /// Its time is further back than its key may send.
+    /// Its time is further back than its key may send, or than readings are kept.
     TooOld,
 }
 
@@ -43,7 +43,7 @@ impl Why {
         match reason {
             Reason::UnknownSensor { .. } => Some(Self::UnknownSensor),
             Reason::InFuture { .. } => Some(Self::InFuture),
-            Reason::TooOld { .. } => Some(Self::TooOld),
+            Reason::TooOld { .. } | Reason::NotKept { .. } => Some(Self::TooOld),
             _ => None,
         }
     }
@@ -92,16 +92,19 @@ const WEEKS: &str = "SELECT count(lotwise.ensure_partitions(w, w)) FROM (
     JOIN lotwise.plant p ON p.id = q.plant_id
     JOIN lotwise.sensor s ON s.plant_id = q.plant_id AND s.key = q.sensor
     WHERE ($1::text[] IS NULL OR p.key = ANY($1)) AND ($2::text IS NULL OR q.reason = $2)
-      AND ($3 OR CASE q.reason WHEN 'too_old' THEN false WHEN 'in_future' THEN q.time <= now() ELSE true END)) x";
+      AND ($3 OR CASE q.reason WHEN 'too_old' THEN false WHEN 'in_future' THEN q.time <= now() ELSE true END)
+      AND q.time >= (SELECT coalesce(raw_from, '-infinity') FROM lotwise.rollup_state)) x";
 
 /// A value that the sensor has got in the meantime is newer, and stays.
 ///
-/// Unless forced, what is too old goes on waiting, and what came from the future until it is past.
+/// Unless forced, what is too old goes on waiting, and what came from the future until it is past. What
+/// is older than the readings that are kept goes on waiting in any case.
 const REPLAY: &str = "WITH ready AS (
       DELETE FROM lotwise.quarantine q USING lotwise.plant p, lotwise.sensor s
       WHERE p.id = q.plant_id AND s.plant_id = q.plant_id AND s.key = q.sensor
         AND ($1::text[] IS NULL OR p.key = ANY($1)) AND ($2::text IS NULL OR q.reason = $2)
         AND ($3 OR CASE q.reason WHEN 'too_old' THEN false WHEN 'in_future' THEN q.time <= now() ELSE true END)
+        AND q.time >= (SELECT coalesce(raw_from, '-infinity') FROM lotwise.rollup_state)
       RETURNING q.time, q.value, q.plant_id, s.id AS sensor_id
     ), stored AS (
       INSERT INTO lotwise.reading (time, value, plant_id, sensor_id)

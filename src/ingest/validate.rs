@@ -229,6 +229,11 @@ impl Check<'_> {
         let found = known.find(plant, &row.sensor);
         if let Found::Sensor(plant, sensor) = found {
             self.times.check(row.time)?;
+            if let Some(from) =
+                known.raw_from().filter(|from| row.time.micros() < from.timestamp_micros())
+            {
+                return Err(Reason::NotKept { time: row.time, from });
+            }
             return Ok(Reading { plant, sensor, time: row.time, value: row.value });
         }
         keys(plant, row)?;

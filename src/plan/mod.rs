@@ -29,7 +29,7 @@ pub use lots::{LotSpan, LotsPlan, Steps, lots};
 pub use meters::{independent, kwh_per, meters};
 pub use narrow::{Narrowed, keep, keeps, narrow};
 pub use rates::{PlantRates, Rate, Rates, Slices, Valid, currency};
-pub use reading::{Items, Reading, choose, uncut};
+pub use reading::{Items, Reading, choose, need_before, uncut};
 pub use select::{Level, Node, Selection, select};
 pub use series::{SeriesKey, SeriesPlan, series};
 

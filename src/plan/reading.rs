@@ -4,11 +4,11 @@
 
 use std::ops::Range;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::Window;
-use crate::domain::TimeRange;
 use crate::domain::time::epoch_seconds;
+use crate::domain::{SensorKind, TimeRange};
 
 /// What is added up. Both give the same figures, to rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +33,22 @@ pub struct Reading {
     pub reason: String,
 }
 
-/// Chooses for windows that are cut at `edges`.
-pub fn choose(windows: &[Window<'_>], edges: &[DateTime<Utc>]) -> Reading {
+/// Chooses for windows that are cut at `edges`; readings before `raw_from` are not kept.
+pub fn choose(
+    windows: &[Window<'_>],
+    edges: &[DateTime<Utc>],
+    raw_from: Option<DateTime<Utc>>,
+) -> Reading {
     let raw: f64 = windows.iter().map(|w| w.range.seconds() / w.sensor.interval_s + 2.0).sum();
     let readings = |reason: String| Reading { items: Items::Readings, rows: raw, reason };
+    if let Some(from) = raw_from.filter(|from| need_before(windows, *from)) {
+        let rows = windows.iter().map(|w| whole_hours(w.range) + 2.0).sum();
+        let from = from.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let reason = format!(
+            "hours, because readings before {from} are not kept; where an edge cuts such an hour, in proportion to time"
+        );
+        return Reading { items: Items::Hours, rows, reason };
+    }
     let widths = edges.windows(2).map(|e| epoch_seconds(e[1]) - epoch_seconds(e[0]));
     // The widest: buckets at the ends of a range may be cut short.
     if widths.fold(0.0, f64::max) < 3_600.0 {
@@ -56,6 +68,19 @@ pub fn choose(windows: &[Window<'_>], edges: &[DateTime<Utc>]) -> Reading {
         "{hours} whole hours from rollups, readings at the ends and where they changed since"
     );
     Reading { items: Items::Hours, rows, reason }
+}
+
+/// Whether some window needs what was read before a time. A counter's neighbour, however far back, is
+/// found without.
+pub fn need_before(windows: &[Window<'_>], time: DateTime<Utc>) -> bool {
+    windows.iter().any(|window| {
+        let reach = match window.sensor.kind {
+            SensorKind::Gauge => window.sensor.max_gap_s,
+            SensorKind::Delta => window.sensor.interval_s,
+            SensorKind::Counter => 0.0,
+        };
+        epoch_seconds(window.range.from()) - reach < epoch_seconds(time)
+    })
 }
 
 /// The windows that may be kept as a whole: those that no edge cuts, with their bucket.
@@ -79,7 +104,6 @@ fn whole_hours(range: TimeRange) -> f64 {
 mod tests {
     use super::*;
     use crate::catalog::Sensor;
-    use crate::domain::SensorKind;
 
     fn sensor(interval_s: f64) -> Sensor {
         Sensor {
@@ -112,7 +136,7 @@ mod tests {
         let (minutely, hourly) = (sensor(60.0), sensor(3_600.0));
         let choose = |w: &Window<'_>, every: i64| {
             let edges: Vec<_> = (0..=100_000 / every).map(|i| at(i * every)).collect();
-            super::choose(std::slice::from_ref(w), &edges)
+            super::choose(std::slice::from_ref(w), &edges, None)
         };
         let month = window(&minutely, 30, 43_210);
         let reading = choose(&month, 60);

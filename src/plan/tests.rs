@@ -13,6 +13,7 @@ fn catalog(sensors: Vec<Sensor>) -> Catalog {
         machines: vec![spot(1, 1, "a1"), spot(2, 1, "a2")],
         sensors,
         lines_only: false,
+        raw_from: None,
     }
 }
 

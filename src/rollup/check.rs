@@ -52,18 +52,18 @@ impl Sensor {
 
 const RUNS_A_STATEMENT: usize = 100;
 
-/// From the first reading or row, whichever is older.
+/// From the first reading or row, whichever is older; where readings were dropped, from those that are kept.
 const SENSORS: &str = "SELECT x.plant_id, x.sensor_id, p.key || '/' || s.key AS name, x.interval_s,
-        greatest(f.lo, date_bin('1 hour', $3::timestamptz, 'epoch')) AS lo,
+        greatest(f.lo, date_bin('1 hour', $3::timestamptz, 'epoch'), m.raw_from) AS lo,
         least(x.built_until, date_bin('1 hour', $4::timestamptz + interval '1 hour' - interval '1 us', 'epoch')) AS hi
     FROM rollup_sensor x JOIN sensor s ON s.plant_id = x.plant_id AND s.id = x.sensor_id JOIN plant p ON p.id = s.plant_id
-    CROSS JOIN LATERAL (SELECT least(
+    CROSS JOIN rollup_state m CROSS JOIN LATERAL (SELECT least(
         (SELECT date_bin('1 hour', r.time, 'epoch') FROM reading r
             WHERE r.plant_id = x.plant_id AND r.sensor_id = x.sensor_id ORDER BY r.time LIMIT 1),
         (SELECT h.hour FROM rollup_hour h
             WHERE h.plant_id = x.plant_id AND h.sensor_id = x.sensor_id ORDER BY h.hour LIMIT 1)) AS lo) f
     WHERE ($1::text IS NULL OR p.key = $1) AND ($2::text IS NULL OR s.key = $2)
-        AND greatest(f.lo, $3) < least(x.built_until, $4)
+        AND greatest(f.lo, $3, m.raw_from) < least(x.built_until, $4)
     ORDER BY p.key, s.key";
 
 /// The sensors of the scope that have something rolled up in it.

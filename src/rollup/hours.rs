@@ -162,10 +162,12 @@ fn hours_in(lo: DateTime<Utc>, hi: DateTime<Utc>) -> u64 {
     (hi - lo).num_hours().try_into().unwrap_or(0)
 }
 
-/// Marks in an order in which neighbouring hours of a sensor follow each other.
+/// Marks in an order in which neighbouring hours of a sensor follow each other. Hours whose readings are
+/// not kept any more cannot be made again.
 const MARKS: &str =
-    "SELECT d.ctid::text AS id, d.plant_id, d.sensor_id, d.hour, x.interval_s, x.built_until
-    FROM rollup_dirty d LEFT JOIN rollup_sensor x USING (plant_id, sensor_id)
+    "SELECT d.ctid::text AS id, d.plant_id, d.sensor_id, d.hour, x.interval_s,
+        CASE WHEN m.raw_from IS NULL OR d.hour >= m.raw_from THEN x.built_until END AS built_until
+    FROM rollup_dirty d CROSS JOIN rollup_state m LEFT JOIN rollup_sensor x USING (plant_id, sensor_id)
     ORDER BY d.plant_id, d.sensor_id, d.hour LIMIT 5000";
 
 /// By their place in the table, which no other process changes: marks are only added and, here,
@@ -199,6 +201,7 @@ struct Mark {
     hour: DateTime<Utc>,
     /// None for a sensor that is not known any more.
     interval_s: Option<f64>,
+    /// None also for hours that cannot be made again.
     built_until: Option<DateTime<Utc>>,
 }
 

@@ -135,7 +135,7 @@ pub(super) fn parameters(windows: &[RunSensor]) -> Result<PgArguments, BoxDynErr
 }
 
 /// The sums, by the statement of every query, in one bucket that holds all time; the neighbours that
-/// they depend on; and only where all of that is made already.
+/// they depend on; and only where all of that is made already, and its readings are kept.
 static STORE: LazyLock<String> = LazyLock::new(|| {
     format!(
         "WITH cell AS MATERIALIZED ({}),
@@ -157,7 +157,7 @@ static STORE: LazyLock<String> = LazyLock::new(|| {
             coalesce(c.covered_s, 0), coalesce(c.n, 0), coalesce(c.total, 0), c.low, c.high,
             tstzrange(date_bin('1 hour', d.since, 'epoch'), date_bin('1 hour', d.until, 'epoch') + interval '1 hour')
         FROM dep d LEFT JOIN cell c ON c.win = d.nr - 1
-        WHERE d.until < d.built_until
+        WHERE d.until < d.built_until AND d.since >= (SELECT coalesce(raw_from, '-infinity') FROM rollup_state)
         ON CONFLICT DO NOTHING
         RETURNING run_id",
         integrate::text(Items::Readings, Ends::Omit)
@@ -233,6 +233,7 @@ const KEPT: &str =
         w.started_at, w.ended_at
     FROM rollup_run w JOIN rollup_sensor x USING (plant_id, sensor_id)
     WHERE w.plant_id = $1 AND w.sensor_id = $2 AND w.started_at >= $3 AND w.ended_at <= $4
+        AND lower(w.depends_on) >= (SELECT coalesce(raw_from, '-infinity') FROM rollup_state)
     ORDER BY w.started_at, w.run_id";
 
 /// The sums of a sensor that are kept, within hours.

@@ -18,22 +18,26 @@ const ADOPT: &str = "
     UPDATE rollup_run_done d SET again = true FROM adopted a JOIN sensor s ON s.id = a.sensor_id
     WHERE d.line_id = s.line_id";
 
-/// Sensors whose rules changed: all that was made by the old ones is made again.
+/// Sensors whose rules changed: all that was made by the old ones is made again, as far as there are
+/// readings. What is older keeps the old rules, and is no more read where the kind is another.
 const CHANGE: &str = "
     WITH changed AS (
         UPDATE rollup_sensor x SET kind = s.kind, interval_s = s.interval_s, max_gap_s = s.max_gap_s,
             rollover = s.rollover
-        FROM sensor s
-        WHERE s.plant_id = x.plant_id AND s.id = x.sensor_id
+        FROM sensor s, rollup_sensor o
+        WHERE s.plant_id = x.plant_id AND s.id = x.sensor_id AND o.plant_id = x.plant_id AND o.sensor_id = x.sensor_id
             AND (x.kind, x.interval_s, x.max_gap_s, x.rollover)
                 IS DISTINCT FROM (s.kind, s.interval_s, s.max_gap_s, s.rollover)
-        RETURNING x.plant_id, x.sensor_id),
+        RETURNING x.plant_id, x.sensor_id, o.kind <> s.kind AS is_other_kind),
+    kept AS (SELECT coalesce(raw_from, '-infinity') AS since FROM rollup_state),
     marked AS (
         INSERT INTO rollup_dirty (plant_id, sensor_id, hour)
-        SELECT plant_id, sensor_id, hour FROM rollup_hour JOIN changed USING (plant_id, sensor_id)),
+        SELECT h.plant_id, h.sensor_id, h.hour FROM kept, rollup_hour h JOIN changed USING (plant_id, sensor_id)
+        WHERE h.hour >= kept.since),
     gone AS (
-        DELETE FROM rollup_run w USING changed c
-        WHERE w.plant_id = c.plant_id AND w.sensor_id = c.sensor_id RETURNING w.run_id)
+        DELETE FROM rollup_run w USING changed c, kept
+        WHERE w.plant_id = c.plant_id AND w.sensor_id = c.sensor_id
+            AND (c.is_other_kind OR lower(w.depends_on) >= kept.since) RETURNING w.run_id)
     UPDATE rollup_run_done d SET again = true FROM (SELECT DISTINCT run_id FROM gone) g WHERE d.run_id = g.run_id";
 
 /// Takes over new sensors and new rules from the table of sensors.

@@ -54,10 +54,20 @@ CROSS JOIN LATERAL (
     (SELECT r.time, r.value FROM reading r
      WHERE w.far AND r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time >= w.b AND r.time <= w.hi
        AND r.time >= $8 AND r.time < $9
-     ORDER BY r.time LIMIT 1)
+     ORDER BY r.time LIMIT 1)$KEPT
   ) y
 ) x
 WHERE x.times IS NOT NULL";
+
+/// Where readings before $12 are not kept, the last of them is in the row of its hour. One that is older
+/// than the neighbour adds nothing.
+const KEPT_NEIGHBOUR: &str = "
+    UNION ALL
+    (SELECT h.last_t, h.last_v FROM lotwise.rollup_hour h
+     JOIN lotwise.rollup_sensor k ON k.plant_id = h.plant_id AND k.sensor_id = h.sensor_id AND k.kept_kind = k.kind
+     WHERE w.far AND h.plant_id = w.plant_id AND h.sensor_id = w.sensor_id AND h.hour < $12 AND w.lo < $12
+       AND h.hour < w.a AND h.last_t >= w.lo
+     ORDER BY h.hour DESC LIMIT 1)";
 
 /// Hours `[h0, h1)` are those that lie inside the window and are made by the query's own rules. Of
 /// these, marked hours and hours that an edge of a bucket cuts ($11), together `marked`, are read from
@@ -120,11 +130,30 @@ CROSS JOIN LATERAL (
   FROM (
     SELECT * FROM lotwise.rollup_hour h
     WHERE h.plant_id = w.plant_id AND h.sensor_id = w.sensor_id AND h.hour >= w.h0 AND h.hour < w.h1
-      AND NOT w.marked @> h.hour
+      AND NOT w.marked @> h.hour$SINCE
     OFFSET 0
   ) y
 ) h
 WHERE x.times IS NOT NULL OR h.times IS NOT NULL";
+
+/// Hours before $16 have no readings any more: all that the window touches are read from their rows, with
+/// the neighbours, whatever cuts them.
+const SINCE: &str = " AND h.hour >= $16
+    UNION ALL
+    SELECT h.* FROM lotwise.rollup_hour h
+    JOIN lotwise.rollup_sensor k ON k.plant_id = h.plant_id AND k.sensor_id = h.sensor_id
+      AND k.kept_kind = (ARRAY['gauge', 'counter', 'delta'])[w.kind + 1]
+    WHERE w.lo < $16 AND h.hour < $16 AND h.plant_id = w.plant_id AND h.sensor_id = w.sensor_id
+      AND h.hour >= coalesce((
+        SELECT p.hour FROM lotwise.rollup_hour p
+        WHERE p.plant_id = w.plant_id AND p.sensor_id = w.sensor_id AND p.hour < date_bin('1 hour', w.a, 'epoch')
+          AND p.hour > w.lo - interval '1 hour' AND p.hour < $16
+        ORDER BY p.hour DESC LIMIT 1), date_bin('1 hour', w.a, 'epoch'))
+      AND h.hour <= coalesce((
+        SELECT n.hour FROM lotwise.rollup_hour n
+        WHERE n.plant_id = w.plant_id AND n.sensor_id = w.sensor_id AND n.hour >= w.b AND n.hour <= w.hi
+          AND n.hour < $16
+        ORDER BY n.hour LIMIT 1), w.b)";
 
 /// Neighbours of a window that are read along with it; more are looked for instead.
 const FEW: f64 = 20.0;
@@ -141,12 +170,13 @@ pub struct Wanted<'a> {
 }
 
 /// The items of `windows` that are cut at `edges` (which matters to hours only). Long windows are read
-/// in parts.
+/// in parts. From `raw_from` on all readings are kept; a window that begins before it is read by hours.
 pub fn wanted<'a>(
     windows: &[Window<'a>],
     edges: &[DateTime<Utc>],
     items: Items,
     ends: Ends,
+    raw_from: Option<DateTime<Utc>>,
 ) -> Wanted<'a> {
     let mut parts = Vec::with_capacity(windows.len());
     for (index, window) in windows.iter().enumerate() {
@@ -159,21 +189,26 @@ pub fn wanted<'a>(
         true => format!("{} windows", windows.len()),
         false => format!("{} windows in {} parts", windows.len(), parts.len()),
     };
+    let raw_from = raw_from.filter(|from| parts.iter().any(|(_, w)| reach_of(w).0 < *from));
     let statement = match items {
-        Items::Readings => readings(&parts, &note),
-        Items::Hours => Statement::new(hours(ends), of_hours(&parts, edges), &note),
+        Items::Readings => readings(&parts, &note, raw_from),
+        Items::Hours => {
+            let mut params = of_hours(&parts, edges);
+            params.extend(raw_from.map(|from| Box::new(from) as Param));
+            Statement::new(hours(ends, raw_from.is_some()), params, &note)
+        }
     };
     Wanted { statement, parts, items }
 }
 
 /// The first reading of an hour of deltas may end an amount that is counted before the hour, and the
 /// second one, which is then the earliest, is not kept.
-fn hours(ends: Ends) -> String {
+fn hours(ends: Ends, is_cut: bool) -> String {
     let rolled = match ends {
         Ends::Omit => "true",
         Ends::Read => "w.kind <> 2",
     };
-    HOURS.replace("$ROLLED", rolled)
+    HOURS.replace("$ROLLED", rolled).replace("$SINCE", if is_cut { SINCE } else { "" })
 }
 
 macro_rules! list {
@@ -182,7 +217,11 @@ macro_rules! list {
     };
 }
 
-fn readings(parts: &[(usize, Window<'_>)], note: &str) -> Statement {
+fn readings(
+    parts: &[(usize, Window<'_>)],
+    note: &str,
+    raw_from: Option<DateTime<Utc>>,
+) -> Statement {
     let scans: Vec<_> = parts.iter().map(|(_, w)| scan(w)).collect();
     let mut params = vec![
         list!(parts, |(_, w)| w.sensor.plant),
@@ -197,10 +236,13 @@ fn readings(parts: &[(usize, Window<'_>)], note: &str) -> Statement {
         params.push(list!(parts, |(_, w)| reach_of(w).1));
     }
     params.extend(outer_edges(parts));
-    if is_far {
-        params.extend(bounds(scans.iter().map(|&(_, from, to)| (from, to))));
+    if !is_far {
+        return Statement::new(NEAR, params, note);
     }
-    Statement::new(if is_far { FAR } else { NEAR }, params, note)
+    params.extend(bounds(scans.iter().map(|&(_, from, to)| (from, to))));
+    params.extend(raw_from.map(|from| Box::new(from) as Param));
+    let kept = raw_from.map_or("", |_| KEPT_NEIGHBOUR);
+    Statement::new(FAR.replace("$KEPT", kept), params, note)
 }
 
 /// Between these two all windows lie, with the neighbours that may matter.

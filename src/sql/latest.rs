@@ -16,13 +16,32 @@ CROSS JOIN LATERAL (
   ORDER BY r.time DESC LIMIT 1
 ) x";
 
-/// The newest reading of each of the sensors; sensors without readings have no row.
-pub fn statement(sensors: &[&Sensor]) -> Statement {
-    let params = vec![
+/// Where readings before $3 are not kept, the last of them is in the row of its hour.
+const SQL_KEPT: &str = "\
+SELECT s.nr::int4 - 1, x.time, x.value
+FROM unnest($1::int4[], $2::int4[]) WITH ORDINALITY AS s(plant_id, sensor_id, nr)
+CROSS JOIN LATERAL (
+  SELECT * FROM (
+    (SELECT r.time, r.value FROM reading r
+     WHERE r.plant_id = s.plant_id AND r.sensor_id = s.sensor_id
+     ORDER BY r.time DESC LIMIT 1)
+    UNION ALL
+    (SELECT h.last_t, h.last_v FROM lotwise.rollup_hour h
+     WHERE h.plant_id = s.plant_id AND h.sensor_id = s.sensor_id AND h.hour < $3
+     ORDER BY h.hour DESC LIMIT 1)
+  ) y ORDER BY y.time DESC LIMIT 1
+) x";
+
+/// The newest reading of each of the sensors; sensors without readings have no row. From `raw_from` on
+/// readings are kept.
+pub fn statement(sensors: &[&Sensor], raw_from: Option<DateTime<Utc>>) -> Statement {
+    let mut params = vec![
         Box::new(sensors.iter().map(|s| s.plant).collect::<Vec<_>>()) as Param,
         Box::new(sensors.iter().map(|s| s.id).collect::<Vec<_>>()) as Param,
     ];
-    Statement::new(SQL, params, &format!("{} sensors", sensors.len()))
+    params.extend(raw_from.map(|from| Box::new(from) as Param));
+    let sql = if raw_from.is_some() { SQL_KEPT } else { SQL };
+    Statement::new(sql, params, &format!("{} sensors", sensors.len()))
 }
 
 /// One row of the answer: index of the sensor, time, value.

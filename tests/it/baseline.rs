@@ -251,8 +251,9 @@ async fn a_line_rests_as_its_machines_do() {
             let period = json!({"from": "2026-03-03", "to": "2026-03-20"});
             asked(group, DAYS, model(format, json!({"groupBy": group, "baseline": period})))
         };
-        let mut answers =
-            plugin.ask(vec![by("table", "line"), by("table", "plant"), by("model", "machine")]).await;
+        let mut answers = plugin
+            .ask(vec![by("table", "line"), by("table", "plant"), by("model", "machine")])
+            .await;
         for group in ["line", "plant"] {
             let table = decode(&answers.remove(group).unwrap()).remove(0);
             let number = |name: &str, row: usize| table.numbers(name)[row];

@@ -24,6 +24,7 @@ mod plans;
 mod raw;
 mod reader;
 mod replay;
+mod retention;
 mod rollup;
 mod saved;
 mod schema;

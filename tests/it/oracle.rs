@@ -423,7 +423,7 @@ async fn walks_agree(
     for (items, ends) in
         [(Items::Readings, Ends::Read), (Items::Hours, Ends::Read), (Items::Hours, Ends::Omit)]
     {
-        let mut wanted = items::wanted(windows, &instants, items, ends);
+        let mut wanted = items::wanted(windows, &instants, items, ends, None);
         let params = std::mem::take(&mut wanted.statement.params);
         let mut cells = Vec::new();
         for row in plugin.query(&wanted.statement.sql, params).await.unwrap() {

@@ -111,7 +111,7 @@ async fn readings_are_read_by_index_in_their_chunks_only(server: Server) {
     for from in [Items::Readings, Items::Hours] {
         // Also by a plan for any parameters (the sixth on).
         for _ in 0..7 {
-            let statement = items::wanted(&two_days, &edges, from, Ends::Omit).statement;
+            let statement = items::wanted(&two_days, &edges, from, Ends::Omit, None).statement;
             check(&explain(&plugin, statement).await, 4);
         }
     }
@@ -119,7 +119,8 @@ async fn readings_are_read_by_index_in_their_chunks_only(server: Server) {
     let thermometer = Sensor { kind: SensorKind::Gauge, ..sensor(1) };
     for _ in 0..7 {
         let window = Window { sensor: &thermometer, range: two_days[0].range };
-        let readings = items::wanted(&[window], &edges, Items::Readings, Ends::Omit).statement;
+        let readings =
+            items::wanted(&[window], &edges, Items::Readings, Ends::Omit, None).statement;
         let plan = explain(&plugin, readings).await;
         check(&plan, 2);
         assert!(prepared_scans(&plan).len() <= 2, "{server:?}\n{plan}");
@@ -131,12 +132,12 @@ async fn readings_are_read_by_index_in_their_chunks_only(server: Server) {
     // Nineteen weeks from hours: readings at the ends only.
     let long = windows("2026-01-02T00:30:00Z", "2026-05-13T12:10:00Z");
     let edges = [long[0].range.from(), long[0].range.to()];
-    let hours = items::wanted(&long, &edges, Items::Hours, Ends::Omit).statement;
+    let hours = items::wanted(&long, &edges, Items::Hours, Ends::Omit, None).statement;
     let plan = explain(&plugin, hours).await;
     check(&plan, 6);
     assert!(plan.contains("Index Only Scan using rollup_hour_sensor"), "{plan}");
 
-    let plan = explain(&plugin, latest::statement(&sensors.iter().collect::<Vec<_>>())).await;
+    let plan = explain(&plugin, latest::statement(&sensors.iter().collect::<Vec<_>>(), None)).await;
     check(&plan, 2);
 }
 

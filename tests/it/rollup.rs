@@ -2,6 +2,6 @@
 //! give.
 
 mod command;
-mod factory;
+pub mod factory;
 mod random;
 mod service;

@@ -115,7 +115,7 @@ async fn statements(source: &DataSource, model: &Value) -> anyhow::Result<Vec<St
     let query = lotwise::model::parse(model.to_string().as_bytes())?;
     let selection = select(&query.place, &catalog)?;
     if model["type"] == "latest" {
-        return Ok(vec![latest::statement(&selection.sensors)]);
+        return Ok(vec![latest::statement(&selection.sensors, None)]);
     }
     let range = TimeRange::new(fixture::from(), fixture::to())?;
     let ask = Ask {
@@ -133,7 +133,8 @@ async fn statements(source: &DataSource, model: &Value) -> anyhow::Result<Vec<St
     let windows: Vec<_> = plan.windows.iter().map(|w| w.window.clone()).collect();
     Ok(vec![
         of_runs(),
-        items::wanted(&windows, &plan.edges, lotwise::plan::Items::Readings, Ends::Omit).statement,
+        items::wanted(&windows, &plan.edges, lotwise::plan::Items::Readings, Ends::Omit, None)
+            .statement,
     ])
 }
 

@@ -9,7 +9,7 @@ mod raw_time;
 
 use std::borrow::Cow;
 
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::domain::key::KeyError;
 use crate::domain::span;
@@ -119,6 +119,17 @@ pub enum Reason {
         /// How old it may be.
         window_s: u64,
     },
+    /// Older than the readings that are kept.
+    #[error(
+        "the time {at} is before {from}, from when readings are kept: kept in quarantine",
+        at = .time.to_utc().to_rfc3339_opts(SecondsFormat::AutoSi, true), from = .from.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+    )]
+    NotKept {
+        /// Time of the reading.
+        time: Instant,
+        /// From when readings are kept.
+        from: DateTime<Utc>,
+    },
 }
 
 impl Reason {
@@ -142,6 +153,7 @@ impl Reason {
             Self::UnknownSensor { .. } => "unknown_sensor",
             Self::InFuture { .. } => "in_future",
             Self::TooOld { .. } => "too_old",
+            Self::NotKept { .. } => "not_kept",
         }
     }
 }
