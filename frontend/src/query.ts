@@ -106,6 +106,7 @@ const PARTS: Record<QueryType, readonly QueryPart[]> = {
     'extremes',
     'fill',
     'compare',
+    'top',
   ],
   kpi: ['context', 'time', 'shifts', 'kpis', 'groupBy', 'bucket', 'format', 'limit', 'fill', 'compare', 'top'],
   lots: ['sensors', 'quantity', 'context', 'aggregate', 'groupBy', 'bucket', 'limit', 'align'],

@@ -84,7 +84,9 @@ function beside(query: CompleteQuery): string {
   const parts = [
     uses(type, 'top') &&
       top > 0 &&
-      t('summary.top', 'the top {{top}} by the first KPI, the others as one', { top: String(top) }),
+      (type === 'series'
+        ? t('summary.top-series', 'only the {{top}} with the highest mean', { top: String(top) })
+        : t('summary.top', 'the top {{top}} by the first KPI, the others as one', { top: String(top) })),
     uses(type, 'extremes') &&
       query.extremes &&
       query.aggregate === 'mean' &&

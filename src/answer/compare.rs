@@ -60,7 +60,7 @@ async fn plain(
     keep: Option<Vec<Labels>>,
 ) -> Result<Answered, AnswerError> {
     match query.kind {
-        QueryType::Series => series::answer(source, query, selection, ask).await,
+        QueryType::Series => series::answer(source, query, selection, ask, keep).await,
         _ => kpi::answer(source, query, selection, ask, keep).await,
     }
 }

@@ -1,11 +1,12 @@
 //! Readings as they are: one frame a sensor, a point a reading.
 
 use super::raw::{self, RawReadings};
+use super::series::{highest, mean};
 use super::{AnswerError, Provenance, Source, needed_states, nothing, resolve_runs};
 use crate::domain::Bucket;
 use crate::frame::{Field, Frame, Notice};
 use crate::model::Query;
-use crate::plan::{self, Ask, Selection};
+use crate::plan::{self, Ask, Selection, SeriesKey};
 use crate::sql::raw::Readings;
 
 pub(super) async fn answer(
@@ -41,8 +42,13 @@ pub(super) async fn answer(
             Some(before) => joined(before, readings),
         });
     }
+    let means = of_series.iter().map(|readings: &Option<Readings>| {
+        mean(readings.iter().flat_map(|readings| &readings.values).copied())
+    });
+    let kept = highest(&query, &plan.series, means, &mut notices);
     let frames = plan.series.iter().zip(of_series.into_iter().zip(longest));
-    let frames = frames.map(|(key, (readings, longest))| {
+    let is_kept = |key: &SeriesKey| kept.as_ref().is_none_or(|kept| kept.contains(&key.labels));
+    let frames = frames.filter(|(key, _)| is_kept(key)).map(|(key, (readings, longest))| {
         let Readings { times, values } = broken(readings.unwrap_or_default(), longest);
         let labels = key.labels.iter().map(|(k, v)| (*k, v.clone()));
         let value =

@@ -6,7 +6,7 @@ use super::{
 use crate::figures::{self, Values};
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Aggregate, Query};
-use crate::plan::{self, Ask, Selection, SeriesKey};
+use crate::plan::{self, Ask, Labels, Selection, SeriesKey};
 use crate::sql::integrate::Ends;
 
 pub(super) async fn answer(
@@ -14,6 +14,7 @@ pub(super) async fn answer(
     query: &Query,
     selection: &Selection<'_>,
     ask: &Ask,
+    keep: Option<Vec<Labels>>,
 ) -> Result<Answered, AnswerError> {
     let mut notices = Vec::new();
     let mut runs = None;
@@ -26,13 +27,13 @@ pub(super) async fn answer(
     let plan = plan::series(query, selection, source.catalog, runs.as_deref(), &states, ask)?;
     let starts = &plan.edges[..plan.edges.len() - 1];
     let answered =
-        |frames| Answered { frames, bucket: plan.bucket, starts: starts.to_vec(), kept: None };
+        |frames, kept| Answered { frames, bucket: plan.bucket, starts: starts.to_vec(), kept };
     if plan.windows.is_empty() {
         if query.context.narrows_time() && notices.is_empty() {
             let text = "Nothing of this selection was in such a shift or state in the time range.";
             notices.push(Notice::Info(text.to_owned()));
         }
-        return Ok(answered(nothing(&notices)));
+        return Ok(answered(nothing(&notices), keep));
     }
     let ends = match plan.aggregate {
         Aggregate::First | Aggregate::Last => Ends::Read,
@@ -45,8 +46,12 @@ pub(super) async fn answer(
         true => figures::extremes(&plan, &sums.cells),
         false => vec![None; plan.series.len()],
     };
-    let values = figures::series(&plan, &sums.cells).into_iter().zip(extremes);
-    let frames = plan.series.iter().zip(values).map(|(key, (values, extremes))| {
+    let values = figures::series(&plan, &sums.cells);
+    let means = values.iter().map(|values| mean(values.iter().flatten().copied()));
+    let kept = keep.or_else(|| highest(query, &plan.series, means, &mut notices));
+    let is_kept = |key: &SeriesKey| kept.as_ref().is_none_or(|kept| kept.contains(&key.labels));
+    let all = plan.series.iter().zip(values.into_iter().zip(extremes));
+    let frames = all.filter(|(key, _)| is_kept(key)).map(|(key, (values, extremes))| {
         let values = figures::fill(values, query.fill, begun);
         let mut fields = vec![Field::time("time", starts.iter().copied().map(Some))];
         fields.push(field("value", key, values).display_name(&key.name));
@@ -64,7 +69,35 @@ pub(super) async fn answer(
         .write(&mut frame);
         frame
     });
-    Ok(answered(frames.collect()))
+    let frames = frames.collect();
+    Ok(answered(frames, kept))
+}
+
+/// Mean of what is known; less than anything where nothing is.
+pub(super) fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (count, sum) = values
+        .filter(|value| value.is_finite())
+        .fold((0_usize, 0.0), |(count, sum), value| (count + 1, sum + value));
+    if count > 0 { sum / count as f64 } else { f64::NEG_INFINITY }
+}
+
+/// The labels of the `top` series with the highest means, those of the same mean by label; `None` where
+/// all are shown.
+pub(super) fn highest(
+    query: &Query,
+    series: &[SeriesKey],
+    means: impl Iterator<Item = f64>,
+    notices: &mut Vec<Notice>,
+) -> Option<Vec<Labels>> {
+    let top = query.top.filter(|top| *top < series.len())?;
+    let count = series.len();
+    notices.push(Notice::Info(format!(
+        "{top} of {count} series are shown: those with the highest mean."
+    )));
+    let mut order: Vec<(f64, &Labels)> =
+        means.zip(series).map(|(mean, key)| (mean, &key.labels)).collect();
+    order.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+    Some(order.into_iter().take(top).map(|(_, labels)| labels.clone()).collect())
 }
 
 fn field(name: &str, key: &SeriesKey, values: Values) -> Field {

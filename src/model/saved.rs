@@ -606,7 +606,8 @@ pub struct SavedQuery {
     pub compare: Compare,
     /// Lots that are compared with, where `compare` is `lots`.
     pub compare_lots: Vec<String>,
-    /// How many groups with the most of the first KPI are shown, the others as one (kpi); 0 is all.
+    /// How many groups with the most of the first KPI are shown, the others as one (kpi), or how many
+    /// series with the highest mean (series); 0 is all.
     pub top: u32,
     /// Ad hoc filters of the dashboard.
     pub filters: Vec<Rule>,

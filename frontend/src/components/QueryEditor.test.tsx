@@ -192,6 +192,12 @@ describe('QueryEditor', () => {
 
     await pick(user, 'Query type', /^Values over time/);
     expect(newest()).toMatchObject({ compare: 'none', extremes: true });
+    await user.clear(screen.getByLabelText('Only the top'));
+    await user.type(screen.getByLabelText('Only the top'), '3{Enter}');
+    expect(screen.getByTestId('lotwise-summary')).toHaveTextContent('nly the 3 with the highest mean');
+    await user.clear(screen.getByLabelText('Only the top'));
+    await user.tab();
+    expect(newest()).toMatchObject({ top: 0 });
     await pick(user, 'Gaps', /^The value before/);
     await user.click(screen.getByLabelText('Show extremes'));
     expect(newest()).toMatchObject({ fill: 'previous', extremes: false });

@@ -1,6 +1,6 @@
 //! The groups with the most, and the others as one.
 
-use lotwise::frame::Frame;
+use lotwise::frame::{Column, Frame};
 use serde_json::{Value, json};
 
 use crate::answers::{Factory, both, near, some, texts};
@@ -91,4 +91,41 @@ async fn the_groups_of_today_are_compared_with_themselves() {
     assert_eq!(texts(&table, "lot")[..3], ["L2", "M5", "Other"]);
     near(&table.numbers("energy").unwrap()[..3], &some(&[59.5, 50.0, 100.0]));
     near(&table.numbers("energy_previous").unwrap()[..3], &[None, None, Some(120.0)]);
+}
+
+#[tokio::test]
+async fn the_series_with_the_highest_mean_are_shown() {
+    both(async |server| {
+        let factory = factory(server).await;
+        for (aggregate, bucket) in [("mean", "30m"), ("raw", "auto")] {
+            let ask = async |top: u32| {
+                let query = json!({"type": "series", "aggregate": aggregate, "bucket": bucket,
+                    "groupBy": "sensor", "top": top});
+                factory.ask(HOURS.0, HOURS.1, query).await
+            };
+            let mean = |frame: &Frame| {
+                let value = frame.fields.iter().find(|f| f.name() == "value").unwrap();
+                let known: Vec<f64> = match value.column() {
+                    Column::Number(values) => values.iter().flatten().copied().collect(),
+                    Column::Numbers(values) => {
+                        values.iter().copied().filter(|v| v.is_finite()).collect()
+                    }
+                    other => panic!("{other:?}"),
+                };
+                known.iter().sum::<f64>() / known.len().max(1) as f64
+            };
+            let mut all = ask(0).await;
+            assert!(all.len() > 3, "{}", all.len());
+            all.sort_by(|a, b| mean(b).total_cmp(&mean(a)));
+            let highest: Vec<&str> = all.iter().take(2).map(|f| f.name.as_str()).collect();
+            let top = ask(2).await;
+            let shown: Vec<&str> = top.iter().map(|f| f.name.as_str()).collect();
+            assert_eq!(shown.len(), 2);
+            assert!(highest.iter().all(|name| shown.contains(name)), "{highest:?} {shown:?}");
+            let said = format!("2 of {} series are shown: those with the highest mean.", all.len());
+            assert!(top[0].meta.to_string().contains(&said), "{}", top[0].meta);
+            assert_eq!(ask(100).await.len(), all.len());
+        }
+    })
+    .await;
 }
