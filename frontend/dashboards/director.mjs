@@ -221,14 +221,74 @@ export const director = {
                 },
               },
             ],
-            ['actual', { text: t('Actual', 'Real'), decimals: 1, width: 100 }],
-            ['deviation', { text: t('Beyond expected', 'De más'), unit: 'kwatth', decimals: 1, width: 135 }],
-            ['deviation_percent', { text: '%', unit: 'none', decimals: 1, width: 70 }],
+            'actual',
+            'deviation',
+            'deviation_percent',
             'cost',
             ['plant', { hidden: true }],
             ['line', { hidden: true }]
           ),
           { before: [mostFirst('cost')] }
+        ),
+      ],
+    ],
+    [
+      9,
+      [
+        10,
+        table(
+          t('Lots against the expected', 'Lotes frente a lo esperado'),
+          and(
+            t(
+              'Energy beyond what the line should have taken while each lot was made, and its cost: the ten dearest. Unallocated is the time in which nothing was made. A click opens the lot.',
+              'Energía por encima de la que debería haber tomado la línea mientras se fabricaba cada lote, y su coste: los diez más caros. «Unallocated» es el tiempo en que no se fabricaba. Un clic abre el lote.'
+            ),
+            ALL_REFERENCES
+          ),
+          baseline({ bucket: 'whole', groupBy: 'lot', limit: 10 }),
+          columns(
+            ['name', { text: t('Lot', 'Lote'), ...toLot('started_at', 'ended_at') }],
+            'reference',
+            'line',
+            'deviation',
+            'deviation_percent',
+            'cost',
+            ['lot', { hidden: true }],
+            ['plant', { hidden: true }],
+            ['started_at', { hidden: true }],
+            ['ended_at', { hidden: true }]
+          )
+        ),
+      ],
+      [
+        7,
+        table(
+          t('References against the expected', 'Referencias frente a lo esperado'),
+          and(
+            t(
+              'The same by what was made: the ten references with the dearest deviation. Rows add up to the lines.',
+              'Lo mismo por lo que se fabricaba: las diez referencias con la desviación más cara. Las filas suman lo de las líneas.'
+            ),
+            ALL_REFERENCES
+          ),
+          baseline({ bucket: 'whole', groupBy: 'reference', limit: 10 }),
+          columns(['name', { text: t('Reference', 'Referencia') }], 'line', 'deviation', 'cost')
+        ),
+      ],
+      [
+        7,
+        table(
+          t('What the energy was for', 'Para qué fue la energía'),
+          and(
+            t(
+              'Energy of the lines by what it was used for, as their models share it: production above the base load, the base load meanwhile, waiting (with its base load), and hours in which nothing was made. Rows add up to the lines’ meters.',
+              'Energía de las líneas según para qué se usó, como la reparten sus modelos: producción por encima del consumo base, el consumo base entretanto, esperas (con su consumo base) y horas en que no se fabricó nada. Las filas suman los contadores de las líneas.'
+            ),
+            ALL_REFERENCES
+          ),
+          baseline({ format: 'uses', bucket: 'whole' }),
+          columns('use', 'energy (sum)', 'cost (sum)'),
+          { before: [together('use', { energy: 'sum', cost: 'sum' })] }
         ),
       ],
     ],

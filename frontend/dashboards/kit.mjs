@@ -150,6 +150,15 @@ const KINDS = valueMap([
   ['noise', t('Noise', 'Ruido')],
 ]);
 
+/** Words for what energy is used for. */
+const USES = valueMap([
+  ['production', t('Production', 'Producción')],
+  ['base_load', t('Base load while producing', 'Consumo base al producir')],
+  ['standby', t('Idle, set-up and stops', 'Esperas, preparación y paradas')],
+  ['off', t('Nothing made, weekdays', 'Sin producción, laborables')],
+  ['weekend', t('Nothing made, weekends', 'Sin producción, fines de semana')],
+]);
+
 /** Names and looks of the columns that queries give. `unit` only where the data does not say it. */
 const COLUMNS = {
   time: [t('Time', 'Hora'), { unit: TIME, width: 150 }],
@@ -195,6 +204,12 @@ const COLUMNS = {
   peak: [t('Highest', 'Máxima'), { unit: 'kwatt', decimals: 1, width: 105 }],
   peak_at: [t('When', 'Cuándo'), { unit: TIME, width: 150 }],
   above: [t('Quarters above', 'Cuartos por encima'), { decimals: 0, width: 150 }],
+  actual: [t('Actual', 'Real'), { unit: 'kwatth', decimals: 1, width: 100 }],
+  deviation: [t('Beyond expected', 'De más'), { unit: 'kwatth', decimals: 1, width: 135 }],
+  deviation_percent: ['%', { unit: 'none', decimals: 1, width: 70 }],
+  use: [t('Used for', 'Uso'), { mappings: USES }],
+  'energy (sum)': [t('Energy', 'Energía'), { unit: 'kwatth', decimals: 1, width: 110 }],
+  'cost (sum)': [t('Cost', 'Coste'), { decimals: 2, width: 100 }],
   excess_cost: [t('Cost', 'Coste'), { decimals: 2, width: 100 }],
   coverage: [t('Coverage', 'Cobertura'), { unit: 'percentunit', decimals: 1, width: 105 }],
   provisional: [t('Provisional', 'Provisional'), { width: 110 }],

@@ -1,4 +1,4 @@
-import { asAnnotation, complete, formats, isBucket, withType } from './query';
+import { asAnnotation, complete, formats, isBucket, withGroup, withType } from './query';
 import { summarize } from './summary';
 
 describe('complete', () => {
@@ -41,6 +41,18 @@ describe('withType', () => {
     expect(formats('anomalies')).toEqual(['table', 'annotations', 'score', 'alert']);
     const score = complete({ refId: 'A', type: 'anomalies', format: 'score', learningDays: 45 });
     expect(withType(score, 'runs')).toMatchObject({ type: 'runs', format: 'table', learningDays: 45 });
+  });
+
+  it('offers a baseline by lot and reference as a table only', () => {
+    expect(formats('baseline')).toEqual(['table', 'series', 'uses', 'model', 'alert']);
+    expect(formats('baseline', 'lot')).toEqual(['table']);
+    const series = complete({ refId: 'A', type: 'baseline', format: 'series' });
+    expect(withGroup(series, 'reference')).toMatchObject({ groupBy: 'reference', format: 'table' });
+    expect(withGroup(series, 'machine')).toMatchObject({ groupBy: 'machine', format: 'series' });
+    expect(withType({ ...series, type: 'kpi', groupBy: 'lot' }, 'baseline')).toMatchObject({
+      groupBy: 'lot',
+      format: 'table',
+    });
   });
 
   it('offers the golden lot as curves and deviations, and drops them elsewhere', () => {

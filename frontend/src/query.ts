@@ -175,7 +175,7 @@ export function groupings(type: QueryType): readonly GroupBy[] {
     case 'demand':
       return ['none'];
     case 'baseline':
-      return ['none', 'plant', 'line', 'machine'];
+      return ['none', 'plant', 'line', 'machine', 'reference', 'lot'];
     case 'golden':
       return ['none', 'sensor'];
     case 'states':
@@ -185,8 +185,8 @@ export function groupings(type: QueryType): readonly GroupBy[] {
   }
 }
 
-/** The formats that queries of this type can be asked for; the first is what others become. */
-export function formats(type: QueryType): readonly Format[] {
+/** The formats that queries of this type and grouping can be asked for; the first is what others become. */
+export function formats(type: QueryType, groupBy: GroupBy = 'none'): readonly Format[] {
   switch (type) {
     case 'kpi':
     case 'latest':
@@ -197,7 +197,8 @@ export function formats(type: QueryType): readonly Format[] {
     case 'abnormal_runs':
       return ['table', 'annotations', 'score', 'alert'];
     case 'baseline':
-      return ['table', 'series', 'model', 'alert'];
+      // What is made changes within a bucket: its rows are of the whole range.
+      return groupBy === 'reference' || groupBy === 'lot' ? ['table'] : ['table', 'series', 'uses', 'model', 'alert'];
     case 'demand':
       return ['table', 'series', 'alert'];
     case 'spc':
@@ -225,7 +226,7 @@ export function complete(query: LotwiseQuery): CompleteQuery {
 /** Changes the query type and brings the other fields to values that the new type accepts. */
 export function withType(query: CompleteQuery, type: QueryType): CompleteQuery {
   const groupBy = groupings(type).includes(query.groupBy) ? query.groupBy : 'none';
-  const format = formats(type).includes(query.format) ? query.format : 'table';
+  const format = formats(type, groupBy).includes(query.format) ? query.format : 'table';
   const bucket = uses(type, 'align') && !isElapsed(query.bucket) ? 'auto' : query.bucket;
   // The back end refuses filters that would not be applied.
   const context = {
@@ -241,6 +242,12 @@ export function withType(query: CompleteQuery, type: QueryType): CompleteQuery {
     type === 'golden' ? quantity || 'power' : query.type === 'golden' && quantity === 'power' ? '' : quantity;
   const place = { ...query.place, quantity: suggested };
   return { ...query, type, queryType: type, groupBy, format, bucket, context, compare, place };
+}
+
+/** Changes the grouping, and a format that it does not have. */
+export function withGroup(query: CompleteQuery, groupBy: GroupBy): CompleteQuery {
+  const format = formats(query.type, groupBy).includes(query.format) ? query.format : 'table';
+  return { ...query, groupBy, format };
 }
 
 /** Whether a KPI query with this bucket is a table, as opposed to figures over time. */

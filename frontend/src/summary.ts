@@ -183,6 +183,16 @@ function asked(query: CompleteQuery): string {
             values
           );
     case 'baseline':
+      if (query.format === 'uses') {
+        return t('summary.baseline-uses', 'What the energy was used for, {{where}}.', values);
+      }
+      if (query.groupBy === 'lot' || query.groupBy === 'reference') {
+        return t(
+          'summary.baseline-by',
+          'How far the energy was from what production should have used, by {{group}}, {{where}}.',
+          { ...values, group: groupWords(query.groupBy).label.toLowerCase() }
+        );
+      }
       return t('summary.baseline', 'Energy against what production should have used, {{steps}}, {{where}}.', values);
     case 'abnormal_runs':
       return t(

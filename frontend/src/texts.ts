@@ -312,6 +312,14 @@ export function formatWords(format: Format, type?: QueryType): Words {
         label: t('format.model', 'Model'),
         description: t('format.model-description', 'Coefficients, and how good the model is'),
       };
+    case 'uses':
+      return {
+        label: t('format.uses', 'Uses'),
+        description: t(
+          'format.uses-description',
+          'What the energy was for: production, base load, standby, nothing made'
+        ),
+      };
     case 'curves':
       return {
         label: t('format.curves', 'Curves'),

@@ -180,7 +180,7 @@ impl Query {
                 QueryType::Anomalies | QueryType::AbnormalRuns | QueryType::Golden,
                 Format::Table | Format::Annotations,
             ) => Format::Alert,
-            (QueryType::Baseline, Format::Table | Format::Model) => Format::Alert,
+            (QueryType::Baseline, Format::Table | Format::Model | Format::Uses) => Format::Alert,
             (QueryType::Spc, Format::Table | Format::Annotations) => Format::Alert,
             (_, format) => format,
         };
@@ -239,7 +239,13 @@ pub enum ModelError {
         "readings as they are have no group: choose series by sensor, without grouping, or an aggregate such as mean"
     )]
     RawGroup,
-    /// A grouping that this type of query does not have.
+    /// A grouping whose rows are of the whole range.
+    #[error("baseline queries are grouped by {group} in tables only: choose the format table, or another grouping")]
+    TableOnly {
+        /// The grouping.
+        group: &'static str,
+    },
+    /// A grouping that this query type does not have.
     #[error("{kind} queries cannot be grouped by {group}: choose another grouping")]
     Group {
         /// Type of the query.
@@ -433,7 +439,9 @@ fn baseline(saved: saved::Baseline) -> Result<Baseline, ModelError> {
 const YEARS: std::ops::Range<i32> = 1900..2200;
 /// The formats that a type of query has, with its name; `None` where the format says nothing.
 fn formats(kind: QueryType) -> Option<(&'static str, &'static [Format])> {
-    use Format::{Alert, Annotations, Curves, Deviation, Model, Score, Series, Silent, Table};
+    use Format::{
+        Alert, Annotations, Curves, Deviation, Model, Score, Series, Silent, Table, Uses,
+    };
     match kind {
         QueryType::Runs => Some(("runs", &[Table, Annotations])),
         QueryType::States => Some(("states", &[Table, Annotations])),
@@ -441,7 +449,7 @@ fn formats(kind: QueryType) -> Option<(&'static str, &'static [Format])> {
         QueryType::Anomalies => Some(("anomalies", &[Table, Annotations, Score, Alert])),
         QueryType::AbnormalRuns => Some(("abnormal_runs", &[Table, Annotations, Score, Alert])),
         QueryType::Golden => Some(("golden", &[Table, Curves, Deviation, Annotations, Alert])),
-        QueryType::Baseline => Some(("baseline", &[Table, Series, Model, Alert])),
+        QueryType::Baseline => Some(("baseline", &[Table, Series, Uses, Model, Alert])),
         QueryType::Spc => Some(("spc", &[Table, Series, Annotations, Alert])),
         QueryType::Demand => Some(("demand", &[Table, Series, Alert])),
         _ => None,
@@ -488,9 +496,18 @@ fn check_group(query: &Query) -> Result<(), ModelError> {
             QueryType::Baseline,
             GroupBy::None | GroupBy::Plant | GroupBy::Line | GroupBy::Machine,
         ) => Ok(()),
+        // What is being made changes within a bucket: rows of the whole range.
+        (QueryType::Baseline, GroupBy::Reference | GroupBy::Lot)
+            if query.format == Format::Table =>
+        {
+            Ok(())
+        }
         (QueryType::Spc | QueryType::Demand, GroupBy::None) => Ok(()),
         (QueryType::Demand, _) => Err(ModelError::Group { kind: "demand", group: group.as_str() }),
         (QueryType::Spc, _) => Err(ModelError::Group { kind: "spc", group: group.as_str() }),
+        (QueryType::Baseline, GroupBy::Reference | GroupBy::Lot) => {
+            Err(ModelError::TableOnly { group: group.as_str() })
+        }
         (QueryType::Baseline, _) => {
             Err(ModelError::Group { kind: "baseline", group: group.as_str() })
         }

@@ -264,6 +264,8 @@ pub enum Format {
     Series,
     /// The coefficients of the model, and how good it is (baseline).
     Model,
+    /// What the energy was used for: production, base load, standby, and nothing made (baseline).
+    Uses,
     /// The golden band with each lot's curve (golden).
     Curves,
     /// How far each lot was from the golden curve over its time (golden).
@@ -281,6 +283,7 @@ impl Format {
             Self::Score => "score",
             Self::Series => "series",
             Self::Model => "model",
+            Self::Uses => "uses",
             Self::Curves => "curves",
             Self::Deviation => "deviation",
         }

@@ -225,6 +225,80 @@ async fn what_cannot_be_answered_says_what_to_change() {
     assert!(error.contains("lies ahead"), "{error}");
 }
 
+/// Friday and Saturday in Madrid, without the days that take more.
+const FRIDAY_AND_SATURDAY: (&str, &str) = ("2026-03-19T23:00:00Z", "2026-03-21T23:00:00Z");
+
+#[tokio::test]
+async fn uses_add_up_to_the_meter_and_have_their_cost() {
+    both(async |server| {
+        let (_db, plugin) = plugin(server).await;
+        let press = json!({"place": {"machines": ["press"]}});
+        let query = asked("U", FRIDAY_AND_SATURDAY, model("uses", press));
+        let table = decode(&plugin.ask(vec![query]).await.remove("U").unwrap()).remove(0);
+        assert_eq!(table.texts("use"), ["production", "base_load", "standby", "off", "weekend"]);
+        assert_eq!(table.texts("machine")[0], "press");
+        let all = |name: &str, want: [f64; 5]| {
+            for (row, want) in want.into_iter().enumerate() {
+                near(table.numbers(name)[row], want);
+            }
+        };
+        // Two days of 640 units of 0.5 kWh and 320 of 1.5 kWh; 4 kW for 16 and for 8 hours.
+        all("energy", [1600.0, 128.0, 0.0, 32.0, 32.0]);
+        all("hours", [32.0, 32.0, 0.0, 8.0, 8.0]);
+        all("co2", [400.0, 32.0, 0.0, 8.0, 8.0]);
+        // A: 40 kW for 7 h at 0.20 and 1 h at 0.10, B: 480 kWh at 0.10. Off from 23:00 to 06:00 UTC and
+        // from 22:00 on: 6 h at 0.20, and 2 h at 0.10 (22:00 to midnight of Madrid is 1 h, one of each day).
+        let base = 2.0 * 4.0 * (7.0 * 0.20 + 9.0 * 0.10);
+        let off = 4.0 * (7.0 * 0.20 + 1.0 * 0.10);
+        all("cost", [2.0 * (56.0 + 4.0 + 48.0), base, 0.0, off, off]);
+        let sum: f64 = table.numbers("energy").iter().flatten().sum();
+        assert!((sum - 1792.0).abs() < 1e-6, "{sum}");
+        near(table.numbers("share")[0], 1600.0 / 1792.0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_deviation_is_that_of_the_lots_and_references_that_were_made() {
+    both(async |server| {
+        let (_db, plugin) = plugin(server).await;
+        let by = |group: &str| {
+            let more = json!({"place": {"machines": ["press"]}, "groupBy": group});
+            asked(group, DAYS, model("table", more))
+        };
+        let mut answers = plugin.ask(vec![by("lot"), by("reference")]).await;
+        for (group, names) in
+            [("lot", ["LA", "LB", "Unallocated"]), ("reference", ["A", "B", "Unallocated"])]
+        {
+            let table = decode(&answers.remove(group).unwrap()).remove(0);
+            assert_eq!(table.texts("name"), names, "the dearest first");
+            assert_eq!(table.texts("reference"), ["A", "B", ""]);
+            let all = |name: &str, want: [f64; 3]| {
+                for (row, want) in want.into_iter().enumerate() {
+                    near(table.numbers(name)[row], want);
+                }
+            };
+            // 8 h of 44 kW and of 48 kW; of 64 kW and of 70 kW; 16 h of 4 kW.
+            all("actual", [736.0, 1072.0, 64.0]);
+            all("expected", [704.0, 1024.0, 64.0]);
+            all("deviation", [32.0, 48.0, 0.0]);
+            all("cost", [28.0 * 0.20 + 4.0 * 0.10, 4.8, 0.0]);
+            all("co2", [8.0, 12.0, 0.0]);
+            all("runs", [2.0, 2.0, 0.0]);
+            near(table.numbers("deviation_percent")[0], 100.0 * 32.0 / 704.0);
+        }
+        let limited = json!({"place": {"machines": ["press"]}, "groupBy": "lot", "limit": 1});
+        let answer = plugin.ask(vec![asked("L", DAYS, model("table", limited))]).await;
+        let table = decode(&answer["L"]).remove(0);
+        assert_eq!(table.texts("lot"), ["LA"]);
+        assert!(table.meta["notices"].to_string().contains("Only the 1 rows"), "{}", table.meta);
+        let series = model("series", json!({"groupBy": "lot"}));
+        let error = plugin.failure(asked("A", DAYS, series)).await.error;
+        assert!(error.contains("lot"), "{error}");
+    })
+    .await;
+}
+
 /// The lots are made on the whole line, and every machine says what it does. The saw waits from 04:00
 /// to 06:00 UTC and takes 10 kW more then.
 const LINE: &str = "
@@ -266,6 +340,15 @@ async fn a_line_rests_as_its_machines_do() {
             }
             near(number("deviation", 0), 0.0);
             near(number("deviation", 1), 80.0);
+        }
+        let uses =
+            json!({"groupBy": "line", "baseline": {"from": "2026-03-03", "to": "2026-03-20"}});
+        let uses = asked("U", FRIDAY_AND_SATURDAY, model("uses", uses));
+        let uses = decode(&plugin.ask(vec![uses]).await.remove("U").unwrap()).remove(0);
+        // One of two machines waits for two hours: an hour of the line, with its base of 8 kW.
+        for (row, want) in [1600.0, 256.0, 2.0 * 28.0, 7.0 * 8.0, 7.0 * 8.0].into_iter().enumerate()
+        {
+            near(uses.numbers("energy")[row], want);
         }
         let terms = decode(&answers.remove("machine").unwrap()).remove(0);
         let row = (0..terms.rows).find(|r| terms.texts("key")[*r] == "idle").unwrap();

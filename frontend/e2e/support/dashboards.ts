@@ -363,6 +363,42 @@ export const CHECKS: Record<string, Check[]> = {
       // The costliest is the first row.
       await expect(panel.getByRole('row').nth(1)).toContainText(names[cost.indexOf(Math.max(...cost))]);
     },
+    async ({ frames, panel, world, range }) => {
+      const [lots, lines] = [column(frames, 'lot').map(String), column(frames, 'line').map(String)];
+      const row = lots.findIndex((lot) => lot !== '');
+      const runs = await world.runs(range, { line: lines[row], lot: lots[row] });
+      const actual = await world.energy(`${lines[row]}-energy`, range, inside(runs, range));
+      same(Number(column(frames, 'actual')[row]), actual);
+      const deviation = Number(column(frames, 'deviation')[row]);
+      same(Number(column(frames, 'expected')[row]), actual - deviation);
+      const cost = column(frames, 'cost').map(Number);
+      expect(cost).toEqual([...cost].sort((a, b) => b - a));
+      await expect(panel.getByRole('row').filter({ hasText: lots[row] }).first()).toContainText(deviation.toFixed(1));
+    },
+    async ({ frames, world, range }) => {
+      const [references, lines] = [column(frames, 'reference').map(String), column(frames, 'line').map(String)];
+      const row = references.findIndex((reference) => reference !== '');
+      const runs = await world.runs(range, { line: lines[row], reference: references[row] });
+      const actual = await world.energy(`${lines[row]}-energy`, range, inside(runs, range));
+      same(Number(column(frames, 'actual')[row]), actual);
+    },
+    async ({ frames, panel, world, range }) => {
+      const meters = World.lines.map((line) => `${line}-energy`);
+      const uses = column(frames, 'use').map(String);
+      const of = (name: string, use: string) =>
+        sum(column(frames, name).map((value, row) => (uses[row] === use ? Number(value) : 0)));
+      for (const [name, figure] of [
+        ['energy', 'energy'],
+        ['cost', 'cost'],
+      ] as const) {
+        const all = sum(await Promise.all(meters.map((meter) => world[figure](meter, range))));
+        same(sum(column(frames, name).map(Number)), all, 1e-8);
+      }
+      await expect(panel.getByRole('row').nth(1)).toContainText(of('cost', 'production').toFixed(2));
+      for (const use of ['base_load', 'standby', 'weekend']) {
+        expect(of('energy', use)).toBeGreaterThan(0);
+      }
+    },
     async ({ frames, world, range }) => {
       const [day, value] = wholeDay(seriesOf(frames, { line: World.line }));
       same(value, await world.cost(METER, range, [day]));

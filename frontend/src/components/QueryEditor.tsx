@@ -20,6 +20,7 @@ import {
   isTable,
   QUERY_TYPES,
   uses,
+  withGroup,
   withType,
 } from '../query';
 import { summarize } from '../summary';
@@ -271,7 +272,7 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
             choices={groupings(query.type)}
             words={groupWords}
             value={query.groupBy}
-            onChange={(groupBy) => change({ ...query, groupBy })}
+            onChange={(groupBy) => change(withGroup(query, groupBy))}
           />
         )}
         {uses(query.type, 'bucket') && (
@@ -300,7 +301,7 @@ export function QueryEditor({ datasource, query: saved, onChange, onRunQuery, ra
             testId="lotwise-format"
             label={t('editor.format', 'Format')}
             width={20}
-            choices={formats(query.type)}
+            choices={formats(query.type, query.groupBy)}
             words={(value) => formatWords(value, query.type)}
             value={query.format}
             onChange={(format) => change({ ...query, format })}

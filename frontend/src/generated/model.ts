@@ -10,7 +10,7 @@ export type GroupBy = "none" | "plant" | "line" | "machine" | "sensor" | "refere
 
 export type Aggregate = "mean" | "min" | "max" | "first" | "last" | "count" | "sum" | "raw";
 
-export type Format = "table" | "annotations" | "silent" | "alert" | "score" | "series" | "model" | "curves" | "deviation";
+export type Format = "table" | "annotations" | "silent" | "alert" | "score" | "series" | "model" | "uses" | "curves" | "deviation";
 
 export type Align = "elapsed" | "progress" | "time";
 
@@ -215,7 +215,8 @@ compare: Compare,
  */
 compareLots: Array<string>, 
 /**
- * How many groups with the most of the first KPI are shown, the others as one (kpi); 0 is all.
+ * How many groups with the most of the first KPI are shown, the others as one (kpi), or how many
+ * series with the highest mean (series); 0 is all.
  */
 top: number, 
 /**

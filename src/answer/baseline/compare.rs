@@ -4,10 +4,12 @@ use chrono::{DateTime, Utc};
 
 use super::fitted::Fitted;
 use super::history::{Piece, Seen, Unit};
+use super::split::{Making, Used, by_making, by_use};
 use super::{Times, clipped};
 use crate::analytics::baseline::cusum::{Chart, State};
 use crate::analytics::baseline::{Expected, Model, Quality, quality};
 use crate::domain::Bucket;
+use crate::model::{Format, Query};
 
 /// A place with its model and what came of it.
 pub(super) struct Compared<'a> {
@@ -23,6 +25,10 @@ pub(super) struct Compared<'a> {
     pub learned: (DateTime<Utc>, DateTime<Utc>),
     /// By bucket.
     pub buckets: Vec<Compare>,
+    /// What the energy was used for, where that is asked and there is a model.
+    pub uses: Option<[Used; 5]>,
+    /// The deviation by what was made, where that is asked and there is a model.
+    pub making: Vec<Making>,
 }
 
 /// One bucket. Sums are over the time that is measured.
@@ -66,6 +72,7 @@ pub(super) fn compare<'a>(
     times: &Times,
     seen: Seen,
     model: Fitted,
+    query: &Query,
     now: DateTime<Utc>,
 ) -> Compared<'a> {
     let starts = &times.edges[..times.edges.len() - 1];
@@ -101,6 +108,8 @@ pub(super) fn compare<'a>(
         learned: (times.learned.from(), times.learned.to()),
         buckets,
         model: model.clone(),
+        uses: None,
+        making: Vec::new(),
     };
     if let (Ok(model), Some(expected)) = (&*model, expected) {
         let past = learned(unit, times, &seen, model, times.bucket);
@@ -108,6 +117,10 @@ pub(super) fn compare<'a>(
         let pairs = past.iter().map(|(expected, actual)| (*actual, *expected));
         out.quality = quality(pairs, model.coefficients);
         drift(unit, times, &seen, model, &expected, &mut out.buckets);
+        out.uses = (query.format == Format::Uses).then(|| by_use(unit, &seen, &expected));
+        if query.group_by.is_context() {
+            out.making = by_making(&seen, &expected, query.group_by);
+        }
     }
     out
 }

@@ -8,7 +8,7 @@ use crate::analytics::baseline::{Measure, UNNAMED};
 use crate::frame::{Field, Frame, Notice};
 use crate::model::AlertOn;
 
-fn key(spot: Option<&crate::catalog::Spot>) -> String {
+pub(super) fn key(spot: Option<&crate::catalog::Spot>) -> String {
     spot.map(|spot| spot.key.clone()).unwrap_or_default()
 }
 
@@ -70,7 +70,7 @@ const FIGURES: [Figure; 12] = [
 /// Figures that are series.
 const SERIES: [&str; 7] = ["actual", "expected", "deviation", "cost", "co2", "cusum", "drift"];
 
-fn unit_of(unit: &'static str, currency: &str) -> String {
+pub(super) fn unit_of(unit: &'static str, currency: &str) -> String {
     if unit == "money" { currency.to_owned() } else { unit.to_owned() }
 }
 

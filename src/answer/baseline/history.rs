@@ -57,7 +57,8 @@ impl Unit<'_> {
     }
 }
 
-/// The places of a selection: its machines or lines, or what the query groups by.
+/// The places of a selection: its machines or lines, or what the query groups by. Lots and references are
+/// those of its machines or lines.
 pub(super) fn units<'a>(
     catalog: &'a Catalog,
     selection: &Selection<'a>,
@@ -65,7 +66,8 @@ pub(super) fn units<'a>(
 ) -> (Vec<Unit<'a>>, Vec<Notice>) {
     let nodes: Vec<Node> = match (query.group_by, selection.level) {
         (GroupBy::Plant, _) => selection.plants.iter().map(|p| Node::Plant(p.id)).collect(),
-        (GroupBy::Machine, _) | (GroupBy::None, Level::Machines) => {
+        (GroupBy::Machine, _)
+        | (GroupBy::None | GroupBy::Reference | GroupBy::Lot, Level::Machines) => {
             selection.machines.iter().map(|m| Node::Machine(m.id)).collect()
         }
         _ => selection.lines.iter().map(|l| Node::Line(l.id)).collect(),
@@ -144,6 +146,8 @@ pub(super) struct Seen {
     pub shown: Observations,
     /// Its pieces.
     pub pieces: Vec<Piece>,
+    /// The runs of the time shown, where pieces are cut at their edges.
+    pub runs: Vec<plan::Run>,
 }
 
 /// Where the figures come from.
@@ -202,6 +206,12 @@ pub(super) async fn fetch(
     let mut shown_edges = clipped(plant, width, times.shown)?;
     shown_edges
         .extend(times.edges.iter().filter(|e| times.shown.from() < **e && **e < times.shown.to()));
+    let context = Context::fetch(source, selection, units, times).await?;
+    if times.by_runs {
+        let own = context.runs.iter().filter(|run| units.iter().any(|unit| unit.makes(run)));
+        let cuts = own.flat_map(|run| [Some(run.started_at), run.ended_at]).flatten();
+        shown_edges.extend(cuts.filter(|t| times.shown.from() < *t && *t < times.shown.to()));
+    }
     shown_edges.sort_unstable();
     shown_edges.dedup();
     let slices = Slices::of_rates(&shown_edges, &rates, &[plant], ask.now);
@@ -211,7 +221,6 @@ pub(super) async fn fetch(
     if cells > MOST_CELLS {
         return Err(AnswerError::TooManyHours { cells, most: MOST_CELLS });
     }
-    let context = Context::fetch(source, selection, units, times).await?;
     let learned = metered(source, units, drivers, times.learned, &learned_edges, read).await?;
     let shown = metered(source, units, drivers, times.shown, &slices.cuts, read).await?;
     let mut seen = Vec::with_capacity(units.len());
@@ -249,9 +258,19 @@ pub(super) async fn fetch(
             learned_edges: learned_edges.iter().map(DateTime::timestamp).collect(),
             shown: now,
             pieces: pieces.collect(),
+            runs: match times.by_runs {
+                true => {
+                    own.iter().filter(|run| is_in(run, times.shown)).map(|r| (*r).clone()).collect()
+                }
+                false => Vec::new(),
+            },
         });
     }
     Ok(seen)
+}
+
+fn is_in(run: &plan::Run, range: TimeRange) -> bool {
+    run.started_at < range.to() && run.ended_at.is_none_or(|end| end > range.from())
 }
 
 /// Energy of the units and means of the drivers between edges.

@@ -7,6 +7,8 @@ mod compare;
 mod fitted;
 mod frames;
 mod history;
+mod split;
+mod splits;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
@@ -37,6 +39,8 @@ struct Times {
     bucket: Bucket,
     /// Steps of the CUSUM: shifts, or days where there are none.
     steps: Bucket,
+    /// Whether the time shown is cut at the edges of runs.
+    by_runs: bool,
 }
 
 pub(super) async fn answer(
@@ -74,7 +78,7 @@ pub(super) async fn answer(
             history::fetch(source, selection, &own, &drivers, &times, ask, &mut provenance).await?;
         for (unit, seen) in own.into_iter().zip(seen) {
             let model = fitted::model(&seen.learned).await?;
-            compared.push(compare::compare(unit, &times, seen, model, ask.now));
+            compared.push(compare::compare(unit, &times, seen, model, query, ask.now));
         }
     }
     notices.extend(refusals(&compared, query));
@@ -83,6 +87,10 @@ pub(super) async fn answer(
         Format::Series => frames::series(&compared, &provenance.currencies),
         Format::Model => vec![frames::model(&compared)],
         Format::Alert => vec![frames::numbers(&compared, query.baseline.alert_on)],
+        Format::Uses => vec![splits::uses(&compared, &provenance.currencies)],
+        _ if query.group_by.is_context() => {
+            vec![splits::making(&compared, &provenance.currencies, query, &mut notices)]
+        }
         _ => vec![frames::table(&compared, &provenance.currencies, query.limit, &mut notices)],
     };
     if frames.is_empty() {
@@ -132,7 +140,8 @@ fn times(query: &Query, plant: &Plant, shown: TimeRange, ask: &Ask) -> Result<Ti
         return Err(AnswerError::BaselineBucket(bucket));
     }
     let steps = if has_shifts { Bucket::Shift } else { Bucket::Day };
-    Ok(Times { learned, shown, edges, bucket, steps })
+    let by_runs = query.group_by.is_context();
+    Ok(Times { learned, shown, edges, bucket, steps, by_runs })
 }
 
 /// The edges of a bucket in a range, clipped to it.

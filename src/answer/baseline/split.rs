@@ -1,0 +1,132 @@
+//! A place's energy by what it was used for, and its deviation by what was being made.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Datelike, Utc, Weekday};
+
+use super::history::{Piece, Seen, Unit};
+use crate::analytics::baseline::{Expected, Part, uses};
+use crate::model::GroupBy;
+use crate::plan::Run;
+
+/// Energy with what it cost and emitted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Used {
+    /// kWh.
+    pub kwh: f64,
+    /// Hours.
+    pub hours: f64,
+    /// At the prices of its time; `None` where one is missing.
+    pub cost: Option<f64>,
+    /// kg CO2, location-based; `None` where a factor is missing.
+    pub co2: Option<f64>,
+}
+
+impl Default for Used {
+    fn default() -> Self {
+        Self { kwh: 0.0, hours: 0.0, cost: Some(0.0), co2: Some(0.0) }
+    }
+}
+
+impl Used {
+    fn add(&mut self, part: Part, piece: &Piece) {
+        let priced = |sum: Option<f64>, rate: Option<f64>| match part.energy == 0.0 {
+            true => sum,
+            false => Some(sum? + part.energy * rate?),
+        };
+        self.kwh += part.energy;
+        self.hours += part.hours;
+        self.cost = priced(self.cost, piece.rate.price);
+        self.co2 = priced(self.co2, piece.rate.location_based);
+    }
+}
+
+/// What the energy of the time shown was used for, in the order of
+/// [`crate::analytics::baseline::Use::ALL`]. Parts add up to the
+/// meters.
+pub(super) fn by_use(unit: &Unit<'_>, seen: &Seen, expected: &[Expected]) -> [Used; 5] {
+    let mut out = [Used::default(); 5];
+    for ((piece, interval), expected) in seen.pieces.iter().zip(&seen.shown.intervals).zip(expected)
+    {
+        let Some(actual) = piece.metered.kwh else { continue };
+        let day = piece.range.from().with_timezone(&unit.plant.calendar.zone).weekday();
+        let is_weekend = matches!(day, Weekday::Sat | Weekday::Sun);
+        for (used, part) in out.iter_mut().zip(uses(actual, interval, expected, is_weekend)) {
+            used.add(part, piece);
+        }
+    }
+    out
+}
+
+/// What was being made, and how far the meters were from what it should have taken.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Making {
+    /// Key of the lot; empty by reference, and for time in which nothing was made.
+    pub lot: String,
+    /// Key of the reference; empty for time in which nothing was made.
+    pub reference: String,
+    /// When it began and ended, as far as the time shown.
+    pub from: Option<DateTime<Utc>>,
+    /// See `from`.
+    pub to: Option<DateTime<Utc>>,
+    /// Runs.
+    pub runs: usize,
+    /// kWh of the meters.
+    pub actual: f64,
+    /// kWh that were expected.
+    pub expected: f64,
+    /// The deviation at the prices of its time; `None` where one is missing.
+    pub cost: Option<f64>,
+    /// The deviation in kg CO2, location-based.
+    pub co2: Option<f64>,
+}
+
+impl Making {
+    /// Actual less expected, kWh.
+    pub fn deviation(&self) -> f64 {
+        self.actual - self.expected
+    }
+}
+
+/// The deviation of a place by lot or reference, with a row for the time without a run. Pieces are cut at
+/// the runs' edges; what runs make at the same time is shared equally. Rows add up to the place.
+pub(super) fn by_making(seen: &Seen, expected: &[Expected], group: GroupBy) -> Vec<Making> {
+    let key = |run: &Run| match group {
+        GroupBy::Lot => (run.lot.clone(), run.reference.clone()),
+        _ => (String::new(), run.reference.clone()),
+    };
+    let mut out: BTreeMap<(String, String), Making> = BTreeMap::new();
+    for (piece, expected) in seen.pieces.iter().zip(expected) {
+        let Some(actual) = piece.metered.kwh else { continue };
+        let (from, to) = (piece.range.from(), piece.range.to());
+        let is_made = |run: &&Run| run.started_at < to && run.ended_at.is_none_or(|end| end > from);
+        let mut keys: Vec<(String, String)> = seen.runs.iter().filter(is_made).map(key).collect();
+        if keys.is_empty() {
+            keys.push(Default::default());
+        }
+        let share = 1.0 / keys.len() as f64;
+        for (lot, reference) in keys {
+            let making = out.entry((lot.clone(), reference.clone())).or_insert_with(|| Making {
+                lot,
+                reference,
+                cost: Some(0.0),
+                co2: Some(0.0),
+                ..Making::default()
+            });
+            making.from = Some(making.from.map_or(from, |first| first.min(from)));
+            making.to = Some(making.to.map_or(to, |last| last.max(to)));
+            making.actual += share * actual;
+            making.expected += share * expected.energy;
+            let deviation = share * (actual - expected.energy);
+            let priced = |sum: Option<f64>, rate: Option<f64>| Some(sum? + deviation * rate?);
+            making.cost = priced(making.cost, piece.rate.price);
+            making.co2 = priced(making.co2, piece.rate.location_based);
+        }
+    }
+    for run in &seen.runs {
+        if let Some(making) = out.get_mut(&key(run)) {
+            making.runs += 1;
+        }
+    }
+    out.into_values().collect()
+}
