@@ -7,6 +7,7 @@ import {
   and,
   grid,
   mostFirst,
+  NOTHING_MADE,
   override,
   PLACE,
   series,
@@ -240,14 +241,14 @@ export const director = {
           t('Lots against the expected', 'Lotes frente a lo esperado'),
           and(
             t(
-              'Energy beyond what the line should have taken while each lot was made, and its cost: the ten dearest. Unallocated is the time in which nothing was made. A click opens the lot.',
-              'Energía por encima de la que debería haber tomado la línea mientras se fabricaba cada lote, y su coste: los diez más caros. «Unallocated» es el tiempo en que no se fabricaba. Un clic abre el lote.'
+              'Energy beyond what the line should have taken while each lot was made, and its cost: the ten dearest; the time in which nothing was made has a row, too. A click opens the lot.',
+              'Energía por encima de la que debería haber tomado la línea mientras se fabricaba cada lote, y su coste: los diez más caros; el tiempo en que no se fabricaba también tiene su fila. Un clic abre el lote.'
             ),
             ALL_REFERENCES
           ),
           baseline({ bucket: 'whole', groupBy: 'lot', limit: 10 }),
           columns(
-            ['name', { text: t('Lot', 'Lote'), ...toLot('started_at', 'ended_at') }],
+            ['name', { text: t('Made', 'Fabricado'), mappings: NOTHING_MADE, ...toLot('started_at', 'ended_at') }],
             'reference',
             'line',
             'deviation',
@@ -272,7 +273,7 @@ export const director = {
             ALL_REFERENCES
           ),
           baseline({ bucket: 'whole', groupBy: 'reference', limit: 10 }),
-          columns(['name', { text: t('Reference', 'Referencia') }], 'line', 'deviation', 'cost')
+          columns(['name', { text: t('Made', 'Fabricado'), mappings: NOTHING_MADE }], 'line', 'deviation', 'cost')
         ),
       ],
       [
@@ -287,8 +288,7 @@ export const director = {
             ALL_REFERENCES
           ),
           baseline({ format: 'uses', bucket: 'whole' }),
-          columns('use', 'energy (sum)', 'cost (sum)'),
-          { before: [together('use', { energy: 'sum', cost: 'sum' })] }
+          columns('use', 'energy', 'share', 'cost')
         ),
       ],
     ],

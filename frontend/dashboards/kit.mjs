@@ -208,8 +208,7 @@ const COLUMNS = {
   deviation: [t('Beyond expected', 'De más'), { unit: 'kwatth', decimals: 1, width: 135 }],
   deviation_percent: ['%', { unit: 'none', decimals: 1, width: 70 }],
   use: [t('Used for', 'Uso'), { mappings: USES }],
-  'energy (sum)': [t('Energy', 'Energía'), { unit: 'kwatth', decimals: 1, width: 110 }],
-  'cost (sum)': [t('Cost', 'Coste'), { decimals: 2, width: 100 }],
+  share: [t('Share', 'Parte'), { unit: 'percentunit', decimals: 1, width: 80 }],
   excess_cost: [t('Cost', 'Coste'), { decimals: 2, width: 100 }],
   coverage: [t('Coverage', 'Cobertura'), { unit: 'percentunit', decimals: 1, width: 105 }],
   provisional: [t('Provisional', 'Provisional'), { width: 110 }],
@@ -297,6 +296,9 @@ export const STATE_COLORS = valueMap([
   ['stopped', t('Stopped', 'Parada'), 'red'],
   ['off', t('Off', 'Apagada'), 'text'],
 ]);
+
+/** Words for the row of the time in which nothing was made. */
+export const NOTHING_MADE = valueMap([['Unallocated', t('(nothing made)', '(sin fabricar)')]]);
 
 /** Words for what is true or false, where true is worth a look. */
 export const YES_NO = valueMap([

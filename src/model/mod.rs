@@ -240,7 +240,9 @@ pub enum ModelError {
     )]
     RawGroup,
     /// A grouping whose rows are of the whole range.
-    #[error("baseline queries are grouped by {group} in tables only: choose the format table, or another grouping")]
+    #[error(
+        "baseline queries are grouped by {group} in tables only: choose the format table, or another grouping"
+    )]
     TableOnly {
         /// The grouping.
         group: &'static str,

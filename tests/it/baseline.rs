@@ -350,6 +350,16 @@ async fn a_line_rests_as_its_machines_do() {
         {
             near(uses.numbers("energy")[row], want);
         }
+        // Without a grouping all places are one.
+        let together =
+            json!({"groupBy": "none", "baseline": {"from": "2026-03-03", "to": "2026-03-20"}});
+        let together = asked("T", FRIDAY_AND_SATURDAY, model("uses", together));
+        let together = decode(&plugin.ask(vec![together]).await.remove("T").unwrap()).remove(0);
+        assert_eq!(together.rows, 5);
+        assert_eq!(together.texts("line"), [""; 5]);
+        for name in ["energy", "cost", "co2", "share", "hours"] {
+            assert_eq!(together.numbers(name), uses.numbers(name), "one line is all lines");
+        }
         let terms = decode(&answers.remove("machine").unwrap()).remove(0);
         let row = (0..terms.rows).find(|r| terms.texts("key")[*r] == "idle").unwrap();
         assert_eq!(terms.texts("machine")[row], "saw");

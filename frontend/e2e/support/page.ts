@@ -144,11 +144,12 @@ const MULTIPLES: Record<string, number> = { Wh: 0.001, kWh: 1, MWh: 1_000, GWh: 
 export async function expectShown(shown: Locator, expected: number) {
   await expect(async () => {
     const text = await shown.innerText();
-    const [, digits, decimals = '', unit = ''] =
-      /(-?\d+(?:\.(\d+))?)\s*([A-Za-z]*)/.exec(text.replaceAll(',', '')) ?? [];
+    // The sign may stand before the currency.
+    const [, minus = '', digits, decimals = '', unit = ''] =
+      /(-?)[€$£]?(\d+(?:\.(\d+))?)\s*([A-Za-z]*)/.exec(text.replaceAll(',', '')) ?? [];
     const multiple = MULTIPLES[unit] ?? 1;
     const half = (0.5 / 10 ** decimals.length) * multiple;
-    expect(Math.abs(Number(digits) * multiple - expected), `${text} for ${expected}`).toBeLessThanOrEqual(
+    expect(Math.abs(Number(`${minus}${digits}`) * multiple - expected), `${text} for ${expected}`).toBeLessThanOrEqual(
       half * 1.0001
     );
   }).toPass({ timeout: 20_000 });

@@ -87,7 +87,7 @@ pub(super) async fn answer(
         Format::Series => frames::series(&compared, &provenance.currencies),
         Format::Model => vec![frames::model(&compared)],
         Format::Alert => vec![frames::numbers(&compared, query.baseline.alert_on)],
-        Format::Uses => vec![splits::uses(&compared, &provenance.currencies)],
+        Format::Uses => vec![splits::uses(&compared, &provenance.currencies, query.group_by)],
         _ if query.group_by.is_context() => {
             vec![splits::making(&compared, &provenance.currencies, query, &mut notices)]
         }

@@ -29,6 +29,14 @@ impl Default for Used {
 }
 
 impl Used {
+    /// Adds what another place used.
+    pub fn merge(&mut self, other: Self) {
+        self.kwh += other.kwh;
+        self.hours += other.hours;
+        self.cost = self.cost.zip(other.cost).map(|(a, b)| a + b);
+        self.co2 = self.co2.zip(other.co2).map(|(a, b)| a + b);
+    }
+
     fn add(&mut self, part: Part, piece: &Piece) {
         let priced = |sum: Option<f64>, rate: Option<f64>| match part.energy == 0.0 {
             true => sum,

@@ -8,7 +8,7 @@ use super::history::Unit;
 use super::split::{Making, Used};
 use crate::analytics::baseline::Use;
 use crate::frame::{Field, Frame, Notice};
-use crate::model::Query;
+use crate::model::{GroupBy, Query};
 
 /// The currency of all plants; empty where they differ, and then stands in a column.
 fn one_currency(currencies: &BTreeMap<i32, String>) -> &str {
@@ -35,42 +35,79 @@ fn currency(units: &[&Unit<'_>], currencies: &BTreeMap<i32, String>) -> Option<F
     several.then(|| Field::text("currency", units.iter().map(of)))
 }
 
-/// A row a place and use, with the use's share of the place's energy.
-pub(super) fn uses(compared: &[Compared<'_>], currencies: &BTreeMap<i32, String>) -> Frame {
-    let rows: Vec<(&Unit<'_>, Use, Used, f64)> = compared
+/// A row of the uses: of a place, or of all places with one currency.
+struct Row<'a> {
+    unit: Option<&'a Unit<'a>>,
+    currency: &'a str,
+    uses: [Used; 5],
+}
+
+/// A row a use, with its share of the energy: of all places together, or of each place where the query
+/// groups by one.
+pub(super) fn uses(
+    compared: &[Compared<'_>],
+    currencies: &BTreeMap<i32, String>,
+    group: GroupBy,
+) -> Frame {
+    let mut all: Vec<Row<'_>> = Vec::new();
+    for one in compared {
+        let Some(uses) = one.uses else { continue };
+        let currency = currencies.get(&one.unit.plant.id).map_or("", String::as_str);
+        let same = all.iter_mut().find(|row| group == GroupBy::None && row.currency == currency);
+        match same {
+            Some(row) => {
+                row.uses.iter_mut().zip(uses).for_each(|(sum, used)| sum.merge(used));
+            }
+            None => {
+                let unit = (group != GroupBy::None).then_some(one.unit);
+                all.push(Row { unit, currency, uses });
+            }
+        }
+    }
+    let rows: Vec<(&Row<'_>, Use, Used)> = all
         .iter()
-        .filter_map(|one| Some((one.unit, one.uses.as_ref()?)))
-        .flat_map(|(unit, uses)| {
-            let all: f64 = uses.iter().map(|used| used.kwh).sum();
-            Use::ALL.into_iter().zip(uses).map(move |(kind, used)| (unit, kind, *used, all))
+        .flat_map(|row| {
+            Use::ALL.into_iter().zip(row.uses).map(move |(kind, used)| (row, kind, used))
         })
         .collect();
-    let units: Vec<&Unit<'_>> = rows.iter().map(|row| row.0).collect();
-    let number = |name: &str, of: &dyn Fn(&Used, f64) -> Option<f64>| {
-        Field::number(name, rows.iter().map(|(_, _, used, all)| of(used, *all)))
+    let text = |name: &str, of: &dyn Fn(&Unit<'_>) -> String| {
+        Field::text(name, rows.iter().map(|(row, ..)| Some(row.unit.map(of).unwrap_or_default())))
+    };
+    let number = |name: &str, of: &dyn Fn(&Row<'_>, &Used) -> Option<f64>| {
+        Field::number(name, rows.iter().map(|(row, _, used)| of(row, used)))
     };
     let money = one_currency(currencies);
-    let mut fields = place(&units);
-    fields.push(Field::text("name", units.iter().map(|unit| Some(unit.title().to_owned()))));
-    fields.push(Field::text("use", rows.iter().map(|row| Some(row.1.as_str().to_owned()))).description(
-        "production: above the base; base_load: the base while things are made; standby: idle, set-up and stopped, with the base; off and weekend: nothing is made.",
-    ));
-    fields.extend([
-        number("energy", &|used, _| Some(used.kwh)).unit("kWh").description(
-            "Energy of the meters, shared as the model expects; rows add up to the meters.",
+    let mut fields = vec![
+        text("plant", &|unit| unit.plant.key.clone()),
+        text("line", &|unit| key(unit.line)),
+        text("machine", &|unit| key(unit.machine)),
+        text("name", &|unit| unit.title().to_owned()),
+        Field::text("use", rows.iter().map(|(_, kind, _)| Some(kind.as_str().to_owned()))).description(
+            "production: above the base; base_load: the base while things are made; standby: idle, set-up and stopped, with the base; off and weekend: nothing is made.",
         ),
-        number("share", &|used, all| Some(used.kwh / all).filter(|share| share.is_finite()))
-            .unit("ratio")
-            .description("Share of the place's energy."),
-        number("hours", &|used, _| Some(used.hours)).unit("h"),
-        number("cost", &|used, _| used.cost)
+        number("energy", &|_, used| Some(used.kwh))
+            .unit("kWh")
+            .description("Energy of the meters, shared as the model expects; rows add up to the meters."),
+        number("share", &|row, used| {
+            let all: f64 = row.uses.iter().map(|used| used.kwh).sum();
+            Some(used.kwh / all).filter(|share| share.is_finite())
+        })
+        .unit("ratio")
+        .description("Share of the energy of the place, or of all places together."),
+        number("hours", &|_, used| Some(used.hours))
+            .unit("h")
+            .description("Hours of it, added up over the places."),
+        number("cost", &|_, used| used.cost)
             .unit(&unit_of("money", money))
             .description("At the prices of its time; empty without a tariff."),
-        number("co2", &|used, _| used.co2)
+        number("co2", &|_, used| used.co2)
             .unit("kg")
             .description("Location-based; empty without a factor."),
-    ]);
-    fields.extend(currency(&units, currencies));
+    ];
+    if money.is_empty() && !currencies.is_empty() {
+        let currencies = rows.iter().map(|(row, ..)| Some(row.currency.to_owned()));
+        fields.push(Field::text("currency", currencies));
+    }
     Frame::new("uses", "", fields)
 }
 
@@ -103,7 +140,7 @@ pub(super) fn making(
     };
     let money = one_currency(currencies);
     let mut fields = place(&units);
-    if query.group_by == crate::model::GroupBy::Lot {
+    if query.group_by == GroupBy::Lot {
         fields.push(text("lot", &|making| making.lot.clone()));
     }
     fields.extend([
