@@ -394,7 +394,8 @@ export const CHECKS: Record<string, Check[]> = {
         const all = sum(await Promise.all(meters.map((meter) => world[figure](meter, range))));
         same(sum(column(frames, name).map(Number)), all, 1e-8);
       }
-      await expect(panel.getByRole('row').nth(1)).toContainText(of('cost', 'production').toFixed(2));
+      const share = (of('energy', 'production') / sum(column(frames, 'energy').map(Number))) * 100;
+      await expect(panel.getByRole('row').nth(1)).toContainText(`${share.toFixed(1)}%`);
       for (const use of ['base_load', 'standby', 'weekend']) {
         expect(of('energy', use)).toBeGreaterThan(0);
       }
