@@ -236,7 +236,7 @@ export const director = {
     [
       9,
       [
-        10,
+        9,
         table(
           t('Lots against the expected', 'Lotes frente a lo esperado'),
           and(
@@ -262,7 +262,7 @@ export const director = {
         ),
       ],
       [
-        7,
+        6,
         table(
           t('References against the expected', 'Referencias frente a lo esperado'),
           and(
@@ -277,7 +277,7 @@ export const director = {
         ),
       ],
       [
-        7,
+        9,
         table(
           t('What the energy was for', 'Para qué fue la energía'),
           and(

@@ -4,6 +4,7 @@ import {
   bars,
   columns,
   grid,
+  like,
   series,
   stat,
   STATE_COLORS,
@@ -15,6 +16,9 @@ import {
   variables,
   CURVE,
 } from './kit.mjs';
+
+const [BLUE, GREEN] = ['blue', 'green'].map((fixedColor) => ({ mode: 'fixed', fixedColor }));
+const DASHED = { fill: 'dash', dash: [6, 6] };
 
 const ONE = { references: ['$reference'], lots: ['$lot'] };
 const kpi = (kpis, query) => ask('kpi', { context: ONE, kpis, bucket: 'whole', ...query });
@@ -30,6 +34,10 @@ const neighbours = (quantity, query) =>
     lastLots: 8,
     ...query,
   });
+
+/** Against the good lots of the reference in the 30 days before. */
+const golden = (query) =>
+  ask('golden', { place: { plants: ['$plant'], lines: ['$line'], quantity: 'power' }, context: ONE, ...query });
 
 export const lot = {
   title: t('Lot', 'Lote'),
@@ -181,6 +189,49 @@ export const lot = {
           neighbours('power'),
           'progress',
           { defaults: { unit: 'kwatt', min: 0 } }
+        ),
+      ],
+      [
+        12,
+        trend(
+          t('Power against the golden lot', 'Potencia frente al lote patrón'),
+          t(
+            'Power of the line over the progress of this lot, and the band that the good lots of its reference of the 30 days before kept to: their median and 3 robust standard deviations to either side. Empty where there are fewer than five of them.',
+            'Potencia de la línea según el avance de este lote, y la banda en que se mantuvieron los lotes buenos de su referencia de los 30 días anteriores: su mediana y 3 desviaciones típicas robustas a cada lado. Vacía si son menos de cinco.'
+          ),
+          golden({ format: 'curves', align: 'progress' }),
+          'progress',
+          {
+            defaults: { unit: 'kwatt', min: 0 },
+            overrides: [
+              like('actual$', { text: t('This lot', 'Este lote'), lineWidth: 2, color: BLUE }),
+              like('median$', { text: t('Golden lot', 'Lote patrón'), color: GREEN }),
+              like('lower$', { text: t('Lower limit', 'Límite inferior'), color: GREEN, lineStyle: DASHED }),
+              like('upper$', { text: t('Upper limit', 'Límite superior'), color: GREEN, lineStyle: DASHED }),
+            ],
+          }
+        ),
+      ],
+    ],
+    [
+      8,
+      [
+        12,
+        table(
+          t('How far from the golden lot', 'A qué distancia del lote patrón'),
+          t(
+            'Score: root mean square of the distance to the golden median in robust standard deviations; about 1 is usual, above 2.5 is worth a look. Share of the time outside the band, energy beyond the median and its cost, and why.',
+            'Puntuación: raíz del promedio de los cuadrados de la distancia a la mediana, en desviaciones típicas robustas; 1 es lo habitual y por encima de 2,5 conviene mirar. Parte del tiempo fuera de la banda, energía de más sobre la mediana y su coste, y por qué.'
+          ),
+          golden({ align: 'progress' }),
+          columns(
+            'lot',
+            ['score', { text: t('Score', 'Puntuación'), decimals: 1, width: 100 }],
+            ['outside', { text: t('Outside', 'Fuera'), unit: 'percentunit', decimals: 0, width: 90 }],
+            'energy',
+            'cost',
+            'reason'
+          )
         ),
       ],
       [

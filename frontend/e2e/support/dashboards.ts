@@ -535,6 +535,20 @@ export const CHECKS: Record<string, Check[]> = {
     meanAt(`${PRESS}-power`, { machine: PRESS }),
     meanAt(`${PRESS}-temperature`, { sensor: `${PRESS}-temperature` }),
     byProgress,
+    byProgress,
+    async ({ frames, panel, world }) => {
+      const score = Number(column(frames, 'score')[0]);
+      expect(column(frames, 'lot')).toEqual([world.run.lot]);
+      expect(Number(column(frames, 'learned_from')[0])).toBeGreaterThan(4);
+      // Energy beyond the median is the mean difference over the measured time.
+      const { from, to } = await world.lot();
+      const hours = ((to - from) / 3_600_000) * Number(column(frames, 'compared')[0]);
+      const energy = Number(column(frames, 'energy')[0]);
+      expect(Math.abs(energy - Number(column(frames, 'mean_difference')[0]) * hours)).toBeLessThan(
+        0.02 * Math.abs(energy) + 0.1
+      );
+      await expect(panel.getByRole('row').nth(1)).toContainText(score.toFixed(1));
+    },
     async ({ frames, world, range }) =>
       same(
         cell(frames, ['machine', PRESS], 'energy'),
