@@ -312,7 +312,7 @@ export const director = {
           t('Where the money goes: machines', 'Adónde va el dinero: máquinas'),
           t(
             'Cost of the energy of each machine over the whole time range, in runs or not: the twelve with most. Unallocated is what no machine’s meter saw.',
-            'Coste de la energía de cada máquina en todo el intervalo, en fabricaciones o no: las doce de mayor coste. «Unallocated» es lo que no vio el contador de ninguna máquina.'
+            'Coste de la energía de cada máquina en todo el intervalo, en fabricaciones o no: las doce de mayor coste. «Sin asignar» es lo que no vio el contador de ninguna máquina.'
           ),
           kpi(['cost'], { groupBy: 'machine', limit: 12 }),
           'cost',
@@ -365,7 +365,7 @@ export const director = {
           and(
             t(
               'Cost of the energy of the machines’ own meters while they were running, being set up, idle, stopped or off. Unallocated is what the meters of lines and plant saw beyond them.',
-              'Coste de la energía de los contadores propios de las máquinas mientras estaban en marcha, en preparación, en espera, paradas o apagadas. «Unallocated» es lo que vieron además los contadores de líneas y planta.'
+              'Coste de la energía de los contadores propios de las máquinas mientras estaban en marcha, en preparación, en espera, paradas o apagadas. «Sin asignar» es lo que vieron además los contadores de líneas y planta.'
             ),
             ALL_REFERENCES
           ),

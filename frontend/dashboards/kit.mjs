@@ -297,6 +297,26 @@ export const STATE_COLORS = valueMap([
   ['off', t('Off', 'Apagada'), 'text'],
 ]);
 
+const UNALLOCATED = t('Unallocated', 'Sin asignar');
+const OTHER = t('Other', 'Otros');
+
+/** Words for names that are the back end's and not the data's. */
+const NAMES = valueMap([
+  ['Unallocated', UNALLOCATED],
+  ['Other', OTHER],
+  ['Running', t('Running', 'En marcha')],
+  ['Idle', t('Idle', 'En espera')],
+  ['Set-up', t('Set-up', 'Preparación')],
+  ['Stopped', t('Stopped', 'Parada')],
+  ['Off', t('Off', 'Apagada')],
+]);
+
+/** The same for series. */
+const groups = (target) =>
+  target.type === 'kpi' && target.groupBy
+    ? [override('Unallocated', { text: UNALLOCATED }), override('Other', { text: OTHER })]
+    : [];
+
 /** Words for the row of the time in which nothing was made. */
 export const NOTHING_MADE = valueMap([['Unallocated', t('(nothing made)', '(sin fabricar)')]]);
 
@@ -445,6 +465,7 @@ export function series(title, description, targets, { defaults, custom = LINE, s
     defaults: { color: { mode: 'palette-classic' }, ...defaults, custom },
     options: { legend: legend(showLegend), tooltip: { mode: 'multi', sort: 'desc' }, ...options },
     ...rest,
+    overrides: [...[targets].flat().flatMap(groups).slice(0, 2), ...(rest.overrides ?? [])],
   });
 }
 
@@ -478,7 +499,11 @@ export function bars(title, description, target, fields, { defaults, overrides =
       ...defaults,
       custom: { fillOpacity: 80, lineWidth: 1, axisPlacement: 'auto' },
     },
-    overrides: [...names.map((name) => override(name, { text: COLUMNS[name]?.[0] })), ...overrides],
+    overrides: [
+      ...names.map((name) => override(name, { text: COLUMNS[name]?.[0] })),
+      override(options?.xField ?? 'name', { mappings: NAMES }),
+      ...overrides,
+    ],
     transformations: [
       ...(notNull ? [filled(notNull)] : []),
       { id: 'filterFieldsByName', options: { include: { names: [options?.xField ?? 'name', ...names] } } },

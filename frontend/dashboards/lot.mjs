@@ -216,7 +216,7 @@ export const lot = {
     [
       8,
       [
-        12,
+        16,
         table(
           t('How far from the golden lot', 'A qué distancia del lote patrón'),
           t(
@@ -225,7 +225,6 @@ export const lot = {
           ),
           golden({ align: 'progress' }),
           columns(
-            'lot',
             ['score', { text: t('Score', 'Puntuación'), decimals: 1, width: 100 }],
             ['outside', { text: t('Outside', 'Fuera'), unit: 'percentunit', decimals: 0, width: 90 }],
             'energy',
@@ -235,12 +234,12 @@ export const lot = {
         ),
       ],
       [
-        12,
+        8,
         bars(
           t('Energy by machine', 'Energía por máquina'),
           t(
             'What each machine’s meter counted while the lot was made. Unallocated is what the line’s meter saw and no machine’s.',
-            'Lo que contó el contador de cada máquina mientras se hacía el lote. «Unallocated» es lo que vio el contador de la línea y ninguno de máquina.'
+            'Lo que contó el contador de cada máquina mientras se hacía el lote. «Sin asignar» es lo que vio el contador de la línea y ninguno de máquina.'
           ),
           kpi(['energy'], { groupBy: 'machine' }),
           'energy',

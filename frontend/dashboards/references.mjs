@@ -19,7 +19,7 @@ export const references = {
           t('References', 'Referencias'),
           t(
             'Of each reference: energy of its runs in the time range, good units, and their ratios (total divided by total). Unallocated is what ran while nothing was made.',
-            'De cada referencia: energía de sus fabricaciones en el intervalo, unidades buenas y sus cocientes (total entre total). «Unallocated» es lo que consumió mientras no se fabricaba nada.'
+            'De cada referencia: energía de sus fabricaciones en el intervalo, unidades buenas y sus cocientes (total entre total). «Sin asignar» es lo que consumió mientras no se fabricaba nada.'
           ),
           kpi([
             'energy',

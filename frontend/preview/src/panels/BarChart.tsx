@@ -49,7 +49,7 @@ function BarChartPanel(props: PanelProps<Options>) {
   const category = (value: unknown) =>
     categoryField.type === FieldType.time
       ? dateTimeFormat(Number(value), { timeZone, format: 'MM-DD HH:mm' })
-      : String(value ?? '');
+      : formattedValueToString(categoryField.display!(value ?? ''));
   const series = frame.fields
     .filter((field) => field !== categoryField && isShownNumber(field))
     .map((field) => ({
