@@ -7,7 +7,7 @@ use anyhow::Context;
 use super::energy::{self, EnergyReport};
 use super::formats::{self, Format};
 use super::report::{Report, judge_all, report};
-use super::{all, picture::picture, runs};
+use super::{all, energy_picture, picture::picture, runs};
 use crate::analytics::settings::Settings;
 
 /// Measure the detectors on labelled data.
@@ -22,7 +22,8 @@ pub struct Args {
     /// File for the figures, as JSON.
     #[arg(long)]
     pub json: Option<PathBuf>,
-    /// Directory for a picture of each machine: values, labels, score and findings, as SVG.
+    /// Directory for a picture of each machine: values, labels, score and findings, as SVG; with
+    /// --only-energy its shifts against the expected, and the CUSUM.
     #[arg(long)]
     pub pictures: Option<PathBuf>,
     /// Print the whole table of figures: simulated factories, and the data sets in DATA/tep and DATA/nab.
@@ -79,6 +80,16 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         if let Some(path) = &args.json {
             write(path, serde_json::to_string_pretty(&energy)? + "\n")?;
         }
+        if let Some(directory) = &args.pictures {
+            for machine in energy.iter().flat_map(|report| &report.machines) {
+                if let Some(svg) = energy_picture(machine) {
+                    write(
+                        &directory.join(format!("{}-energy.svg", file_name(&machine.machine))),
+                        svg,
+                    )?;
+                }
+            }
+        }
         print_energy(energy.as_ref());
         return Ok(());
     }
@@ -96,11 +107,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     if let Some(directory) = &args.pictures {
         for (machine, outcome) in dataset.machines.iter().zip(&outcomes) {
             if let Some(svg) = picture(&dataset, machine, outcome) {
-                // A key is a name of people's choice, a file's name is not.
-                let name: String = (machine.key.chars())
-                    .map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' })
-                    .collect();
-                write(&directory.join(format!("{name}.svg")), svg)?;
+                write(&directory.join(format!("{}.svg", file_name(&machine.key))), svg)?;
             }
         }
     }
@@ -118,6 +125,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     print(&report);
     print_energy(report.energy.as_ref());
     Ok(())
+}
+
+/// A key is a name of people's choice, a file's name is not.
+fn file_name(key: &str) -> String {
+    key.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect()
 }
 
 fn print_energy(report: Option<&EnergyReport>) {

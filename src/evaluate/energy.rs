@@ -104,6 +104,30 @@ pub struct MachineReport {
     pub drift_delay_days: Option<f64>,
     /// Coefficients.
     pub references: Vec<ReferenceReport>,
+    /// Shift by shift, for the picture.
+    #[serde(skip)]
+    pub course: Vec<Course>,
+    /// Second at which the baseline period ends.
+    #[serde(skip)]
+    pub baseline_ends: i64,
+    /// Second from which the machine takes more, where it does.
+    #[serde(skip)]
+    pub change: Option<i64>,
+}
+
+/// A shift.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Course {
+    /// Start, seconds since 1970.
+    pub from: i64,
+    /// End.
+    pub to: i64,
+    /// kWh that the model expects.
+    pub expected: f64,
+    /// kWh of the meter; `NaN` where it is not known.
+    pub actual: f64,
+    /// CUSUM of what is over, as a share of its limit, at the end.
+    pub share: f64,
 }
 
 /// One reference.
@@ -325,11 +349,21 @@ impl Watched<'_> {
         let days = past.len().max(1) as f64 / 3.0;
         let run_length = 365.0 * past.len() as f64 / days;
         let learned: Vec<(f64, f64)> = past.iter().map(|s| (s.expected, s.actual)).collect();
+        (out.baseline_ends, out.change) = (self.ends, drift);
+        let course = |s: &Step| Course {
+            from: s.from,
+            to: s.to,
+            expected: s.expected,
+            actual: s.actual,
+            share: 0.0,
+        };
+        out.course = past.iter().map(|s| course(s)).collect();
         let Some(chart) = Chart::new(&learned, run_length) else { return };
         let mut state = State::default();
         let mut on = false;
         for step in after {
             state = chart.step(state, step.expected, step.actual);
+            out.course.push(Course { share: state.over / chart.limit, ..course(step) });
             let rises = chart.is_alarm(state) && !on;
             on = chart.is_alarm(state);
             match drift.filter(|from| step.to > *from) {

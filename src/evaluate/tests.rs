@@ -185,6 +185,14 @@ fn energy_models_are_near_the_truth_and_their_cusum_finds_a_lasting_change() {
     assert!(report.cv_rmse_after_largest.unwrap() < 0.08, "{report:?}");
     assert_eq!((report.drifts, report.drifts_found), (2, 2), "{report:?}");
     assert!(report.drift_delays_days.iter().all(|days| *days <= 3.5), "{report:?}");
+    // The picture: a dot a shift that is known, the change in grey, the CUSUM beyond its limit at the end.
+    let machine = &report.machines[0];
+    let svg = super::energy_picture(machine).unwrap();
+    let known = machine.course.iter().filter(|c| c.actual.is_finite()).count();
+    assert!(known > 100 && svg.matches("<circle").count() == known, "{known}");
+    assert!(svg.contains("fill=\"#dddddd\"") && svg.contains("stroke-dasharray"));
+    assert!(machine.course.last().unwrap().share > 1.0);
+    assert_eq!(super::energy_picture(&super::energy::MachineReport::default()), None);
     // A machine whose truth is another one is seen as such.
     let wrong = truth.into_iter().map(|(key, k)| (key, k * 1.1)).collect();
     let report = super::energy::evaluate(&dataset, &wrong, &settings).unwrap();
