@@ -40,8 +40,10 @@ fn errors_say_what_to_change() {
     assert!(message(r#"{"type":"lots","groupBy":"operator"}"#).contains("grouped by operator"));
     let steps = message(r#"{"type":"lots","bucket":"day"}"#);
     assert!(steps.contains("no day of the calendar"), "{steps}");
-    let group = message(r#"{"type":"baseline","groupBy":"lot"}"#);
-    assert!(group.contains("baseline queries cannot be grouped by lot"), "{group}");
+    let group = message(r#"{"type":"baseline","groupBy":"operator"}"#);
+    assert!(group.contains("baseline queries cannot be grouped by operator"), "{group}");
+    let group = message(r#"{"type":"baseline","groupBy":"lot","format":"series"}"#);
+    assert!(group.contains("by lot in tables only: choose the format table"), "{group}");
     assert!(message(r#"{"type":"baseline","format":"score"}"#).contains("no format score"));
     assert!(message(r#"{"type":"runs","format":"model"}"#).contains("runs queries have no format"));
     for period in [r#"{"from":"2026-02-01"}"#, r#"{"from":"2026-02-02","to":"2026-02-01"}"#] {
