@@ -196,11 +196,11 @@ export const lot = {
         trend(
           t('Power against the golden lot', 'Potencia frente al lote patrón'),
           t(
-            'Power of the line over the progress of this lot, and the band that the good lots of its reference of the 30 days before kept to: their median and 3 robust standard deviations to either side. Empty where there are fewer than five of them.',
-            'Potencia de la línea según el avance de este lote, y la banda en que se mantuvieron los lotes buenos de su referencia de los 30 días anteriores: su mediana y 3 desviaciones típicas robustas a cada lado. Vacía si son menos de cinco.'
+            'Power of the line since the start of this lot, and the band that the good lots of its reference of the 30 days before kept to: their median and 3 robust standard deviations to either side. Empty where there are fewer than five of them.',
+            'Potencia de la línea desde el inicio de este lote, y la banda en que se mantuvieron los lotes buenos de su referencia de los 30 días anteriores: su mediana y 3 desviaciones típicas robustas a cada lado. Vacía si son menos de cinco.'
           ),
-          golden({ format: 'curves', align: 'progress' }),
-          'progress',
+          golden({ format: 'curves', align: 'elapsed' }),
+          'elapsed',
           {
             defaults: { unit: 'kwatt', min: 0 },
             overrides: [
@@ -223,7 +223,7 @@ export const lot = {
             'Score: root mean square of the distance to the golden median in robust standard deviations; about 1 is usual, above 2.5 is worth a look. Share of the time outside the band, energy beyond the median and its cost, and why.',
             'Puntuación: raíz del promedio de los cuadrados de la distancia a la mediana, en desviaciones típicas robustas; 1 es lo habitual y por encima de 2,5 conviene mirar. Parte del tiempo fuera de la banda, energía de más sobre la mediana y su coste, y por qué.'
           ),
-          golden({ align: 'progress' }),
+          golden({ align: 'elapsed' }),
           columns(
             ['score', { text: t('Score', 'Puntuación'), decimals: 1, width: 100 }],
             ['outside', { text: t('Outside', 'Fuera'), unit: 'percentunit', decimals: 0, width: 90 }],

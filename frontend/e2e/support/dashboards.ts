@@ -535,7 +535,7 @@ export const CHECKS: Record<string, Check[]> = {
     meanAt(`${PRESS}-power`, { machine: PRESS }),
     meanAt(`${PRESS}-temperature`, { sensor: `${PRESS}-temperature` }),
     byProgress,
-    byProgress,
+    byElapsed,
     async ({ frames, panel, world }) => {
       const score = Number(column(frames, 'score')[0]);
       expect(column(frames, 'lot')).toEqual([world.run.lot]);
