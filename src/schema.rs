@@ -131,6 +131,18 @@ pub async fn has_columnstore(conn: &mut PgConnection) -> Result<bool, sqlx::Erro
     .await
 }
 
+/// Whether the readings are in native partitions, and not in a hypertable.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn has_partitions(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = 'lotwise.reading'::regclass)",
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// The migration up to which the database lacks none.
 pub async fn version(conn: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
     sqlx::query_scalar(VERSION_SQL).fetch_one(conn).await

@@ -312,10 +312,8 @@ const NAMES = valueMap([
 ]);
 
 /** The same for series. */
-const groups = (target) =>
-  target.type === 'kpi' && target.groupBy
-    ? [override('Unallocated', { text: UNALLOCATED }), override('Other', { text: OTHER })]
-    : [];
+const GROUPS = [override('Unallocated', { text: UNALLOCATED }), override('Other', { text: OTHER })];
+const isGrouped = ({ type, groupBy }) => type === 'kpi' && groupBy;
 
 /** Words for the row of the time in which nothing was made. */
 export const NOTHING_MADE = valueMap([['Unallocated', t('(nothing made)', '(sin fabricar)')]]);
@@ -465,7 +463,7 @@ export function series(title, description, targets, { defaults, custom = LINE, s
     defaults: { color: { mode: 'palette-classic' }, ...defaults, custom },
     options: { legend: legend(showLegend), tooltip: { mode: 'multi', sort: 'desc' }, ...options },
     ...rest,
-    overrides: [...[targets].flat().flatMap(groups).slice(0, 2), ...(rest.overrides ?? [])],
+    overrides: [...([targets].flat().some(isGrouped) ? GROUPS : []), ...(rest.overrides ?? [])],
   });
 }
 

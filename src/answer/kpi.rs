@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::{
-    AnswerError, Answered, Provenance, Source, fetch_rates, needed_states, nothing, resolve_runs,
-    sums,
+    AnswerError, Answered, Provenance, Source, fetch_rates, largest, needed_states, nothing,
+    resolve_runs, sums,
 };
 use crate::domain::Bucket;
 use crate::figures::{self, Figures, KpiFigures};
@@ -91,11 +91,7 @@ pub(super) async fn answer(
 fn most(query: &Query, plan: &KpiPlan<'_>, top: usize, whole: &KpiFigures) -> Vec<Labels> {
     let Some(&kpi) = query.kpis.first() else { return Vec::new() };
     let of = |index: usize| value(kpi, plan, &whole.groups[index][0]).unwrap_or(f64::NEG_INFINITY);
-    let mut order: Vec<usize> = (0..plan.groups.len()).collect();
-    order.sort_by(|a, b| {
-        of(*b).total_cmp(&of(*a)).then_with(|| plan.groups[*a].labels.cmp(&plan.groups[*b].labels))
-    });
-    order.into_iter().take(top).map(|index| plan.groups[index].labels.clone()).collect()
+    largest(plan.groups.iter().enumerate().map(|(index, group)| (of(index), &group.labels)), top)
 }
 
 /// Prices and factors of the selection's plants, where a KPI or the grouping needs them.

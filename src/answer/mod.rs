@@ -137,6 +137,18 @@ struct Answered {
     kept: Option<Vec<Labels>>,
 }
 
+/// The labels with the largest values, those of the same value by label.
+fn largest<'a>(all: impl Iterator<Item = (f64, &'a Labels)>, top: usize) -> Vec<Labels> {
+    let mut order: Vec<(f64, &Labels)> = all.collect();
+    order.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+    order.into_iter().take(top).map(|(_, labels)| labels.clone()).collect()
+}
+
+/// Whether labels are among those that are shown; `None` is all.
+fn is_kept(kept: Option<&[Labels]>, labels: &Labels) -> bool {
+    kept.is_none_or(|kept| kept.contains(labels))
+}
+
 /// Most runs that a figure is made of; a year of a large plant.
 const MAX_RUNS: usize = 20_000;
 

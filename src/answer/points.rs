@@ -2,11 +2,11 @@
 
 use super::raw::{self, RawReadings};
 use super::series::{highest, mean};
-use super::{AnswerError, Provenance, Source, needed_states, nothing, resolve_runs};
+use super::{AnswerError, Provenance, Source, is_kept, needed_states, nothing, resolve_runs};
 use crate::domain::Bucket;
 use crate::frame::{Field, Frame, Notice};
 use crate::model::Query;
-use crate::plan::{self, Ask, Selection, SeriesKey};
+use crate::plan::{self, Ask, Selection};
 use crate::sql::raw::Readings;
 
 pub(super) async fn answer(
@@ -47,26 +47,29 @@ pub(super) async fn answer(
     });
     let kept = highest(&query, &plan.series, means, &mut notices);
     let frames = plan.series.iter().zip(of_series.into_iter().zip(longest));
-    let is_kept = |key: &SeriesKey| kept.as_ref().is_none_or(|kept| kept.contains(&key.labels));
-    let frames = frames.filter(|(key, _)| is_kept(key)).map(|(key, (readings, longest))| {
-        let Readings { times, values } = broken(readings.unwrap_or_default(), longest);
-        let labels = key.labels.iter().map(|(k, v)| (*k, v.clone()));
-        let value =
-            Field::numbers("value", values).labels(labels).unit(&key.unit).display_name(&key.name);
-        let fields = vec![Field::instants("time", times), value];
-        let mut frame = Frame::new(&key.name, "timeseries-multi", fields);
-        Provenance {
-            shown: &shown,
-            source: "readings",
-            reason: "readings as they are, as the query says".to_owned(),
-            rows: Some(rows),
-            bucket: "none".to_owned(),
-            coverage: None,
-            notices: notices.clone(),
-        }
-        .write(&mut frame);
-        frame
-    });
+    let frames = frames.filter(|(key, _)| is_kept(kept.as_deref(), &key.labels)).map(
+        |(key, (readings, longest))| {
+            let Readings { times, values } = broken(readings.unwrap_or_default(), longest);
+            let labels = key.labels.iter().map(|(k, v)| (*k, v.clone()));
+            let value = Field::numbers("value", values)
+                .labels(labels)
+                .unit(&key.unit)
+                .display_name(&key.name);
+            let fields = vec![Field::instants("time", times), value];
+            let mut frame = Frame::new(&key.name, "timeseries-multi", fields);
+            Provenance {
+                shown: &shown,
+                source: "readings",
+                reason: "readings as they are, as the query says".to_owned(),
+                rows: Some(rows),
+                bucket: "none".to_owned(),
+                coverage: None,
+                notices: notices.clone(),
+            }
+            .write(&mut frame);
+            frame
+        },
+    );
     Ok(frames.collect())
 }
 

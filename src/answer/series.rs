@@ -1,7 +1,8 @@
 //! Sensor values over time: one frame a series.
 
 use super::{
-    AnswerError, Answered, Provenance, Source, needed_states, nothing, resolve_runs, sums,
+    AnswerError, Answered, Provenance, Source, is_kept, largest, needed_states, nothing,
+    resolve_runs, sums,
 };
 use crate::figures::{self, Values};
 use crate::frame::{Field, Frame, Notice};
@@ -49,26 +50,27 @@ pub(super) async fn answer(
     let values = figures::series(&plan, &sums.cells);
     let means = values.iter().map(|values| mean(values.iter().flatten().copied()));
     let kept = keep.or_else(|| highest(query, &plan.series, means, &mut notices));
-    let is_kept = |key: &SeriesKey| kept.as_ref().is_none_or(|kept| kept.contains(&key.labels));
     let all = plan.series.iter().zip(values.into_iter().zip(extremes));
-    let frames = all.filter(|(key, _)| is_kept(key)).map(|(key, (values, extremes))| {
-        let values = figures::fill(values, query.fill, begun);
-        let mut fields = vec![Field::time("time", starts.iter().copied().map(Some))];
-        fields.push(field("value", key, values).display_name(&key.name));
-        fields.extend(extremes.into_iter().flat_map(|both| band(key, both)));
-        let mut frame = Frame::new(&key.name, "timeseries-multi", fields);
-        Provenance {
-            shown: &sums.shown,
-            source: &sums.source,
-            reason: sums.because(&plan.reason),
-            rows: Some(sums.rows),
-            bucket: plan.bucket.to_string(),
-            coverage: None,
-            notices: notices.clone(),
-        }
-        .write(&mut frame);
-        frame
-    });
+    let frames = all.filter(|(key, _)| is_kept(kept.as_deref(), &key.labels)).map(
+        |(key, (values, extremes))| {
+            let values = figures::fill(values, query.fill, begun);
+            let mut fields = vec![Field::time("time", starts.iter().copied().map(Some))];
+            fields.push(field("value", key, values).display_name(&key.name));
+            fields.extend(extremes.into_iter().flat_map(|both| band(key, both)));
+            let mut frame = Frame::new(&key.name, "timeseries-multi", fields);
+            Provenance {
+                shown: &sums.shown,
+                source: &sums.source,
+                reason: sums.because(&plan.reason),
+                rows: Some(sums.rows),
+                bucket: plan.bucket.to_string(),
+                coverage: None,
+                notices: notices.clone(),
+            }
+            .write(&mut frame);
+            frame
+        },
+    );
     let frames = frames.collect();
     Ok(answered(frames, kept))
 }
@@ -94,10 +96,7 @@ pub(super) fn highest(
     notices.push(Notice::Info(format!(
         "{top} of {count} series are shown: those with the highest mean."
     )));
-    let mut order: Vec<(f64, &Labels)> =
-        means.zip(series).map(|(mean, key)| (mean, &key.labels)).collect();
-    order.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
-    Some(order.into_iter().take(top).map(|(_, labels)| labels.clone()).collect())
+    Some(largest(means.zip(series).map(|(mean, key)| (mean, &key.labels)), top))
 }
 
 fn field(name: &str, key: &SeriesKey, values: Values) -> Field {

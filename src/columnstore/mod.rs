@@ -56,7 +56,8 @@ const NO_POLICY: &str =
 
 const POLICY: &str = "SELECT public.add_compression_policy('lotwise.reading', compress_after => make_interval(days => $1))";
 
-const CHUNKS: &str =
+/// The chunks of the readings, oldest first; on every edition.
+pub(crate) const CHUNKS: &str =
     "SELECT format('%I.%I', c.chunk_schema, c.chunk_name) AS name, c.range_start AS starts,
         c.range_end AS ends, c.is_compressed AS is_columnar, coalesce(s.total_bytes, 0) AS bytes
     FROM timescaledb_information.chunks c

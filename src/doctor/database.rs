@@ -126,12 +126,7 @@ const CHUNKS: &str = "SELECT count(*), max(range_end) FROM timescaledb_informati
 
 /// Partitions for this and the next week, or the hypertable's chunks.
 async fn room(conn: &mut PgConnection, kind: &DatabaseKind) -> sqlx::Result<Finding> {
-    let partitioned: bool = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = 'lotwise.reading'::regclass)",
-    )
-    .fetch_one(&mut *conn)
-    .await?;
-    if partitioned {
+    if schema::has_partitions(conn).await? {
         let week = Utc::now().timestamp() / 604_800;
         let mut missing = Vec::new();
         for (name, week) in [("this week", week), ("next week", week + 1)] {

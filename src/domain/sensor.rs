@@ -23,6 +23,15 @@ pub enum SensorKind {
 }
 
 impl SensorKind {
+    /// Seconds from a reading within which a neighbour still matters; `None`: however far it is.
+    pub fn reach_s(self, max_gap_s: f64, interval_s: f64) -> Option<f64> {
+        match self {
+            Self::Gauge => Some(max_gap_s),
+            Self::Delta => Some(interval_s),
+            Self::Counter => None,
+        }
+    }
+
     /// The text stored in `sensor.kind`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -115,7 +115,7 @@ pub struct MachineReport {
     pub change: Option<i64>,
 }
 
-/// A shift.
+/// A shift, which is a step of the chart.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Course {
     /// Start, seconds since 1970.
@@ -278,18 +278,10 @@ fn calendar(zone: Tz) -> Calendar {
     Calendar { zone, shifts: [6, 14, 22].map(shift).into() }
 }
 
-/// A step of the chart: a shift.
-struct Step {
-    from: i64,
-    to: i64,
-    expected: f64,
-    actual: f64,
-}
-
-fn steps(data: &Observations, model: &Model, hours: &[i64], shifts: &[i64]) -> Vec<Step> {
-    let mut steps: Vec<Step> = shifts
+fn steps(data: &Observations, model: &Model, hours: &[i64], shifts: &[i64]) -> Vec<Course> {
+    let mut steps: Vec<Course> = shifts
         .windows(2)
-        .map(|pair| Step { from: pair[0], to: pair[1], expected: 0.0, actual: 0.0 })
+        .map(|pair| Course { from: pair[0], to: pair[1], ..Course::default() })
         .collect();
     for (interval, hour) in data.intervals.iter().zip(hours) {
         let Some(index) = shifts.partition_point(|s| s <= hour).checked_sub(1) else { continue };
@@ -314,30 +306,30 @@ struct Watched<'a> {
 impl Watched<'_> {
     fn count(
         &self,
-        steps: &[Step],
+        steps: &[Course],
         model: &Model,
         out: &mut MachineReport,
         report: &mut EnergyReport,
     ) {
         let drift = self.labels.iter().find(|label| label.kind == DRIFT).map(|label| label.start);
-        let fault = |step: &Step, after: i64| {
+        let fault = |step: &Course, after: i64| {
             let touches = |label: &&&Label| label.start < step.to && step.from < label.end + after;
             self.labels
                 .iter()
                 .filter(|l| l.kind != DRIFT && l.kind != "wrong_label")
                 .any(|l| touches(&l))
         };
-        let calm = |step: &&Step| {
+        let calm = |step: &&Course| {
             step.actual.is_finite() && !fault(step, 0) && drift.is_none_or(|from| step.to <= from)
         };
-        let pairs = |steps: Vec<&Step>| -> Vec<(f64, f64)> {
+        let pairs = |steps: Vec<&Course>| -> Vec<(f64, f64)> {
             steps.iter().map(|s| (s.actual, s.expected)).collect()
         };
-        let past: Vec<&Step> = steps.iter().filter(|s| s.to <= self.ends).collect();
+        let past: Vec<&Course> = steps.iter().filter(|s| s.to <= self.ends).collect();
         let fitted =
             quality(pairs(past.iter().copied().filter(calm).collect()), model.coefficients);
         (out.r2, out.cv_rmse) = (fitted.r2, fitted.cv_rmse);
-        let after: Vec<&Step> = steps.iter().filter(|s| s.from >= self.ends).collect();
+        let after: Vec<&Course> = steps.iter().filter(|s| s.from >= self.ends).collect();
         let fresh = quality(pairs(after.iter().copied().filter(calm).collect()), 0);
         (out.cv_rmse_after, out.nmbe_after) = (fresh.cv_rmse, fresh.nmbe);
         let quiet = after.iter().filter(|s| drift.is_none_or(|from| s.to <= from));
@@ -350,20 +342,13 @@ impl Watched<'_> {
         let run_length = 365.0 * past.len() as f64 / days;
         let learned: Vec<(f64, f64)> = past.iter().map(|s| (s.expected, s.actual)).collect();
         (out.baseline_ends, out.change) = (self.ends, drift);
-        let course = |s: &Step| Course {
-            from: s.from,
-            to: s.to,
-            expected: s.expected,
-            actual: s.actual,
-            share: 0.0,
-        };
-        out.course = past.iter().map(|s| course(s)).collect();
+        out.course = past.iter().map(|s| **s).collect();
         let Some(chart) = Chart::new(&learned, run_length) else { return };
         let mut state = State::default();
         let mut on = false;
         for step in after {
             state = chart.step(state, step.expected, step.actual);
-            out.course.push(Course { share: state.over / chart.limit, ..course(step) });
+            out.course.push(Course { share: state.over / chart.limit, ..*step });
             let rises = chart.is_alarm(state) && !on;
             on = chart.is_alarm(state);
             match drift.filter(|from| step.to > *from) {

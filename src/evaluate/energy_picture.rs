@@ -3,14 +3,12 @@
 use std::fmt::Write;
 
 use super::energy::{Course, MachineReport};
+use super::picture::{self, page, text};
 
-const WIDTH: f64 = 900.0;
-const LEFT: f64 = 60.0;
-const PLOT: f64 = WIDTH - LEFT - 10.0;
 /// Top and height of the energy, and of the CUSUM.
 const ENERGY: (f64, f64) = (28.0, 150.0);
 const CUSUM: (f64, f64) = (206.0, 80.0);
-const HEIGHT: f64 = 320.0;
+const HEIGHT: usize = 320;
 /// The share of the CUSUM's limit is cut here.
 const MOST_SHARE: f64 = 4.0;
 
@@ -21,18 +19,15 @@ pub fn energy_picture(report: &MachineReport) -> Option<String> {
     let course: &[Course] = &report.course;
     let (first, last) = (course.first()?, course.last()?);
     let length = (last.to - first.from).max(1) as f64;
-    let x = |second: i64| LEFT + (second - first.from) as f64 / length * PLOT;
+    let (left, plot) = (picture::LEFT as f64, picture::PLOT as f64);
+    let x = |second: i64| left + (second - first.from) as f64 / length * plot;
     let most = course.iter().flat_map(|c| [c.actual, c.expected]).filter(|v| v.is_finite());
     let most = most.fold(0.0, f64::max).max(1e-9);
     let y = |value: f64| ENERGY.0 + ENERGY.1 * (1.0 - value.max(0.0) / most);
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
-         font-family=\"sans-serif\" font-size=\"11\">\n\
-         <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#ffffff\"/>\n"
-    );
+    let mut svg = page(HEIGHT);
     let bottom = CUSUM.0 + CUSUM.1;
     if let Some(from) = report.change {
-        let (from, right) = (x(from), LEFT + PLOT);
+        let (from, right) = (x(from), left + plot);
         let _ = writeln!(
             svg,
             "<rect x=\"{from:.1}\" y=\"{}\" width=\"{:.1}\" height=\"{}\" fill=\"#dddddd\"/>",
@@ -72,23 +67,26 @@ pub fn energy_picture(report: &MachineReport) -> Option<String> {
     let limit = share(1.0);
     let _ = writeln!(
         svg,
-        "<path d=\"M{LEFT} {limit:.1}H{}\" stroke=\"#d62728\" stroke-width=\"0.7\"/>",
-        LEFT + PLOT
+        "<path d=\"M{left} {limit:.1}H{}\" stroke=\"#d62728\" stroke-width=\"0.7\"/>",
+        left + plot
     );
-    let mut text = |x: f64, y: f64, text: &str| {
-        let text = text.replace('&', "&amp;").replace('<', "&lt;");
-        let _ = writeln!(svg, "<text x=\"{x}\" y=\"{y}\" fill=\"#222222\">{text}</text>");
-    };
     text(
-        LEFT,
+        &mut svg,
+        left,
         16.0,
         &format!("{}: kWh of each shift, actual (dots) and expected (line)", report.machine),
     );
-    text(2.0, ENERGY.0 + 10.0, &format!("{most:.0}"));
-    text(2.0, ENERGY.0 + ENERGY.1, "0");
-    text(LEFT, CUSUM.0 - 8.0, "CUSUM as a share of its limit, cut at 4; the line is the limit, 1");
+    text(&mut svg, 2.0, ENERGY.0 + 10.0, &format!("{most:.0}"));
+    text(&mut svg, 2.0, ENERGY.0 + ENERGY.1, "0");
     text(
-        LEFT,
+        &mut svg,
+        left,
+        CUSUM.0 - 8.0,
+        "CUSUM as a share of its limit, cut at 4; the line is the limit, 1",
+    );
+    text(
+        &mut svg,
+        left,
         bottom + 20.0,
         "dashed: end of the baseline period; grey: the machine takes more from there on",
     );

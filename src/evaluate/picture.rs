@@ -9,8 +9,8 @@ use crate::analytics::monitor::Outcome;
 use crate::analytics::robust;
 
 const WIDTH: usize = 900;
-const LEFT: usize = 60;
-const PLOT: usize = WIDTH - LEFT - 10;
+pub(super) const LEFT: usize = 60;
+pub(super) const PLOT: usize = WIDTH - LEFT - 10;
 /// Top and height of the values, the score and the findings.
 const VALUES: (f64, f64) = (28.0, 150.0);
 const SCORE: (f64, f64) = (196.0, 70.0);
@@ -30,11 +30,7 @@ pub fn picture(dataset: &Dataset, machine: &Machine, outcome: &Outcome) -> Optio
         let share = (second - grid.start) as f64 / (grid.step as f64 * grid.cells as f64);
         LEFT as f64 + share.clamp(0.0, 1.0) * PLOT as f64
     };
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
-         font-family=\"sans-serif\" font-size=\"11\">\n\
-         <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#ffffff\"/>\n"
-    );
+    let mut svg = page(HEIGHT);
     for label in dataset.labels.iter().filter(|label| label.machine == machine.key) {
         svg.push_str(&shade(label, &column));
     }
@@ -92,7 +88,16 @@ fn shade(label: &Label, column: &dyn Fn(i64) -> f64) -> String {
     )
 }
 
-fn text(svg: &mut String, x: f64, y: f64, text: &str) {
+/// The start of a picture.
+pub(super) fn page(height: usize) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
+         font-family=\"sans-serif\" font-size=\"11\">\n\
+         <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#ffffff\"/>\n"
+    )
+}
+
+pub(super) fn text(svg: &mut String, x: f64, y: f64, text: &str) {
     let text = text.replace('&', "&amp;").replace('<', "&lt;");
     let _ = writeln!(svg, "<text x=\"{x}\" y=\"{y}\" fill=\"#222222\">{text}</text>");
 }

@@ -7,8 +7,8 @@ use std::ops::Range;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::Window;
+use crate::domain::TimeRange;
 use crate::domain::time::epoch_seconds;
-use crate::domain::{SensorKind, TimeRange};
 
 /// What is added up. Both give the same figures, to rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,13 +73,9 @@ pub fn choose(
 /// Whether some window needs what was read before a time. A counter's neighbour, however far back, is
 /// found without.
 pub fn need_before(windows: &[Window<'_>], time: DateTime<Utc>) -> bool {
-    windows.iter().any(|window| {
-        let reach = match window.sensor.kind {
-            SensorKind::Gauge => window.sensor.max_gap_s,
-            SensorKind::Delta => window.sensor.interval_s,
-            SensorKind::Counter => 0.0,
-        };
-        epoch_seconds(window.range.from()) - reach < epoch_seconds(time)
+    windows.iter().any(|Window { sensor, range }| {
+        let reach = sensor.kind.reach_s(sensor.max_gap_s, sensor.interval_s).unwrap_or(0.0);
+        epoch_seconds(range.from()) - reach < epoch_seconds(time)
     })
 }
 
@@ -104,6 +100,7 @@ fn whole_hours(range: TimeRange) -> f64 {
 mod tests {
     use super::*;
     use crate::catalog::Sensor;
+    use crate::domain::SensorKind;
 
     fn sensor(interval_s: f64) -> Sensor {
         Sensor {

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use chrono::{SecondsFormat, TimeDelta, Utc};
+use chrono::{TimeDelta, Utc};
 use clap::{Args as ClapArgs, Subcommand};
 
-use super::{GRACE, drop_parts, freeze, parts, plan, raw_from};
+use super::{GRACE, drop_parts, freeze, parts, plan, raw_from, time as at};
 use crate::schema;
 
 /// Drop old readings; what they add up to in each hour and run stays.
@@ -44,7 +44,6 @@ enum Command {
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let url = args.database_url.context("--database-url (or LOTWISE_DATABASE_URL) is missing")?;
     let mut conn = schema::connect(&url).await?;
-    let at = |t: chrono::DateTime<Utc>| t.to_rfc3339_opts(SecondsFormat::Secs, true);
     match args.command {
         Command::Status => {
             let from = raw_from(&mut conn).await.context(OUTDATED)?;

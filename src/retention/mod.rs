@@ -28,6 +28,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
+use crate::{columnstore, rollup, schema};
+
 /// From when readings are kept until the first is dropped: longer than the ingest service and the plugin
 /// believe what they know (60 and 10 seconds) and than statements take.
 pub const GRACE: Duration = Duration::from_secs(120);
@@ -87,14 +89,6 @@ pub struct Part {
     pub bytes: i64,
 }
 
-const CHUNKS: &str =
-    "SELECT format('%I.%I', c.chunk_schema, c.chunk_name) AS name, c.range_start AS starts,
-        c.range_end AS ends, coalesce(s.total_bytes, 0) AS bytes
-    FROM timescaledb_information.chunks c
-    LEFT JOIN public.chunks_detailed_size('lotwise.reading') s
-        ON s.chunk_schema = c.chunk_schema AND s.chunk_name = c.chunk_name
-    WHERE c.hypertable_schema = 'lotwise' AND c.hypertable_name = 'reading' ORDER BY c.range_start";
-
 /// Partitions are of a week and named by it (0001_schema.sql).
 const PARTITIONS: &str = "SELECT format('%I.%I', n.nspname, c.relname) AS name, w.starts,
         w.starts + interval '168 hours' AS ends, pg_total_relation_size(c.oid) AS bytes
@@ -102,15 +96,16 @@ const PARTITIONS: &str = "SELECT format('%I.%I', n.nspname, c.relname) AS name, 
     CROSS JOIN LATERAL (SELECT to_timestamp(substr(c.relname, 10)::float8 * 604800) AS starts) w
     WHERE i.inhparent = 'lotwise.reading'::regclass AND c.relname ~ '^reading_w-?[0-9]+$' ORDER BY w.starts";
 
-const IS_HYPERTABLE: &str = "SELECT NOT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = 'lotwise.reading'::regclass)";
-
 /// The chunks or partitions of the readings, oldest first.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn parts(conn: &mut PgConnection) -> sqlx::Result<Vec<Part>> {
-    let is_hypertable: bool = sqlx::query_scalar(IS_HYPERTABLE).fetch_one(&mut *conn).await?;
-    sqlx::query_as(if is_hypertable { CHUNKS } else { PARTITIONS }).fetch_all(conn).await
+    let list = match schema::has_partitions(conn).await? {
+        true => PARTITIONS,
+        false => columnstore::CHUNKS,
+    };
+    sqlx::query_as(list).fetch_all(conn).await
 }
 
 /// From when readings are kept; none: all are.
@@ -156,8 +151,6 @@ pub async fn plan(
     Ok(Some(Plan { cut, parts: old, open_runs }))
 }
 
-const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtext('lotwise.rollup_mark'))";
-
 /// Sensors without a reading have nothing to be made.
 const BUILT: &str =
     "SELECT least(m.mark_until, (SELECT min(built_until) FROM lotwise.rollup_sensor))
@@ -194,7 +187,7 @@ pub async fn freeze(conn: &mut PgConnection, cut: DateTime<Utc>) -> Result<(), R
 
 async fn move_to(tx: &mut PgConnection, cut: DateTime<Utc>) -> Result<(), RetentionError> {
     sqlx::query("SET LOCAL lock_timeout = '10s'").execute(&mut *tx).await?;
-    sqlx::query(LOCK).execute(&mut *tx).await?;
+    sqlx::query(rollup::MARK_LOCK).execute(&mut *tx).await?;
     let built: Option<DateTime<Utc>> = sqlx::query_scalar(BUILT).fetch_one(&mut *tx).await?;
     if built.is_none_or(|built| built < cut) {
         return Err(RetentionError::NotBuilt { built, cut });
@@ -219,21 +212,21 @@ async fn move_to(tx: &mut PgConnection, cut: DateTime<Utc>) -> Result<(), Retent
 /// dropped stays so, and another call goes on.
 pub async fn drop_parts(conn: &mut PgConnection) -> Result<usize, RetentionError> {
     let Some(cut) = raw_from(conn).await? else { return Ok(0) };
-    let is_hypertable: bool = sqlx::query_scalar(IS_HYPERTABLE).fetch_one(&mut *conn).await?;
+    let has_partitions = schema::has_partitions(conn).await?;
     sqlx::query("SET lock_timeout = '10s'").execute(&mut *conn).await?;
     let old: Vec<Part> = parts(conn).await?.into_iter().filter(|part| part.ends <= cut).collect();
     if old.is_empty() {
         return Ok(0);
     }
-    if is_hypertable {
-        let drop = "SELECT count(*) FROM public.drop_chunks('lotwise.reading', older_than => $1)";
-        sqlx::query_scalar::<_, i64>(drop).bind(cut).fetch_one(&mut *conn).await?;
-    } else {
+    if has_partitions {
         for part in &old {
             // A quoted name of the catalog, which no user has chosen.
             let drop = sqlx::AssertSqlSafe(format!("DROP TABLE {}", part.name));
             sqlx::query(drop).execute(&mut *conn).await?;
         }
+    } else {
+        let drop = "SELECT count(*) FROM public.drop_chunks('lotwise.reading', older_than => $1)";
+        sqlx::query_scalar::<_, i64>(drop).bind(cut).fetch_one(&mut *conn).await?;
     }
     Ok(old.len())
 }

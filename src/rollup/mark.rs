@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
+use super::MARK_LOCK;
+
 /// The start of the last full hour: in-order readings are not late, and few hours are not rolled up.
 const NEXT: &str = "SELECT date_bin('1 hour', t.until, 'epoch')
     FROM (SELECT coalesce($1::timestamptz, now() - interval '1 hour') AS until) t, rollup_state s
@@ -12,10 +14,6 @@ const NEXT: &str = "SELECT date_bin('1 hour', t.until, 'epoch')
 /// Writers that commit meanwhile wait behind this lock: a writer that hangs must not keep them for
 /// long. Then nothing is lost, and the time moves on later.
 const PATIENCE: &str = "SET LOCAL lock_timeout = '1s'";
-
-/// Waits until every writer that saw the old time has ended, and lets no other begin to mark
-/// meanwhile. Writers hold the lock only while they commit.
-const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtext('lotwise.rollup_mark'))";
 
 const MOVE: &str =
     "UPDATE rollup_state SET mark_until = $1 WHERE mark_until IS NULL OR mark_until < $1";
@@ -31,7 +29,7 @@ pub(super) async fn advance(
     let Some(next) = next else { return Ok(false) };
     let mut tx = conn.begin().await?;
     sqlx::query(PATIENCE).execute(&mut *tx).await?;
-    sqlx::query(LOCK).execute(&mut *tx).await?;
+    sqlx::query(MARK_LOCK).execute(&mut *tx).await?;
     sqlx::query(MOVE).bind(next).execute(&mut *tx).await?;
     tx.commit().await?;
     Ok(true)

@@ -56,6 +56,7 @@ use chrono::{DateTime, Utc};
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 
+pub(crate) use lock::MARK_LOCK;
 pub use lock::try_lock;
 
 /// What one refresh did.

@@ -81,11 +81,7 @@ pub(crate) fn reach(
     interval_s: f64,
     range: TimeRange,
 ) -> (DateTime<Utc>, DateTime<Utc>) {
-    let distance = match kind {
-        SensorKind::Gauge => seconds(max_gap_s),
-        SensorKind::Delta => seconds(interval_s),
-        SensorKind::Counter => None,
-    };
+    let distance = kind.reach_s(max_gap_s, interval_s).and_then(seconds);
     let lo = distance.and_then(|d| range.from().checked_sub_signed(d));
     let hi = distance.and_then(|d| range.to().checked_add_signed(d));
     (lo.unwrap_or_else(far_past), hi.unwrap_or_else(far_future))

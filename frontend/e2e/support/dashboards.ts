@@ -387,11 +387,8 @@ export const CHECKS: Record<string, Check[]> = {
       const uses = column(frames, 'use').map(String);
       const of = (name: string, use: string) =>
         sum(column(frames, name).map((value, row) => (uses[row] === use ? Number(value) : 0)));
-      for (const [name, figure] of [
-        ['energy', 'energy'],
-        ['cost', 'cost'],
-      ] as const) {
-        const all = sum(await Promise.all(meters.map((meter) => world[figure](meter, range))));
+      for (const name of ['energy', 'cost'] as const) {
+        const all = sum(await Promise.all(meters.map((meter) => world[name](meter, range))));
         same(sum(column(frames, name).map(Number)), all, 1e-8);
       }
       const share = (of('energy', 'production') / sum(column(frames, 'energy').map(Number))) * 100;

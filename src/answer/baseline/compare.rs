@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::fitted::Fitted;
 use super::history::{Piece, Seen, Unit};
-use super::split::{Making, Used, by_making, by_use};
+use super::split::{Making, Used, by_making, by_use, priced};
 use super::{Times, clipped};
 use crate::analytics::baseline::cusum::{Chart, State};
 use crate::analytics::baseline::{Expected, Model, Quality, quality};
@@ -141,12 +141,11 @@ fn add(bucket: &mut Compare, piece: &Piece, expected: Option<Expected>) {
     bucket.is_valid &= expected.is_valid;
     let deviation = actual - expected.energy;
     plus(&mut bucket.deviation, deviation);
-    let priced = |sum: Option<f64>, rate: Option<f64>| match (sum, is_first) {
-        (sum, true) => Some(sum.unwrap_or(0.0) + deviation * rate?),
-        (sum, false) => Some(sum? + deviation * rate?),
-    };
-    bucket.cost = priced(bucket.cost, piece.rate.price);
-    bucket.co2 = priced(bucket.co2, piece.rate.location_based);
+    if is_first {
+        (bucket.cost, bucket.co2) = (Some(0.0), Some(0.0));
+    }
+    bucket.cost = priced(bucket.cost, deviation, piece.rate.price);
+    bucket.co2 = priced(bucket.co2, deviation, piece.rate.location_based);
 }
 
 /// Pairs of expected and actual energy of the baseline period, in buckets of a kind; those with gaps

@@ -8,7 +8,7 @@ use crate::analytics::baseline::{Measure, UNNAMED};
 use crate::frame::{Field, Frame, Notice};
 use crate::model::AlertOn;
 
-pub(super) fn key(spot: Option<&crate::catalog::Spot>) -> String {
+fn key(spot: Option<&crate::catalog::Spot>) -> String {
     spot.map(|spot| spot.key.clone()).unwrap_or_default()
 }
 
@@ -74,11 +74,48 @@ pub(super) fn unit_of(unit: &'static str, currency: &str) -> String {
     if unit == "money" { currency.to_owned() } else { unit.to_owned() }
 }
 
+/// The currency of all plants; empty where they differ, and then stands in a column.
+pub(super) fn one_currency(currencies: &BTreeMap<i32, String>) -> &str {
+    let all = distinct(currencies);
+    if all.len() == 1 { all.first().copied().unwrap_or_default() } else { "" }
+}
+
+fn distinct(currencies: &BTreeMap<i32, String>) -> BTreeSet<&str> {
+    currencies.values().map(String::as_str).collect()
+}
+
+/// The currency of a place's plant; empty without a tariff.
+pub(super) fn currency_of<'a>(unit: &Unit<'_>, currencies: &'a BTreeMap<i32, String>) -> &'a str {
+    currencies.get(&unit.plant.id).map_or("", String::as_str)
+}
+
+/// A column with the currency of each row, where the plants have several.
+pub(super) fn currency<'a>(
+    rows: impl Iterator<Item = &'a str>,
+    currencies: &BTreeMap<i32, String>,
+) -> Option<Field> {
+    let several = distinct(currencies).len() > 1;
+    several.then(|| Field::text("currency", rows.map(|c| Some(c.to_owned())).collect::<Vec<_>>()))
+}
+
+/// The columns that tell each row's place; empty where it is of several.
+pub(super) fn place<'a>(rows: impl Iterator<Item = Option<&'a Unit<'a>>> + Clone) -> [Field; 3] {
+    let text = |name: &str, of: &dyn Fn(&Unit<'_>) -> String| {
+        let texts = rows.clone().map(|unit| Some(unit.map(of).unwrap_or_default()));
+        Field::text(name, texts.collect::<Vec<_>>())
+    };
+    [
+        text("plant", &|unit| unit.plant.key.clone()),
+        text("line", &|unit| key(unit.line)),
+        text("machine", &|unit| key(unit.machine)),
+    ]
+}
+
 /// A frame for each place and figure.
 pub(super) fn series(compared: &[Compared<'_>], currencies: &BTreeMap<i32, String>) -> Vec<Frame> {
     let mut frames = Vec::new();
     for one in compared {
-        let currency = currencies.get(&one.unit.plant.id).map_or("", String::as_str);
+        let currency = currency_of(one.unit, currencies);
         for (name, unit, text, of) in FIGURES.iter().filter(|f| SERIES.contains(&f.0)) {
             let title = match compared.len() {
                 1 => (*name).to_owned(),
@@ -111,27 +148,20 @@ pub(super) fn table(
         notices.push(Notice::Warning(format!("Only the newest {limit} of {} rows.", rows.len())));
         rows.drain(..rows.len() - limit);
     }
-    let all: BTreeSet<&str> = currencies.values().map(String::as_str).collect();
-    let one = if all.len() == 1 { all.first().copied().unwrap_or_default() } else { "" };
+    let one = one_currency(currencies);
     let text = |name: &str, of: &dyn Fn(&Unit<'_>) -> String| {
         Field::text(name, rows.iter().map(|(unit, _)| Some(of(unit))))
     };
-    let mut fields = vec![
-        Field::time("time", rows.iter().map(|(_, b)| Some(b.start))),
-        text("plant", &|unit| unit.plant.key.clone()),
-        text("line", &|unit| key(unit.line)),
-        text("machine", &|unit| key(unit.machine)),
-        text("name", &|unit| unit.title().to_owned()),
-    ];
+    let units = || rows.iter().map(|(unit, _)| Some(*unit));
+    let mut fields = vec![Field::time("time", rows.iter().map(|(_, b)| Some(b.start)))];
+    fields.extend(place(units()));
+    fields.push(text("name", &|unit| unit.title().to_owned()));
     for (name, unit, description, of) in &FIGURES {
         let field = Field::number(name, rows.iter().map(|(_, b)| of(b)));
         fields.push(field.unit(&unit_of(unit, one)).description(description));
     }
-    if all.len() > 1 {
-        let currency =
-            |unit: &Unit<'_>| currencies.get(&unit.plant.id).cloned().unwrap_or_default();
-        fields.push(text("currency", &currency));
-    }
+    fields
+        .extend(currency(units().flatten().map(|unit| currency_of(unit, currencies)), currencies));
     fields.push(
         Field::number("coverage", rows.iter().map(|(_, b)| b.coverage))
             .unit("ratio")

@@ -49,10 +49,7 @@ impl Unit<'_> {
         match self.node {
             Node::Plant(id) => run.plant == id,
             Node::Line(id) => run.line == id,
-            Node::Machine(id) => match run.machine {
-                Some(machine) => machine == id,
-                None => self.line.is_some_and(|line| line.id == run.line),
-            },
+            Node::Machine(_) => self.machine.is_some_and(|machine| is_made_on(run, machine)),
         }
     }
 }
@@ -243,6 +240,7 @@ pub(super) async fn fetch(
         for (interval, energy) in past.intervals.iter_mut().zip(&learned.energy[index]) {
             interval.energy = energy.kwh.filter(|_| energy.is_certain).unwrap_or(f64::NAN);
         }
+        let is_in = |run: &plan::Run| times.shown.clip(run.started_at, run.ended_at).is_some();
         let now = lay(&slices.cuts, &shown.energy[index], &shown.drivers);
         let pieces = slices.cuts.windows(2).zip(&shown.energy[index]).enumerate();
         let pieces = pieces.filter_map(|(slice, (pair, metered))| {
@@ -259,9 +257,7 @@ pub(super) async fn fetch(
             shown: now,
             pieces: pieces.collect(),
             runs: match times.by_runs {
-                true => {
-                    own.iter().filter(|run| is_in(run, times.shown)).map(|r| (*r).clone()).collect()
-                }
+                true => own.into_iter().filter(|run| is_in(run)).cloned().collect(),
                 false => Vec::new(),
             },
         });
@@ -269,8 +265,9 @@ pub(super) async fn fetch(
     Ok(seen)
 }
 
-fn is_in(run: &plan::Run, range: TimeRange) -> bool {
-    run.started_at < range.to() && run.ended_at.is_none_or(|end| end > range.from())
+/// Whether a run is made on a machine: on this one, or on its whole line.
+fn is_made_on(run: &plan::Run, machine: &Spot) -> bool {
+    run.machine.map_or(run.line == machine.line, |own| own == machine.id)
 }
 
 /// Energy of the units and means of the drivers between edges.
@@ -388,11 +385,7 @@ fn machines(unit: &Unit<'_>, runs: &[&plan::Run], states: &[states::State]) -> V
         if states.is_empty() {
             continue;
         }
-        let is_made = |run: &plan::Run| match run.machine {
-            Some(machine) => machine == spot.id,
-            None => run.line == spot.line,
-        };
-        let runs = (0..runs.len()).filter(|&index| is_made(runs[index])).collect();
+        let runs = (0..runs.len()).filter(|&index| is_made_on(runs[index], spot)).collect();
         out.push((spot, Machine { states, runs, share: 1.0 }));
     }
     let lines: Vec<i32> = out.iter().map(|(spot, _)| spot.line).collect();

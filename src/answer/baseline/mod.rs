@@ -8,7 +8,7 @@ mod fitted;
 mod frames;
 mod history;
 mod split;
-mod splits;
+mod tables;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
@@ -87,9 +87,9 @@ pub(super) async fn answer(
         Format::Series => frames::series(&compared, &provenance.currencies),
         Format::Model => vec![frames::model(&compared)],
         Format::Alert => vec![frames::numbers(&compared, query.baseline.alert_on)],
-        Format::Uses => vec![splits::uses(&compared, &provenance.currencies, query.group_by)],
+        Format::Uses => vec![tables::uses(&compared, &provenance.currencies, query.group_by)],
         _ if query.group_by.is_context() => {
-            vec![splits::making(&compared, &provenance.currencies, query, &mut notices)]
+            vec![tables::making(&compared, &provenance.currencies, query, &mut notices)]
         }
         _ => vec![frames::table(&compared, &provenance.currencies, query.limit, &mut notices)],
     };

@@ -38,20 +38,23 @@ impl Used {
     }
 
     fn add(&mut self, part: Part, piece: &Piece) {
-        let priced = |sum: Option<f64>, rate: Option<f64>| match part.energy == 0.0 {
-            true => sum,
-            false => Some(sum? + part.energy * rate?),
-        };
         self.kwh += part.energy;
         self.hours += part.hours;
-        self.cost = priced(self.cost, piece.rate.price);
-        self.co2 = priced(self.co2, piece.rate.location_based);
+        // What was not used needs no price.
+        if part.energy != 0.0 {
+            self.cost = priced(self.cost, part.energy, piece.rate.price);
+            self.co2 = priced(self.co2, part.energy, piece.rate.location_based);
+        }
     }
 }
 
+/// A sum with what some kWh cost or emit; `None` as soon as a rate is missing.
+pub(super) fn priced(sum: Option<f64>, kwh: f64, rate: Option<f64>) -> Option<f64> {
+    Some(sum? + kwh * rate?)
+}
+
 /// What the energy of the time shown was used for, in the order of
-/// [`crate::analytics::baseline::Use::ALL`]. Parts add up to the
-/// meters.
+/// [`crate::analytics::baseline::Use::ALL`]. Parts add up to the meters.
 pub(super) fn by_use(unit: &Unit<'_>, seen: &Seen, expected: &[Expected]) -> [Used; 5] {
     let mut out = [Used::default(); 5];
     for ((piece, interval), expected) in seen.pieces.iter().zip(&seen.shown.intervals).zip(expected)
@@ -104,11 +107,15 @@ pub(super) fn by_making(seen: &Seen, expected: &[Expected], group: GroupBy) -> V
         _ => (String::new(), run.reference.clone()),
     };
     let mut out: BTreeMap<(String, String), Making> = BTreeMap::new();
+    let mut runs: Vec<&Run> = seen.runs.iter().collect();
+    runs.sort_by_key(|run| run.started_at);
+    let (mut coming, mut on) = (runs.into_iter().peekable(), Vec::new());
     for (piece, expected) in seen.pieces.iter().zip(expected) {
-        let Some(actual) = piece.metered.kwh else { continue };
         let (from, to) = (piece.range.from(), piece.range.to());
-        let is_made = |run: &&Run| run.started_at < to && run.ended_at.is_none_or(|end| end > from);
-        let mut keys: Vec<(String, String)> = seen.runs.iter().filter(is_made).map(key).collect();
+        on.extend(std::iter::from_fn(|| coming.next_if(|run| run.started_at < to)));
+        on.retain(|run| run.ended_at.is_none_or(|end| end > from));
+        let Some(actual) = piece.metered.kwh else { continue };
+        let mut keys: Vec<(String, String)> = on.iter().map(|run| key(run)).collect();
         if keys.is_empty() {
             keys.push(Default::default());
         }
@@ -126,9 +133,8 @@ pub(super) fn by_making(seen: &Seen, expected: &[Expected], group: GroupBy) -> V
             making.actual += share * actual;
             making.expected += share * expected.energy;
             let deviation = share * (actual - expected.energy);
-            let priced = |sum: Option<f64>, rate: Option<f64>| Some(sum? + deviation * rate?);
-            making.cost = priced(making.cost, piece.rate.price);
-            making.co2 = priced(making.co2, piece.rate.location_based);
+            making.cost = priced(making.cost, deviation, piece.rate.price);
+            making.co2 = priced(making.co2, deviation, piece.rate.location_based);
         }
     }
     for run in &seen.runs {

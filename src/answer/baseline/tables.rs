@@ -1,39 +1,14 @@
 //! Tables of what energy was used for, and of what was made when it deviated.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::compare::Compared;
-use super::frames::{key, unit_of};
+use super::frames::{currency, currency_of, one_currency, place, unit_of};
 use super::history::Unit;
 use super::split::{Making, Used};
 use crate::analytics::baseline::Use;
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{GroupBy, Query};
-
-/// The currency of all plants; empty where they differ, and then stands in a column.
-fn one_currency(currencies: &BTreeMap<i32, String>) -> &str {
-    let all: BTreeSet<&str> = currencies.values().map(String::as_str).collect();
-    if all.len() == 1 { all.first().copied().unwrap_or_default() } else { "" }
-}
-
-/// The columns that tell a row's place.
-fn place<'a>(units: &[&'a Unit<'a>]) -> Vec<Field> {
-    let text = |name: &str, of: &dyn Fn(&Unit<'_>) -> String| {
-        Field::text(name, units.iter().map(|unit| Some(of(unit))))
-    };
-    vec![
-        text("plant", &|unit| unit.plant.key.clone()),
-        text("line", &|unit| key(unit.line)),
-        text("machine", &|unit| key(unit.machine)),
-    ]
-}
-
-/// A column of currencies where the plants have several.
-fn currency(units: &[&Unit<'_>], currencies: &BTreeMap<i32, String>) -> Option<Field> {
-    let of = |unit: &&Unit<'_>| currencies.get(&unit.plant.id).cloned();
-    let several = one_currency(currencies).is_empty() && !currencies.is_empty();
-    several.then(|| Field::text("currency", units.iter().map(of)))
-}
 
 /// A row of the uses: of a place, or of all places with one currency.
 struct Row<'a> {
@@ -52,7 +27,7 @@ pub(super) fn uses(
     let mut all: Vec<Row<'_>> = Vec::new();
     for one in compared {
         let Some(uses) = one.uses else { continue };
-        let currency = currencies.get(&one.unit.plant.id).map_or("", String::as_str);
+        let currency = currency_of(one.unit, currencies);
         let same = all.iter_mut().find(|row| group == GroupBy::None && row.currency == currency);
         match same {
             Some(row) => {
@@ -70,18 +45,15 @@ pub(super) fn uses(
             Use::ALL.into_iter().zip(row.uses).map(move |(kind, used)| (row, kind, used))
         })
         .collect();
-    let text = |name: &str, of: &dyn Fn(&Unit<'_>) -> String| {
-        Field::text(name, rows.iter().map(|(row, ..)| Some(row.unit.map(of).unwrap_or_default())))
-    };
     let number = |name: &str, of: &dyn Fn(&Row<'_>, &Used) -> Option<f64>| {
         Field::number(name, rows.iter().map(|(row, _, used)| of(row, used)))
     };
     let money = one_currency(currencies);
-    let mut fields = vec![
-        text("plant", &|unit| unit.plant.key.clone()),
-        text("line", &|unit| key(unit.line)),
-        text("machine", &|unit| key(unit.machine)),
-        text("name", &|unit| unit.title().to_owned()),
+    let title = |unit: &Unit<'_>| unit.title().to_owned();
+    let titles = rows.iter().map(|(row, ..)| Some(row.unit.map(title).unwrap_or_default()));
+    let mut fields: Vec<Field> = place(rows.iter().map(|(row, ..)| row.unit)).into();
+    fields.extend([
+        Field::text("name", titles),
         Field::text("use", rows.iter().map(|(_, kind, _)| Some(kind.as_str().to_owned()))).description(
             "production: above the base; base_load: the base while things are made; standby: idle, set-up and stopped, with the base; off and weekend: nothing is made.",
         ),
@@ -103,11 +75,8 @@ pub(super) fn uses(
         number("co2", &|_, used| used.co2)
             .unit("kg")
             .description("Location-based; empty without a factor."),
-    ];
-    if money.is_empty() && !currencies.is_empty() {
-        let currencies = rows.iter().map(|(row, ..)| Some(row.currency.to_owned()));
-        fields.push(Field::text("currency", currencies));
-    }
+    ]);
+    fields.extend(currency(rows.iter().map(|(row, ..)| row.currency), currencies));
     Frame::new("uses", "", fields)
 }
 
@@ -131,7 +100,6 @@ pub(super) fn making(
         )));
         rows.truncate(query.limit);
     }
-    let units: Vec<&Unit<'_>> = rows.iter().map(|row| row.0).collect();
     let text = |name: &str, of: &dyn Fn(&Making) -> String| {
         Field::text(name, rows.iter().map(|(_, making)| Some(of(making))))
     };
@@ -139,7 +107,7 @@ pub(super) fn making(
         Field::number(name, rows.iter().map(|(_, making)| of(making)))
     };
     let money = one_currency(currencies);
-    let mut fields = place(&units);
+    let mut fields: Vec<Field> = place(rows.iter().map(|(unit, _)| Some(*unit))).into();
     if query.group_by == GroupBy::Lot {
         fields.push(text("lot", &|making| making.lot.clone()));
     }
@@ -174,6 +142,7 @@ pub(super) fn making(
             .unit("kg")
             .description("CO2 of the deviation, location-based; empty without a factor."),
     ]);
-    fields.extend(currency(&units, currencies));
+    let of_rows = rows.iter().map(|(unit, _)| currency_of(unit, currencies));
+    fields.extend(currency(of_rows, currencies));
     Frame::new("deviation", "", fields)
 }
