@@ -159,8 +159,10 @@ impl Intake {
                 }
             }
         }
+        // At once, so that nothing newer goes straight into the database from here on.
+        let appending = spool.begin();
         let (rows, errors) = screen(parsed, source.plant, grant);
-        spool.append(source.protocol, grant.sender(), &rows).await?;
+        spool.append(appending, source.protocol, grant.sender(), &rows).await?;
         Ok(Taken { accepted: rows.len(), spooled: rows.len(), errors })
     }
 
@@ -180,16 +182,13 @@ impl Intake {
         let resolved = self.direct.resolve(parsed, arrival, grant);
         let resolved = tokio::time::timeout_at(deadline, resolved).await.map_err(late)?;
         let Validated { readings, errors, held, .. } = resolved.map_err(failed)?;
-        let (accepted, direct, now) = (readings.len(), self.direct.clone(), arrival.now);
-        // A write that is late goes on, and keeps the drain waiting: it must not come after newer
-        // values from the spool.
-        let commit = tokio::spawn(async move {
-            let stored = direct.commit(readings, &held, now).await;
-            drop(way);
-            stored
-        });
+        let accepted = readings.len();
+        // Dropped when it is late or the sender leaves: what is not begun is taken back, and the
+        // drain and newer values wait for what is.
+        let commit = self.direct.commit(readings, &held, arrival.now);
         let stored = tokio::time::timeout_at(deadline, commit).await.map_err(late)?;
-        stored.map_err(|e| e.to_string())?.map_err(failed)?;
+        stored.map_err(failed)?;
+        drop(way);
         Ok(Taken { accepted, spooled: 0, errors })
     }
 

@@ -133,12 +133,18 @@ impl Spool {
         Ok(Self { folder, gate, inventory, commands, memory, patience, max_bytes })
     }
 
+    /// Closes the direct way for a batch that goes into the spool.
+    pub fn begin(&self) -> gate::Appending {
+        self.gate.append()
+    }
+
     /// Appends rows; when it returns they are on stable storage.
     ///
     /// # Errors
     /// When there is no room, or the file system does not take them. Then none is in the spool.
     pub async fn append(
         &self,
+        appending: gate::Appending,
         protocol: &str,
         sender: Sender,
         rows: &[Row<'_>],
@@ -147,7 +153,6 @@ impl Spool {
             return Ok(());
         }
         let received = crate::ingest::reading::Instant::now();
-        let appending = self.gate.append();
         let kib = rows.len().div_ceil(1_024).saturating_mul(20);
         let kib = u32::try_from(kib).unwrap_or(WAITING_KIB).min(WAITING_KIB);
         let _memory = self.memory.acquire_many(kib).await.map_err(|_| SpoolError::Closed)?;

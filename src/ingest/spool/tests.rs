@@ -29,6 +29,10 @@ fn sender() -> Sender {
     Sender { key: "gateway".to_owned(), key_id: 1, future_window, past_window, registration: None }
 }
 
+async fn append(spool: &Spool, rows: &[Row<'_>]) -> Result<(), SpoolError> {
+    spool.append(spool.begin(), "json", sender(), rows).await
+}
+
 /// Times in the files, in order.
 fn times(spool: &Spool) -> Vec<i64> {
     let mut times = Vec::new();
@@ -55,13 +59,13 @@ async fn a_new_process_finds_what_was_appended_in_order() {
         assert_eq!(spool.is_in_use(), process > 0);
         for n in 0..5 {
             let us = process * 100 + n;
-            spool.append("json", sender(), &[row(us), row(us + 50)]).await.expect("append");
+            append(&spool, &[row(us), row(us + 50)]).await.expect("append");
             all.extend([us, us + 50]);
         }
         assert_eq!(times(&spool), all);
         assert!(spool.depth().oldest.is_some() && spool.direct().is_none());
         spool.close().await;
-        let closed = spool.append("json", sender(), &[row(1)]).await;
+        let closed = append(&spool, &[row(1)]).await;
         assert!(matches!(closed, Err(SpoolError::Closed)), "{closed:?}");
     }
 }
@@ -72,7 +76,7 @@ async fn requests_at_once_are_all_there() {
     let spool = open(folder.path());
     let appends = (0..200).map(|us| {
         let spool = spool.clone();
-        tokio::spawn(async move { spool.append("json", sender(), &[row(us)]).await })
+        tokio::spawn(async move { append(&spool, &[row(us)]).await })
     });
     for append in appends.collect::<Vec<_>>() {
         append.await.expect("no panic").expect("append");
@@ -89,7 +93,7 @@ async fn segments_are_rotated_and_removed_only_when_all_is_drained() {
     let rows: Vec<_> = (0..3_000).map(row).collect();
     for _ in 0..6 {
         // 60 kB each; a segment has an eighth of the limit.
-        spool.append("json", sender(), &rows).await.expect("append");
+        append(&spool, &rows).await.expect("append");
     }
     let first = spool.inventory.first().expect("a segment");
     assert_eq!((first.records, first.rows), (2, 6_000));
@@ -105,7 +109,7 @@ async fn segments_are_rotated_and_removed_only_when_all_is_drained() {
     }
     assert!(spool.inventory.is_empty() && times(&spool).is_empty());
     assert!(spool.gate.reopen(|| spool.inventory.is_empty()) && spool.direct().is_some());
-    spool.append("json", sender(), &[row(7)]).await.expect("append");
+    append(&spool, &[row(7)]).await.expect("append");
     assert_eq!(spool.folder().list().expect("list").segments, [4]);
 }
 
@@ -113,7 +117,7 @@ async fn segments_are_rotated_and_removed_only_when_all_is_drained() {
 async fn a_damaged_segment_is_kept_and_its_number_not_used_again() {
     let folder = tempfile::tempdir().expect("folder");
     let spool = open(folder.path());
-    spool.append("json", sender(), &[row(1)]).await.expect("append");
+    append(&spool, &[row(1)]).await.expect("append");
     spool.inventory.damaged();
     let Segment { number, bytes, .. } = spool.inventory.first().expect("a segment");
     assert!(spool.remove(number, bytes).await.expect("remove"));
@@ -122,7 +126,7 @@ async fn a_damaged_segment_is_kept_and_its_number_not_used_again() {
     spool.close().await;
     let spool = open(folder.path());
     assert!(!spool.is_in_use());
-    spool.append("json", sender(), &[row(1)]).await.expect("append");
+    append(&spool, &[row(1)]).await.expect("append");
     assert!(spool.folder().segment(2).exists());
 }
 
@@ -132,12 +136,12 @@ async fn what_cannot_be_written_is_not_acknowledged_and_the_next_may_be() {
     let path = folder.path().join("spool");
     let spool = open(&path);
     std::fs::remove_dir_all(&path).expect("remove the directory");
-    let failed = spool.append("json", sender(), &[row(1)]).await;
+    let failed = append(&spool, &[row(1)]).await;
     assert!(matches!(failed, Err(SpoolError::Io(_))), "{failed:?}");
     assert_eq!(spool.depth().rows, 0);
     assert!(!spool.has_room());
     std::fs::create_dir(&path).expect("the directory is back");
-    spool.append("json", sender(), &[row(2)]).await.expect("append");
+    append(&spool, &[row(2)]).await.expect("append");
     assert_eq!(times(&spool), [2]);
 }
 
@@ -146,11 +150,11 @@ async fn a_batch_that_does_not_fit_leaves_room_for_smaller_ones() {
     let folder = tempfile::tempdir().expect("folder");
     let spool = open(folder.path());
     let large: Vec<_> = (0..60_000).map(row).collect();
-    let full = spool.append("json", sender(), &large).await;
+    let full = append(&spool, &large).await;
     assert!(matches!(full, Err(SpoolError::Full { max_bytes: 1_000_000 })), "{full:?}");
-    spool.append("json", sender(), &large[..40_000]).await.expect("append");
-    assert!(spool.append("json", sender(), &large[..20_000]).await.is_err());
-    spool.append("json", sender(), &[row(1)]).await.expect("append");
+    append(&spool, &large[..40_000]).await.expect("append");
+    assert!(append(&spool, &large[..20_000]).await.is_err());
+    append(&spool, &[row(1)]).await.expect("append");
     assert_eq!(spool.depth().rows, 40_001);
     assert!(spool.depth().bytes <= 1_000_000);
 }
@@ -161,11 +165,11 @@ async fn who_hangs_up_leaves_nothing_half() {
     let spool = open(folder.path());
     for us in 0..50 {
         let rows = [row(us)];
-        let append = spool.append("json", sender(), &rows);
+        let append = append(&spool, &rows);
         // Polled once or a few times, then dropped.
         let _ = tokio::time::timeout(Duration::from_micros(us as u64), append).await;
     }
-    spool.append("json", sender(), &[row(1_000)]).await.expect("append");
+    append(&spool, &[row(1_000)]).await.expect("append");
     spool.gate.appended().await;
     let found = times(&spool);
     assert_eq!(found.last(), Some(&1_000));

@@ -97,16 +97,14 @@ impl Queue {
     /// For a worker: the batches of its next transaction; `None`: there is nothing that it can do,
     /// and it has to end. Every transaction has to be settled.
     ///
-    /// A batch waits for a transaction that its own sender may have started and given up, or whose
-    /// end is in doubt, when it writes to the same sensor and time: the older value must not come
-    /// last.
+    /// A batch waits for a transaction that runs, or whose end is in doubt, when it writes to the
+    /// same sensor and time: the older value must not come last. Its sender may have given it up
+    /// and sent the newer one before its leaving is noticed here.
     pub fn take(&self) -> Option<Taken> {
         let mut state = self.state();
-        let now = Instant::now();
         let (mut batches, mut receipts) = (Vec::new(), Vec::new());
         let (mut readings, mut weeks) = (0, 0);
         let most = state.share();
-        let doubtful = !state.doubts.is_empty() || state.running.iter().any(|r| r.is_doubtful(now));
         let mut left: VecDeque<Waiting> = VecDeque::new();
         let mut left_places: Vec<Places> = Vec::new();
         while let Some(next) = state.waiting.pop_front() {
@@ -115,10 +113,8 @@ impl Queue {
                 state.readings -= next.batch.len();
                 continue;
             }
-            let behind = doubtful
-                && (state.running.iter().any(|r| r.is_doubtful(now) && r.meets(&next.batch))
-                    || state.doubts.iter().any(|r| r.meets(&next.batch))
-                    || left_places.iter().any(|places| places.meet(&next.batch)));
+            let behind = state.under_way().any(|running| running.meets(&next.batch))
+                || left_places.iter().any(|places| places.meet(&next.batch));
             if behind {
                 left_places.push(Places::of(&next.batch));
                 left.push_back(next);
@@ -151,7 +147,7 @@ impl Queue {
         state.transactions += 1;
         let transaction = state.transactions;
         let places = batches.iter().map(Places::of).collect();
-        state.running.push(Running { transaction, since: now, places, receipts });
+        state.running.push(Running { transaction, since: Instant::now(), places, receipts });
         Some(Taken { transaction, batches })
     }
 
@@ -222,6 +218,11 @@ impl State {
     /// Workers that come for what waits.
     fn coming(&self) -> usize {
         self.workers.saturating_sub(self.running.len())
+    }
+
+    /// Transactions that the server may carry out.
+    fn under_way(&self) -> impl Iterator<Item = &Running> {
+        self.running.iter().chain(&self.doubts)
     }
 
     fn report(&self) {

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ use crate::support::service::Service;
 on_both!(
     nothing_is_lost_and_the_last_value_stays,
     a_late_write_does_not_come_after_newer_values,
+    what_its_sender_took_back_in_time_is_not_written,
     what_a_former_process_left_is_stored_first,
     what_the_database_never_takes_is_set_aside_and_the_rest_goes_on,
 );
@@ -85,6 +87,44 @@ async fn a_late_write_does_not_come_after_newer_values(server: Server) {
     service.drained().await;
     assert_eq!(service.stored().await, ["madrid/T1 60 3"]);
     assert!(service.log().contains("no answer within 1 s"), "{}", service.log());
+}
+
+/// A sender that goes away while its batch waits for its turn may send a newer value another way.
+async fn what_its_sender_took_back_in_time_is_not_written(server: Server) {
+    let mut service = Service::new(server).await;
+    service.start(&["--spool-after-seconds", "100", "--writers", "1"]);
+    assert_eq!(service.write("T1 value=1 60\nT2 value=1 60").await.status, 204);
+    let mut lock = service.pool.begin().await.expect("begin");
+    sqlx::query("LOCK TABLE reading IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *lock)
+        .await
+        .expect("lock");
+    let waits = || async {
+        let waiting = service.get("/metrics").await.text;
+        let gauge =
+            waiting.lines().find_map(|l| l.strip_prefix("lotwise_ingest_waiting_readings "));
+        gauge.expect("the gauge").to_owned()
+    };
+    let (first, ()) = tokio::join!(service.write("T1 value=2 60"), async {
+        // The first has begun when the second is alone in the queue.
+        let second = service.write("T2 value=3 60\nT2 value=3 61\nT2 value=3 62");
+        let turn = async {
+            while waits().await != "3" {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::select! {
+            answer = second => panic!("{}", answer.text),
+            () = turn => {}
+        }
+        // Time to notice that.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        lock.rollback().await.expect("rollback");
+    });
+    assert_eq!(first.status, 204, "{}", first.text);
+    assert_eq!(service.write("T1 value=4 120").await.status, 204);
+    assert_eq!(service.stored().await, ["madrid/T1 60 2", "madrid/T1 120 4", "madrid/T2 60 1"]);
+    assert!(service.segments().is_empty(), "{}", service.log());
 }
 
 /// SIGTERM leaves the readings on disk; a process that finds the database running drains at once,

@@ -9,10 +9,6 @@ use crate::domain::key::{PlantId, SensorId};
 use crate::ingest::batch::Batch;
 use crate::ingest::reading::{self, Reading};
 
-/// A transaction that takes longer may have been given up by a sender whose leaving is not noticed
-/// yet. Almost none does while the database is well.
-const SLOW: Duration = Duration::from_millis(200);
-
 /// A transaction that takes longer is no reason for others to wait for their turn: its connection
 /// may be dead.
 const STUCK: Duration = Duration::from_secs(1);
@@ -25,7 +21,7 @@ pub struct Running {
     pub since: Instant,
     /// Of its batches.
     pub places: Vec<Places>,
-    /// Of its batches; closed where the sender does not wait any more.
+    /// Of its batches.
     pub receipts: Vec<oneshot::Sender<Outcome>>,
 }
 
@@ -35,12 +31,6 @@ pub struct Places(Vec<Place>);
 type Place = (PlantId, SensorId, reading::Instant);
 
 impl Running {
-    /// Whether a sender may have given it up, and sent something newer.
-    pub fn is_doubtful(&self, now: Instant) -> bool {
-        now.duration_since(self.since) > SLOW
-            || self.receipts.iter().any(oneshot::Sender::is_closed)
-    }
-
     /// Whether it takes unusually long.
     pub fn is_stuck(&self, now: Instant) -> bool {
         now.duration_since(self.since) > STUCK
@@ -62,8 +52,10 @@ impl Places {
     pub fn meet(&self, batch: &Batch) -> bool {
         let mut rest = self.0.as_slice();
         for wanted in batch.readings().iter().map(place) {
-            let before = rest.partition_point(|place| *place < wanted);
-            rest = &rest[before..];
+            // Mostly the times of a sensor are newer than all of these.
+            if rest.first().is_some_and(|first| *first < wanted) {
+                rest = &rest[rest.partition_point(|place| *place < wanted)..];
+            }
             match rest.first() {
                 None => return false,
                 Some(place) if *place == wanted => return true,
