@@ -50,7 +50,7 @@ impl Ewma {
     /// Takes a sample with a memory of `window` samples.
     pub fn push(&mut self, value: f64, window: f64) {
         self.count = self.count.saturating_add(1);
-        self.mean += (value - self.mean) * (1.0 / f64::from(self.count)).max(1.0 / window.max(1.0));
+        self.mean += (value - self.mean) / f64::from(self.count).min(window.max(1.0));
     }
 }
 
@@ -86,10 +86,27 @@ impl Track {
         (minutes * self.per_minute).max(3.0)
     }
 
-    /// Takes the deviation of a cell. `limit` cuts what a single cell can do to the levels.
+    /// Takes the deviation of a cell, and gives the charts. `limit` cuts what a single cell can do to the
+    /// levels.
     pub fn push(&mut self, deviation: f64, limit: f64) -> Statistics {
         let jump = (self.recent.len() as f64 >= self.cells(5.0))
             .then(|| deviation - self.recent.median().unwrap_or(0.0));
+        self.pass(deviation, limit);
+        let level = |index: usize| {
+            let level = self.levels[index];
+            let window = self.cells(WINDOWS_MIN[index]);
+            (f64::from(level.count) >= (window * 0.4).max(3.0)).then_some(level.mean)
+        };
+        let [short, medium, long] = [0, 1, 2].map(level);
+        let rough = (self.steps.len() as f64 >= self.cells(ROUGHNESS_MIN) * 0.6)
+            .then(|| low_mean(&mut self.steps))
+            .filter(|step| *step > 0.0)
+            .map(f64::ln);
+        [jump, short, medium, long, rough]
+    }
+
+    /// Takes the deviation of a cell whose charts nobody looks at.
+    pub fn pass(&mut self, deviation: f64, limit: f64) {
         if let Some(last) = self.last.replace(deviation) {
             self.steps.push((deviation - last).abs());
             if self.steps.len() as f64 > self.cells(ROUGHNESS_MIN) {
@@ -104,15 +121,6 @@ impl Track {
         for (level, window) in self.levels.iter_mut().zip(windows) {
             level.push(deviation.clamp(-limit, limit), window);
         }
-        let level = |index: usize| {
-            let level = self.levels[index];
-            (f64::from(level.count) >= (windows[index] * 0.4).max(3.0)).then_some(level.mean)
-        };
-        let rough = (self.steps.len() as f64 >= self.cells(ROUGHNESS_MIN) * 0.6)
-            .then(|| low_mean(&self.steps))
-            .filter(|step| *step > 0.0)
-            .map(f64::ln);
-        [jump, level(0), level(1), level(2), rough]
     }
 
     /// A cell of which nothing is known, or in which the machine stood still.
@@ -133,7 +141,7 @@ impl Track {
 
 /// Mean without the largest quarter. Unlike a median it does not jump from one step of the sensor's
 /// resolution to the next.
-fn low_mean(steps: &Window) -> f64 {
+fn low_mean(steps: &mut Window) -> f64 {
     let sorted = steps.sorted();
     let kept = (sorted.len() * 3 / 4).max(1);
     super::robust::mean(&sorted[..kept.min(sorted.len())]).unwrap_or(0.0)

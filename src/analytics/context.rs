@@ -55,7 +55,7 @@ pub enum Doing {
     },
     /// In another state.
     Resting {
-        /// Position of the state in `Context::states`.
+        /// Position of the state in `Context::states`, where what begins on a cold machine is apart.
         state: usize,
         /// Minutes in this state.
         since_min: f64,
@@ -67,7 +67,8 @@ pub enum Doing {
 pub struct Context {
     /// Keys of the references, in order of appearance.
     pub references: Vec<String>,
-    /// Names of the resting states.
+    /// Names of the resting states; those that begin on a cold machine follow in the same order. A
+    /// machine that is set up cold heats, and takes what would be waste on a warm one.
     pub states: Vec<String>,
     /// For each cell.
     pub cells: Vec<Doing>,
@@ -82,7 +83,9 @@ impl Context {
         let run_of = builder.runs(machine);
         let state_of = builder.states(machine, &run_of);
         let cells = builder.cells(machine, &run_of, &state_of);
-        Self { references: builder.names.list, states: builder.states.list, cells }
+        let mut states = builder.states.list;
+        states.extend_from_within(..);
+        Self { references: builder.names.list, states, cells }
     }
 }
 
@@ -162,6 +165,8 @@ impl Builder<'_> {
         let mut run_start = 0;
         let mut rested_min = f64::INFINITY;
         let mut cold = true;
+        let mut rests_cold = true;
+        let states = self.states.list.len();
         // Running without a run is a context of its own: production that nobody wrote down.
         let unnamed = self.names.position("");
         (0..self.grid.cells)
@@ -169,6 +174,9 @@ impl Builder<'_> {
                 let changed = cell == 0 || state_of[cell] != state_of[cell - 1];
                 let new_run = cell == 0 || run_of[cell] != run_of[cell - 1];
                 since_change = if changed { 0.0 } else { since_change + minutes };
+                if changed {
+                    rests_cold = rested_min >= COLD_MIN;
+                }
                 if new_run {
                     run_start = cell;
                     resumed = false;
@@ -180,7 +188,10 @@ impl Builder<'_> {
                     if state_of[cell] == Coarse::Running { 0.0 } else { rested_min + minutes };
                 match state_of[cell] {
                     Coarse::Unknown => Doing::Unknown,
-                    Coarse::Resting(state) => Doing::Resting { state, since_min: since_change },
+                    Coarse::Resting(state) => Doing::Resting {
+                        state: if rests_cold { state + states } else { state },
+                        since_min: since_change,
+                    },
                     Coarse::Running => {
                         let elapsed_min = (cell - run_start) as f64 * minutes;
                         let reference = run_of[cell].map_or(unnamed, |run| {
@@ -237,10 +248,11 @@ mod tests {
         let grid = Grid { start: 0, step: 60, cells: 11 };
         let context = Context::of(&machine, &grid);
         assert_eq!(context.references[0], "A");
-        assert!(matches!(context.cells[0], Doing::Resting { state: 0, .. }));
+        assert_eq!(context.states, ["off", "stopped", "off", "stopped"]);
+        assert!(matches!(context.cells[0], Doing::Resting { state: 2, .. }), "nothing before it");
         assert!(matches!(context.cells[1], Doing::Running { reference: 0, phase: COLD, .. }));
         assert!(matches!(context.cells[4], Doing::Running { elapsed_min: 3.0, .. }));
-        assert!(matches!(context.cells[5], Doing::Resting { state: 1, .. }));
+        assert!(matches!(context.cells[5], Doing::Resting { state: 1, .. }), "it ran before");
         assert_eq!(context.cells[10], Doing::Unknown);
         assert_eq!(phase(5.0, Some(0.0), false), RESUMED);
         assert_eq!(phase(5.0, Some(9.0), false), 2);

@@ -99,28 +99,30 @@ impl Envelope {
         measure: Measure,
         middle: Middle,
     ) -> Self {
-        let levels = levels(observations, references, middle);
-        let level = |reference: usize| levels.get(reference).copied().flatten();
-        let mut by_phase: Vec<Cell> = vec![Cell::default(); PHASES];
-        let mut by_cell: Vec<Cell> = vec![Cell::default(); references * PHASES];
-        for item in observations {
-            if let Some(level) = level(item.reference) {
-                let deviation = measure.deviation(item.value, level.value);
-                by_phase[item.phase].push(item.run, deviation, middle);
+        let runs: Vec<RunMiddles> = observations
+            .chunk_by(|a, b| a.run == b.run)
+            .filter_map(|run| RunMiddles::of(run, middle))
+            .collect();
+        let levels = levels(&runs, references);
+        let level = |run: &RunMiddles| levels.get(run.reference).copied().flatten();
+        let mut by_phase: Vec<Vec<f64>> = vec![Vec::new(); PHASES];
+        for run in &runs {
+            let Some(level) = level(run) else { continue };
+            for &(phase, value) in &run.phases {
+                by_phase[phase].extend(finite(measure.deviation(value, level.value)));
             }
         }
-        let mut profile = [0.0; PHASES];
-        for (entry, cell) in profile.iter_mut().zip(by_phase) {
-            *entry = cell.shrunk(middle);
-        }
-        for item in observations {
-            if let Some(level) = level(item.reference) {
-                let parent = measure.apply(level.value, profile[item.phase]);
-                let cell = &mut by_cell[item.reference * PHASES + item.phase];
-                cell.push(item.run, measure.deviation(item.value, parent), middle);
+        let profile: [f64; PHASES] = std::array::from_fn(|phase| shrunk(&mut by_phase[phase]));
+        let mut by_cell: Vec<Vec<f64>> = vec![Vec::new(); references * PHASES];
+        for run in &runs {
+            let Some(level) = level(run) else { continue };
+            for &(phase, value) in &run.phases {
+                let parent = measure.apply(level.value, profile[phase]);
+                by_cell[run.reference * PHASES + phase]
+                    .extend(finite(measure.deviation(value, parent)));
             }
         }
-        let own = by_cell.into_iter().map(|cell| cell.shrunk(middle)).collect();
+        let own = by_cell.iter_mut().map(shrunk).collect();
         Self { measure, levels, profile, own }
     }
 
@@ -154,55 +156,57 @@ impl Envelope {
     }
 }
 
-fn levels(observations: &[Observation], references: usize, middle: Middle) -> Vec<Option<Level>> {
-    let mut medians: Vec<Vec<f64>> = vec![Vec::new(); references];
-    for run in observations.chunk_by(|a, b| a.run == b.run) {
+/// The middles of one run's values. Those of its deviations follow from them: a deviation is a rising
+/// straight line of the value, which neither a median nor a mean minds.
+struct RunMiddles {
+    reference: usize,
+    /// Of its settled part; of all where that is short.
+    level: Option<f64>,
+    /// Of each phase that it has values in.
+    phases: Vec<(usize, f64)>,
+}
+
+impl RunMiddles {
+    /// Of a run's observations; `None` without any.
+    fn of(run: &[Observation], middle: Middle) -> Option<Self> {
+        let reference = run.first()?.reference;
         let late = run.iter().filter(|item| is_late(item.phase));
         let mut values: Vec<f64> = late.map(|item| item.value).collect();
         if values.len() < 5 {
             values = run.iter().map(|item| item.value).collect();
         }
-        let own = run.first().and_then(|item| medians.get_mut(item.reference));
-        if let Some(list) = own {
-            list.extend(middle.of(&mut values));
+        let level = middle.of(&mut values);
+        let mut by_phase: [Vec<f64>; PHASES] = std::array::from_fn(|_| Vec::new());
+        for item in run {
+            by_phase[item.phase].push(item.value);
+        }
+        let phases = by_phase.iter_mut().enumerate();
+        let phases = phases.filter_map(|(phase, values)| Some((phase, middle.of(values)?)));
+        Some(Self { reference, level, phases: phases.collect() })
+    }
+}
+
+fn levels(runs: &[RunMiddles], references: usize) -> Vec<Option<Level>> {
+    let mut middles: Vec<Vec<f64>> = vec![Vec::new(); references];
+    for run in runs {
+        if let Some(list) = middles.get_mut(run.reference) {
+            list.extend(run.level);
         }
     }
-    let level = |mut medians: Vec<f64>| {
-        let runs = medians.len();
-        robust::median(&mut medians).map(|value| Level { value, runs })
+    let level = |mut middles: Vec<f64>| {
+        let runs = middles.len();
+        robust::median(&mut middles).map(|value| Level { value, runs })
     };
-    medians.into_iter().map(|list| level(list).filter(|l| l.runs >= FEWEST_RUNS)).collect()
+    middles.into_iter().map(|list| level(list).filter(|l| l.runs >= FEWEST_RUNS)).collect()
 }
 
-/// Deviations of one cell, run by run.
-#[derive(Clone, Debug, Default)]
-struct Cell {
-    /// Middles of the runs before.
-    runs: Vec<f64>,
-    /// Deviations of the newest run.
-    current: Vec<f64>,
-    run: Option<usize>,
+fn finite(value: f64) -> Option<f64> {
+    Some(value).filter(|value| value.is_finite())
 }
 
-impl Cell {
-    fn push(&mut self, run: usize, deviation: f64, middle: Middle) {
-        if self.run != Some(run) {
-            self.close(middle);
-            self.run = Some(run);
-        }
-        self.current.push(deviation);
-    }
-
-    fn close(&mut self, middle: Middle) {
-        self.runs.extend(middle.of(&mut self.current));
-        self.current.clear();
-    }
-
-    /// The median over the runs, so that one run of something else does not count.
-    fn shrunk(mut self, middle: Middle) -> f64 {
-        self.close(middle);
-        let runs = self.runs.len() as f64;
-        let weight = (runs - 1.0).max(0.0) / (runs + PARENT_RUNS);
-        robust::median(&mut self.runs).unwrap_or(0.0) * weight
-    }
+/// The median over the runs, so that one run of something else does not count.
+fn shrunk(middles: &mut Vec<f64>) -> f64 {
+    let runs = middles.len() as f64;
+    let weight = (runs - 1.0).max(0.0) / (runs + PARENT_RUNS);
+    robust::median(middles).unwrap_or(0.0) * weight
 }

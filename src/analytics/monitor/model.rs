@@ -14,8 +14,10 @@ const UNSETTLED: f64 = 4.0;
 pub const ARRIVED: f64 = 2.5;
 /// Deviations beyond this many sigmas are not told apart.
 pub const MOST: f64 = 1e6;
-/// Every how many cells a sample is kept for the scales.
+/// Every how many cells of a run a sample is kept for the scales, at least; and about how many samples
+/// are enough. Neighbours say nearly the same, so more of them cost time and tell nothing.
 const EVERY: usize = 3;
+const SAMPLES: usize = 8_000;
 
 /// An observation with its cell, so that gaps are known.
 #[derive(Clone, Copy, Debug)]
@@ -60,9 +62,12 @@ impl Model {
     ) -> Option<Self> {
         let items: Vec<Observation> = seen.iter().map(|seen| seen.item).collect();
         let envelope = Envelope::fit(&items, references, measure, middle);
-        let (settled, sigma) = settled(&items, &envelope);
+        let deviation =
+            |item: &Observation| envelope.deviation(item.reference, item.phase, item.value);
+        let deviations: Vec<Option<f64>> = items.iter().map(deviation).collect();
+        let (settled, sigma) = settled(&items, &deviations);
         let resolution = resolution(&items);
-        let pass = Pass::over(seen, &envelope, &settled, sigma, cell_min);
+        let pass = Pass::over(seen, &deviations, &settled, sigma, cell_min);
         let bounds = |chart: Chart| match (chart, measure) {
             (Chart::Roughness, _) => Bounds { least: 0.1, most: f64::INFINITY },
             (Chart::Jump, Measure::Ratio) => Bounds { least: 0.004, most: f64::INFINITY },
@@ -144,6 +149,8 @@ const SETTLED_SAMPLE: usize = 15;
 /// What the charts would have shown over the past, by the model fitted to it.
 #[derive(Default)]
 struct Pass {
+    /// Every how many cells of a run a sample is kept.
+    every: usize,
     samples: [Vec<Sample>; 5],
     levels: Vec<f64>,
     references: Vec<usize>,
@@ -154,14 +161,17 @@ struct Pass {
 impl Pass {
     fn over(
         seen: &[Seen],
-        envelope: &Envelope,
+        deviations: &[Option<f64>],
         settled: &[bool; PHASES],
         sigma: f64,
         cell_min: f64,
     ) -> Self {
-        let mut pass = Self::default();
+        let mut pass = Self { every: EVERY.max(seen.len() / SAMPLES), ..Self::default() };
+        let mut begin = 0;
         for run in seen.chunk_by(|a, b| a.item.run == b.item.run) {
-            pass.run(run, envelope, settled, sigma, cell_min);
+            let end = begin + run.len();
+            pass.run(run, &deviations[begin..end], settled, sigma, cell_min);
+            begin = end;
         }
         pass
     }
@@ -169,7 +179,7 @@ impl Pass {
     fn run(
         &mut self,
         run: &[Seen],
-        envelope: &Envelope,
+        deviations: &[Option<f64>],
         settled: &[bool; PHASES],
         sigma: f64,
         cell_min: f64,
@@ -179,16 +189,13 @@ impl Pass {
         let cold = usize::from(is_cold(first.item.phase));
         let mut arrived = false;
         let mut last = first.cell;
-        for (position, seen) in run.iter().enumerate() {
+        for (position, (seen, deviation)) in run.iter().zip(deviations).enumerate() {
             let item = seen.item;
             if seen.cell > last + 1 {
                 track.interrupt();
             }
             last = seen.cell;
-            let Some(deviation) = envelope
-                .deviation(item.reference, item.phase, item.value)
-                .filter(|_| settled[item.phase])
-            else {
+            let Some(deviation) = deviation.filter(|_| settled[item.phase]) else {
                 track.interrupt();
                 continue;
             };
@@ -199,16 +206,18 @@ impl Pass {
                 }
                 self.arrivals[cold].push((seen.cell - first.cell) as f64);
             }
+            if !position.is_multiple_of(self.every) {
+                track.pass(deviation, f64::INFINITY);
+                continue;
+            }
             let statistics = track.push(deviation, f64::INFINITY);
-            if position % EVERY == 0 {
-                for (samples, value) in self.samples.iter_mut().zip(statistics) {
-                    samples.extend(value.map(|value| Sample {
-                        reference: item.reference,
-                        phase: item.phase,
-                        run: item.run,
-                        value,
-                    }));
-                }
+            for (samples, value) in self.samples.iter_mut().zip(statistics) {
+                samples.extend(value.map(|value| Sample {
+                    reference: item.reference,
+                    phase: item.phase,
+                    run: item.run,
+                    value,
+                }));
             }
         }
         if let Some(level) = track.run_level() {
@@ -224,11 +233,11 @@ fn arrival(arrivals: &[f64]) -> usize {
 }
 
 /// The phases in which levels can be judged, and the standard deviation of cells in late phases.
-fn settled(items: &[Observation], envelope: &Envelope) -> ([bool; PHASES], f64) {
+fn settled(items: &[Observation], deviations: &[Option<f64>]) -> ([bool; PHASES], f64) {
     let mut by_phase: Vec<Vec<f64>> = vec![Vec::new(); PHASES];
     let mut late = Vec::new();
-    for item in items {
-        if let Some(deviation) = envelope.deviation(item.reference, item.phase, item.value) {
+    for (item, deviation) in items.iter().zip(deviations) {
+        if let Some(deviation) = *deviation {
             by_phase[item.phase].push(deviation);
             if is_late(item.phase) {
                 late.push(deviation);

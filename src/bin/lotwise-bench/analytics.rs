@@ -11,10 +11,19 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use chrono::DateTime;
+use lotwise::analytics::abnormal::{self, Feature, Features};
+use lotwise::analytics::baseline::cusum::{Chart, State};
+use lotwise::analytics::baseline::{self, Observations, observe};
+use lotwise::analytics::demand::{Quarter, by_period};
+use lotwise::analytics::golden;
 use lotwise::analytics::history::{Kind, Machine, Quantity, Run, Sensor, Span};
 use lotwise::analytics::mewma;
+use lotwise::analytics::modes::modes;
 use lotwise::analytics::monitor::monitor;
 use lotwise::analytics::settings::Settings;
+use lotwise::analytics::spc::{Limits, Rule, ewma, violations};
+use lotwise::domain::tariff::Period;
 
 use crate::report::{Figure, Report};
 use crate::sample::Sample;
@@ -91,7 +100,8 @@ fn methods() -> Vec<Method> {
     let eight = process(8, 60);
     let many = process(50, 180);
     let rows = noise(7, POINTS);
-    vec![
+    let mut all = models();
+    let detectors: Vec<Method> = vec![
         (
             "detectors, 1 sensor, a minute, with runs, one fit",
             Box::new(move || {
@@ -140,7 +150,132 @@ fn methods() -> Vec<Method> {
                 }
             }),
         ),
+    ];
+    all.splice(0..0, detectors);
+    all
+}
+
+/// What is fitted once to a period, and what is judged by it.
+fn models() -> Vec<Method> {
+    const STEPS: usize = 500;
+    let values = noise(3, POINTS);
+    let curves = noise(5, POINTS);
+    let samples = runs_of_four_references();
+    let hours = energy_by_hour();
+    let powers: Vec<f64> = noise(9, POINTS)
+        .iter()
+        .enumerate()
+        .map(|(i, n)| if i % 9 == 0 { 10.0 } else { 100.0 } + n)
+        .collect();
+    let quarters: Vec<f64> = noise(13, POINTS).iter().map(|n| 400.0 + 50.0 * n).collect();
+    let period = Period {
+        period: "P1".to_owned(),
+        price_per_kwh: 0.18,
+        contracted_kw: Some(420.0),
+        price_per_kw_year: None,
+        excess_price_per_kw: Some(3.36),
+    };
+    vec![
+        (
+            "SPC, individuals with all rules and EWMA",
+            Box::new(move || {
+                let Some(limits) = Limits::of(&values) else { return };
+                black_box((violations(&values, &limits, &Rule::NELSON), ewma(&values, &limits)));
+            }),
+        ),
+        (
+            "golden lot, 200 curves of 500 steps, learned and judged",
+            Box::new(move || {
+                let curves: Vec<&[f64]> = curves.chunks_exact(STEPS).collect();
+                let golden = golden::Envelope::learn(&curves);
+                for curve in curves {
+                    black_box(golden.as_ref().and_then(|golden| golden.judge(curve)));
+                }
+            }),
+        ),
+        (
+            "abnormal runs, 12,500 runs of eight features, learned and judged",
+            Box::new(move || {
+                let model = abnormal::Model::learn(&samples, REFERENCES);
+                for sample in &samples {
+                    black_box(model.judge(sample).ok());
+                }
+            }),
+        ),
+        (
+            "baseline, 100,000 hours of four references, fit and CUSUM",
+            Box::new(move || {
+                let Ok(model) = baseline::fit(&hours) else { return };
+                let steps: Vec<(f64, f64)> = hours
+                    .intervals
+                    .iter()
+                    .map(|hour| (model.expected(&hours, hour).energy, hour.energy))
+                    .collect();
+                let Some(chart) = Chart::new(&steps, 2_000.0) else { return };
+                let walk =
+                    |state, &(expected, actual): &(f64, f64)| chart.step(state, expected, actual);
+                black_box(steps.iter().fold(State::default(), walk));
+            }),
+        ),
+        (
+            "demand, 100,000 quarters of an hour",
+            Box::new(move || {
+                let quarters: Vec<Quarter<'_>> = (0..)
+                    .zip(&quarters)
+                    .map(|(index, kw)| Quarter {
+                        start: DateTime::from_timestamp(index * 900, 0).unwrap_or_default(),
+                        kw: Some(*kw),
+                        month: (2026 + (index / 35_040) as i32, 1 + (index / 2_920 % 12) as u32),
+                        period: Some(&period),
+                    })
+                    .collect();
+                black_box(by_period(&quarters));
+            }),
+        ),
+        (
+            "operating modes",
+            Box::new(move || {
+                black_box(modes(&powers, &powers));
+            }),
+        ),
     ]
+}
+
+const REFERENCES: usize = 4;
+
+/// Eight features a run, all by chance about what is usual of its reference.
+fn runs_of_four_references() -> Vec<abnormal::Sample> {
+    let noise = noise(17, POINTS);
+    let runs = noise.chunks_exact(abnormal::FEATURES).enumerate();
+    runs.map(|(run, noise)| {
+        let mut features = Features::default();
+        for (feature, noise) in Feature::ALL.into_iter().zip(noise) {
+            features.set(feature, Some(0.2 + 0.05 * noise + 0.1 * (run % REFERENCES) as f64));
+        }
+        abnormal::Sample { reference: run % REFERENCES, features }
+    })
+    .collect()
+}
+
+/// A machine that makes a reference for four hours, then another; and rests for two.
+fn energy_by_hour() -> Observations {
+    let noise = noise(19, POINTS);
+    let edges: Vec<i64> = (0..=POINTS as i64).map(|hour| hour * 3_600).collect();
+    let run = |start: usize| Run {
+        key: start.to_string(),
+        reference: format!("R{}", start / 6 % REFERENCES),
+        start: start as i64 * 3_600,
+        end: (start as i64 + 4) * 3_600,
+        good_units: Some(400.0),
+        scrap_units: None,
+    };
+    let runs: Vec<Run> = (0..POINTS - 6).step_by(6).map(run).collect();
+    let alone = baseline::Machine::alone(Vec::new(), runs.len());
+    let mut observed = observe(&edges, &runs, &[alone]);
+    for (hour, noise) in observed.intervals.iter_mut().zip(noise) {
+        hour.energy = 10.0 + 20.0 * hour.production_hours() * (1.0 + 0.05 * noise);
+    }
+    observed
 }
 
 /// Numbers in [-1, 1) that look like chance.

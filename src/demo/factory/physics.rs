@@ -2,6 +2,7 @@
 //! minute of a week. Knows neither meters nor the API.
 
 use super::calendar::{Minute, Week};
+use super::faults::{self, Fault};
 use super::layout::{Heat, LineSpec, PlantSpec};
 use super::noise::Noise;
 use super::plan::{Activity, LinePlan, State};
@@ -23,6 +24,8 @@ pub struct LineWeek {
     pub temperature: Vec<Minutes>,
     /// Units made in each minute, good and scrap.
     pub output: Minutes,
+    /// What went wrong; it is in the other figures.
+    pub faults: Vec<Fault>,
 }
 
 /// The physics of one plant.
@@ -57,7 +60,13 @@ impl PlantWeek {
             .into_iter()
             .enumerate()
             .map(|(i, plan)| {
-                line_week(seed, &plant.lines[i], &signatures[i], plan, &ambient, start)
+                let spec = &plant.lines[i];
+                let mut line = line_week(seed, spec, &signatures[i], plan, &ambient, start);
+                line.faults = faults::of_week(seed, spec, &line.plan, week);
+                for fault in line.faults.clone() {
+                    fault.happen(spec, &mut line, start);
+                }
+                line
             })
             .collect();
         let manned = manned_share(&lines, start, (end - start) as usize);
@@ -144,7 +153,7 @@ fn line_week(
     let temperature = (0..spec.machines.len())
         .map(|i| temperature(seed, spec, i, signatures, &plan, ambient, week_start))
         .collect();
-    LineWeek { plan, power, auxiliary, temperature, output }
+    LineWeek { plan, power, auxiliary, temperature, output, faults: Vec::new() }
 }
 
 fn power(

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use super::calendar::Week;
+use super::faults::FaultKind;
 use super::layout::{PLANTS, PlantSpec};
 use super::meters::{self, Carry, Register};
 use super::physics::PlantWeek;
@@ -56,6 +57,19 @@ pub struct StateRecord {
     pub started: i64,
     /// End; `None` while it lasts.
     pub ended: Option<i64>,
+}
+
+/// A fault that was planted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaultRecord {
+    /// Key of the machine.
+    pub machine: &'static str,
+    /// What is wrong.
+    pub kind: FaultKind,
+    /// Start, in seconds since 1970.
+    pub started: i64,
+    /// End.
+    pub ended: i64,
 }
 
 /// A week with its counters.
@@ -186,6 +200,25 @@ impl Simulation {
             }
         }
         records.sort_by_key(|state| state.started);
+        records
+    }
+
+    /// Faults of a plant that last into the time after second `from`, and began before `to`; in the
+    /// order of their start.
+    pub fn faults(&mut self, plant: usize, from: i64, to: i64) -> Vec<FaultRecord> {
+        let mut records = Vec::new();
+        for week in self.weeks_between(plant, from, to) {
+            for (line, spec) in week.plant.lines.iter().zip(PLANTS[plant].lines) {
+                records.extend(line.faults.iter().map(|fault| FaultRecord {
+                    machine: spec.machines[fault.machine].key,
+                    kind: fault.kind,
+                    started: fault.start * 60,
+                    ended: fault.end * 60,
+                }));
+            }
+        }
+        records.retain(|fault| fault.started < to && fault.ended > from);
+        records.sort_by_key(|fault| fault.started);
         records
     }
 

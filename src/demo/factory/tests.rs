@@ -1,5 +1,10 @@
 use std::collections::HashMap;
 
+use crate::analytics::finding::Finding;
+use crate::analytics::monitor::monitor;
+use crate::analytics::settings::Settings;
+use crate::analytics::{history, robust};
+
 use super::layout::{PLANTS, SHIFTS};
 use super::sensors::Measures;
 use super::*;
@@ -302,4 +307,102 @@ fn production_follows_the_plants_clock_over_both_changes() {
         assert!(states.iter().any(|state| state.started == six), "nobody starts at 06:00");
         assert!(states.iter().all(|state| state.started == six || state.state == State::Off));
     }
+}
+
+#[test]
+fn three_weeks_of_ten_have_a_fault_of_every_kind() {
+    let mut simulation = Simulation::new(7);
+    let (from, to) = (MONDAY, MONDAY + 70 * DAY);
+    let all: Vec<FaultRecord> =
+        (0..PLANTS.len()).flat_map(|plant| simulation.faults(plant, from, to)).collect();
+    // Fifteen machines, ten weeks: 45, give or take two standard deviations of 5.6.
+    assert!((34..=56).contains(&all.len()), "{}", all.len());
+    assert!(all.iter().all(|fault| fault.ended - fault.started >= 90 * 60));
+    let count = |is: fn(&FaultKind) -> bool| all.iter().filter(|fault| is(&fault.kind)).count();
+    let counts = [
+        count(|kind| matches!(kind, FaultKind::Friction(_))),
+        count(|kind| matches!(kind, FaultKind::LeftOn(_))),
+        count(|kind| matches!(kind, FaultKind::Overheating(_))),
+        count(|kind| matches!(kind, FaultKind::StuckThermometer)),
+    ];
+    assert!(counts.iter().all(|count| *count >= 2), "{counts:?}");
+    assert_eq!(counts.iter().sum::<usize>(), all.len());
+}
+
+/// What a new user sees in Madrid: most of what is planted, and not much else.
+#[test]
+fn the_detectors_find_what_is_planted() {
+    const STEP: i64 = 300;
+    let mut simulation = Simulation::new(7);
+    let (from, to) = (MONDAY, MONDAY + 30 * DAY);
+    let judged = from + 11 * DAY;
+    let (mut planted, mut found, mut raised, mut real) = (0, 0, 0, 0);
+    for (plant, spec) in PLANTS.iter().enumerate().take(1) {
+        let readings = simulation.readings(plant, from - 1, to, STEP);
+        let runs = simulation.runs(plant, from, to, to);
+        let states = simulation.states(plant, from, to, to);
+        let faults = simulation.faults(plant, judged, to);
+        for (line, machine) in
+            spec.lines.iter().flat_map(|line| line.machines.iter().map(move |m| (line, m)))
+        {
+            let sensor = |what: &str, quantity| {
+                let key = format!("{}-{what}", machine.key);
+                let series = series(&simulation, plant, &readings, &key);
+                history::Sensor {
+                    quantity,
+                    unit: String::new(),
+                    kind: history::Kind::Gauge,
+                    to_kilo: 1.0,
+                    times: series.iter().map(|(second, _)| *second).collect(),
+                    values: series.iter().map(|(_, value)| *value).collect(),
+                    key,
+                }
+            };
+            let history = history::Machine {
+                key: machine.key.to_owned(),
+                sensors: vec![
+                    sensor("power", history::Quantity::Power),
+                    sensor("temperature", history::Quantity::Temperature),
+                ],
+                runs: (runs.iter().filter(|run| run.line == line.key))
+                    .map(|run| history::Run {
+                        key: run.key.clone(),
+                        reference: run.reference.to_owned(),
+                        start: run.started,
+                        end: run.ended.unwrap_or(to),
+                        good_units: Some(run.good),
+                        scrap_units: Some(run.scrap),
+                    })
+                    .collect(),
+                states: (states.iter().filter(|state| state.machine == machine.key))
+                    .map(|state| history::Span {
+                        state: serde_json::to_value(state.state).unwrap().as_str().unwrap().into(),
+                        start: state.started,
+                        end: state.ended.unwrap_or(to),
+                    })
+                    .collect(),
+                normal: None,
+            };
+            let findings = monitor(&history, &Settings::default()).findings;
+            let own: Vec<&FaultRecord> =
+                faults.iter().filter(|fault| fault.machine == machine.key).collect();
+            let meets = |finding: &Finding, fault: &FaultRecord| {
+                finding.start < fault.ended + HOUR && finding.end > fault.started
+            };
+            planted += own.len();
+            found += own.iter().filter(|f| findings.iter().any(|found| meets(found, f))).count();
+            let late = findings.iter().filter(|finding| finding.start >= judged);
+            for finding in late {
+                raised += 1;
+                let is_real = own.iter().any(|fault| meets(finding, fault));
+                real += usize::from(is_real);
+                if !is_real {
+                    println!("not planted: {finding:?}");
+                }
+            }
+        }
+    }
+    println!("{found} of {planted} found, {real} of {raised} real");
+    assert!(planted >= 6 && 10 * found >= 7 * planted, "{found} of {planted}");
+    assert!(2 * real >= raised, "{real} of {raised}");
 }
