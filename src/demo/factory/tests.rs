@@ -1,9 +1,9 @@
 use std::collections::HashMap;
 
 use crate::analytics::finding::Finding;
+use crate::analytics::history;
 use crate::analytics::monitor::monitor;
 use crate::analytics::settings::Settings;
-use crate::analytics::{history, robust};
 
 use super::layout::{PLANTS, SHIFTS};
 use super::sensors::Measures;
