@@ -34,6 +34,9 @@ pub fn is_late(phase: usize) -> bool {
     (SETTLED..RESUMED).contains(&phase) || phase >= COLD + 14
 }
 
+/// Running without a run is a context of its own: production that nobody wrote down.
+const UNNAMED: &str = "";
+
 /// A rest of at least this long makes the next start a cold one, in minutes.
 const COLD_MIN: f64 = 120.0;
 
@@ -65,10 +68,10 @@ pub enum Doing {
 /// The context of a machine's cells.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
-    /// Keys of the references, in order of appearance.
+    /// Keys of the references, in order of appearance after none.
     pub references: Vec<String>,
-    /// Names of the resting states; those that begin on a cold machine follow in the same order. A
-    /// machine that is set up cold heats, and takes what would be waste on a warm one.
+    /// Names of the resting states, each twice: what begins on a cold machine comes after what begins on
+    /// a warm one. A machine that is set up cold heats, and takes what would be waste on a warm one.
     pub states: Vec<String>,
     /// For each cell.
     pub cells: Vec<Doing>,
@@ -80,11 +83,13 @@ impl Context {
     /// running one reference.
     pub fn of(machine: &Machine, grid: &Grid) -> Self {
         let mut builder = Builder { grid, names: Names::default(), states: Names::default() };
+        // First, so that later references change no position.
+        builder.names.position(UNNAMED);
         let run_of = builder.runs(machine);
         let state_of = builder.states(machine, &run_of);
         let cells = builder.cells(machine, &run_of, &state_of);
-        let mut states = builder.states.list;
-        states.extend_from_within(..);
+        let twice = |name: String| [name.clone(), name];
+        let states = builder.states.list.into_iter().flat_map(twice).collect();
         Self { references: builder.names.list, states, cells }
     }
 }
@@ -166,9 +171,7 @@ impl Builder<'_> {
         let mut rested_min = f64::INFINITY;
         let mut cold = true;
         let mut rests_cold = true;
-        let states = self.states.list.len();
-        // Running without a run is a context of its own: production that nobody wrote down.
-        let unnamed = self.names.position("");
+        let unnamed = self.names.position(UNNAMED);
         (0..self.grid.cells)
             .map(|cell| {
                 let changed = cell == 0 || state_of[cell] != state_of[cell - 1];
@@ -189,7 +192,7 @@ impl Builder<'_> {
                 match state_of[cell] {
                     Coarse::Unknown => Doing::Unknown,
                     Coarse::Resting(state) => Doing::Resting {
-                        state: if rests_cold { state + states } else { state },
+                        state: 2 * state + usize::from(rests_cold),
                         since_min: since_change,
                     },
                     Coarse::Running => {
@@ -247,12 +250,12 @@ mod tests {
         };
         let grid = Grid { start: 0, step: 60, cells: 11 };
         let context = Context::of(&machine, &grid);
-        assert_eq!(context.references[0], "A");
-        assert_eq!(context.states, ["off", "stopped", "off", "stopped"]);
-        assert!(matches!(context.cells[0], Doing::Resting { state: 2, .. }), "nothing before it");
-        assert!(matches!(context.cells[1], Doing::Running { reference: 0, phase: COLD, .. }));
+        assert_eq!(context.references, ["", "A"]);
+        assert_eq!(context.states, ["off", "off", "stopped", "stopped"]);
+        assert!(matches!(context.cells[0], Doing::Resting { state: 1, .. }), "nothing before it");
+        assert!(matches!(context.cells[1], Doing::Running { reference: 1, phase: COLD, .. }));
         assert!(matches!(context.cells[4], Doing::Running { elapsed_min: 3.0, .. }));
-        assert!(matches!(context.cells[5], Doing::Resting { state: 1, .. }), "it ran before");
+        assert!(matches!(context.cells[5], Doing::Resting { state: 2, .. }), "it ran before");
         assert_eq!(context.cells[10], Doing::Unknown);
         assert_eq!(phase(5.0, Some(0.0), false), RESUMED);
         assert_eq!(phase(5.0, Some(9.0), false), 2);

@@ -10,7 +10,7 @@ use crate::figures;
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Context, Filter, Format, GroupBy, Kpi, Query};
 use crate::plan::{self, Ask, Rates, Selection};
-use crate::sql::integrate::Ends;
+use crate::sql::cell::Ends;
 
 /// Most quarters of an hour: a year and a month.
 const MAX_QUARTERS: usize = 38_112;

@@ -13,7 +13,7 @@ use crate::figures::{self, Figures, KpiFigures};
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Fill, Format, Kpi, Query};
 use crate::plan::{self, Ask, KpiPlan, Labels, Rates, Selection, Window};
-use crate::sql::integrate::Ends;
+use crate::sql::cell::Ends;
 
 pub(super) async fn answer(
     source: &Source<'_>,

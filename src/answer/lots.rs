@@ -9,7 +9,7 @@ use crate::frame::{Field, Frame, Notice};
 use crate::model::{Aggregate, Align, Filter, Query};
 use crate::plan::{self, Ask, Items, LotsPlan, Run, Selection, Steps, Window};
 use crate::sql;
-use crate::sql::integrate::{Cell, Ends};
+use crate::sql::cell::{Cell, Ends};
 
 /// Readings up to which all lots are read at once; more are read lot by lot, from rollups where that
 /// is exact.

@@ -6,7 +6,7 @@ use crate::figures;
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Format, Query};
 use crate::plan::{self, Ask, Run, Selection, Window, keep};
-use crate::sql::integrate::Ends;
+use crate::sql::cell::Ends;
 use crate::sql::{self, Statement};
 
 pub(super) async fn answer(

@@ -8,7 +8,7 @@ use crate::figures::{self, Values};
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Aggregate, Query};
 use crate::plan::{self, Ask, Labels, Selection, SeriesKey};
-use crate::sql::integrate::Ends;
+use crate::sql::cell::Ends;
 
 pub(super) async fn answer(
     source: &Source<'_>,

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
+use futures_util::future::try_join_all;
 
 use super::{AnswerError, Source};
 use crate::figures::walk::{self, Walk};
 use crate::plan::{self, Items, Window};
-use crate::sql::integrate::{Cell, Ends};
+use crate::sql::cell::{Cell, Ends};
 use crate::sql::{Statement, items, whole_runs};
 
 /// Cells of the windows, with where they come from.
@@ -60,7 +61,8 @@ pub(super) async fn fetch(
     if !left.is_empty() {
         let rest: Vec<Window<'_>> = left.iter().map(|&index| windows[index].clone()).collect();
         let reading = plan::choose(&rest, edges, source.catalog.raw_from);
-        let mut cells = walked(source, &rest, edges, reading.items, ends, &mut sums.shown).await?;
+        let what = (reading.items, reading.rows);
+        let mut cells = walked(source, &rest, edges, what, ends, &mut sums.shown).await?;
         for cell in &mut cells {
             cell.window = left.get(cell.window).copied().unwrap_or(usize::MAX);
         }
@@ -80,20 +82,31 @@ pub(super) async fn fetch(
     Ok(sums)
 }
 
-/// The cells of windows that share their edges, from readings or hours.
+/// Rows of readings or hours that are worth a connection of their own, and most connections of a query.
+const WORTH_A_CONNECTION: f64 = 100_000.0;
+const MOST_CONNECTIONS: usize = 4;
+
+/// The cells of windows that share their edges, from readings or hours. Many are read over several
+/// connections, as long as others do not need them: the database works on one statement with one core.
 async fn walked(
     source: &Source<'_>,
     windows: &[Window<'_>],
     edges: &[DateTime<Utc>],
-    items: Items,
+    (items, rows): (Items, f64),
     ends: Ends,
     shown: &mut String,
 ) -> Result<Vec<Cell>, AnswerError> {
     let origin = edges.first().copied().unwrap_or_default();
     let cuts = seconds(edges, origin);
-    let mut wanted = items::wanted(windows, edges, items, ends, source.catalog.raw_from);
-    show(shown, &wanted.statement);
-    walk_each(source, &mut wanted, |_| (origin, &cuts)).await
+    let useful = ((rows / WORTH_A_CONNECTION) as usize).clamp(1, MOST_CONNECTIONS);
+    let count = if useful > 1 { useful.min(1 + source.db.spare() / 2) } else { 1 };
+    let raw_from = source.catalog.raw_from;
+    let mut wanted = items::wanted_apart(windows, edges, items, ends, raw_from, count);
+    if let Some(first) = wanted.first() {
+        show(shown, &first.statement);
+    }
+    let each = wanted.iter_mut().map(|wanted| walk_each(source, wanted, |_| (origin, &cuts)));
+    Ok(try_join_all(each).await?.concat())
 }
 
 /// The cells of windows, each cut at the edges that `cuts` gives for it: the instant that they are

@@ -202,6 +202,14 @@ impl Db {
         self.query(sql, Vec::<&(dyn ToSql + Sync)>::new()).await
     }
 
+    /// Connections to the server that is asked first that nobody uses or waits for.
+    pub fn spare(&self) -> usize {
+        let order = self.order();
+        let Some(status) = order.first().map(|server| server.pool.status()) else { return 0 };
+        let used = status.size.saturating_sub(status.available) + status.waiting;
+        status.max_size.saturating_sub(used)
+    }
+
     /// The pools of all servers.
     pub fn pools(&self) -> Vec<Pool> {
         let pool = |server: &Server| Pool {

@@ -399,7 +399,7 @@ fn cells(
     sensor: &catalog::Sensor,
     readings: &history::Sensor,
     edges: &[i64],
-) -> Vec<crate::sql::integrate::Cell> {
+) -> Vec<crate::sql::cell::Cell> {
     let edges: Vec<f64> = edges.iter().map(|edge| *edge as f64).collect();
     let readings: Vec<(f64, f64)> =
         readings.times.iter().zip(&readings.values).map(|(t, v)| (*t as f64, *v)).collect();

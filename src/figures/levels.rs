@@ -7,7 +7,7 @@ use super::Sums;
 use crate::catalog::Sensor;
 use crate::domain::SensorKind;
 use crate::plan::kwh_per;
-use crate::sql::integrate::Cell;
+use crate::sql::cell::Cell;
 
 /// The level of a curve in one step.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

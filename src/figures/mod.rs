@@ -16,7 +16,7 @@ use crate::catalog::Sensor;
 use crate::domain::{MachineState, SensorKind, TimeRange, time::epoch_seconds};
 use crate::model::Aggregate;
 use crate::plan::{KpiPlan, Rate, Role, Run, SeriesPlan, kwh_per};
-use crate::sql::integrate::Cell;
+use crate::sql::cell::Cell;
 pub use fill::fill;
 
 /// Sums of several windows in one bucket.

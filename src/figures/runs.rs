@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Sums;
 use crate::plan::{Slices, Window};
-use crate::sql::integrate::Cell;
+use crate::sql::cell::Cell;
 
 /// What a run's meters say.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

@@ -1,6 +1,6 @@
 //! Sums of a window cut at the edges of buckets, from its items: readings, and rollups of whole hours
 //! that stand for their readings (see [`crate::rollup`]). The definition is that of
-//! `sql::integrate`, which adds up in the database what rollups of runs are made of.
+//! `rollup::integrate`, which adds up in the database what rollups of runs are made of.
 //!
 //! A segment lies between neighbouring items: the line between two readings of a gauge that are not
 //! too far apart, the increase of a counter, the amount of a delta over the time up to its stamp. It
@@ -10,7 +10,7 @@
 
 use crate::catalog::Sensor;
 use crate::domain::SensorKind;
-use crate::sql::integrate::Cell;
+use crate::sql::cell::Cell;
 
 /// A window of one sensor.
 #[derive(Debug, Clone, Copy)]

@@ -38,7 +38,7 @@ impl Columns {
 }
 
 /// The rows that the readings give for the spans of `todo`: the expressions are those of
-/// `sql::integrate`, for segments inside an hour. Sums run in the order of time, so the same
+/// `rollup::integrate`, for segments inside an hour. Sums run in the order of time, so the same
 /// readings give the same bytes.
 macro_rules! todo_and_fresh {
     () => {

@@ -43,6 +43,7 @@
 pub mod check;
 pub mod cli;
 mod hours;
+mod integrate;
 mod lock;
 mod mark;
 pub mod rebuild;

@@ -9,10 +9,10 @@ use sqlx::postgres::{PgArguments, PgConnection};
 use sqlx::{Arguments, AssertSqlSafe, Connection, FromRow};
 
 use super::hours::{Columns, Span};
+use super::integrate::SUMS;
 use super::{BUDGET, cost_of_hour};
 use crate::domain::{SensorKind, TimeRange};
-use crate::plan::Items;
-use crate::sql::integrate::{self, Ends};
+use crate::sql::cell;
 
 /// Runs that were gone through and are not what they were: deleted, moved, opened again.
 const FORGET_CHANGED: &str = "
@@ -104,7 +104,7 @@ impl RunSensor {
     }
 }
 
-/// The parameters $1 to $12 of a statement that holds [`integrate::text`]: the windows, one bucket
+/// The parameters $1 to $12 of a statement that holds [`SUMS`]: the windows, one bucket
 /// that holds all time, and the runs.
 pub(super) fn parameters(windows: &[RunSensor]) -> Result<PgArguments, BoxDynError> {
     let mut codes = Vec::with_capacity(windows.len());
@@ -112,8 +112,8 @@ pub(super) fn parameters(windows: &[RunSensor]) -> Result<PgArguments, BoxDynErr
     for w in windows {
         let kind: SensorKind = w.kind.parse()?;
         let range = TimeRange::new(w.started_at, w.ended_at)?;
-        let (from, to) = integrate::reach(kind, w.max_gap_s, w.interval_s, range);
-        codes.push(integrate::code(kind));
+        let (from, to) = cell::reach(kind, w.max_gap_s, w.interval_s, range);
+        codes.push(cell::code(kind));
         lo.push(from);
         hi.push(to);
     }
@@ -134,7 +134,7 @@ pub(super) fn parameters(windows: &[RunSensor]) -> Result<PgArguments, BoxDynErr
     Ok(all)
 }
 
-/// The sums, by the statement of every query, in one bucket that holds all time; the neighbours that
+/// The sums in one bucket that holds all time; the neighbours that
 /// they depend on; and only where all of that is made already, and its readings are kept.
 static STORE: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -160,7 +160,7 @@ static STORE: LazyLock<String> = LazyLock::new(|| {
         WHERE d.until < d.built_until AND d.since >= (SELECT coalesce(raw_from, '-infinity') FROM rollup_state)
         ON CONFLICT DO NOTHING
         RETURNING run_id",
-        integrate::text(Items::Readings, Ends::Omit)
+        *SUMS
     )
 });
 
@@ -264,7 +264,7 @@ static COMPARE: LazyLock<String> = LazyLock::new(|| {
         SELECT count(*), (SELECT jsonb_build_object('kept', to_jsonb(k), 'readings', to_jsonb(c))::text
             FROM both_sides WHERE differ ORDER BY nr LIMIT 1)
         FROM both_sides",
-        integrate::text(Items::Readings, Ends::Omit)
+        *SUMS
     )
 });
 

@@ -7,7 +7,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio_postgres::Row;
 
-use super::integrate::{Ends, code, cut_hours, reach};
+use super::cell::{Ends, code, cut_hours, reach};
 use super::packed::{Grid, Packed, seconds_since};
 use super::{Param, Statement};
 use crate::db::{DbError, column};
@@ -178,6 +178,46 @@ pub fn wanted<'a>(
     ends: Ends,
     raw_from: Option<DateTime<Utc>>,
 ) -> Wanted<'a> {
+    let note = &format!("{} windows", windows.len());
+    of_parts(parts_of(windows, items), edges, items, ends, raw_from, note)
+}
+
+/// The same as up to `count` statements with about as many readings each, which may run side by side.
+pub fn wanted_apart<'a>(
+    windows: &[Window<'a>],
+    edges: &[DateTime<Utc>],
+    items: Items,
+    ends: Ends,
+    raw_from: Option<DateTime<Utc>>,
+    count: usize,
+) -> Vec<Wanted<'a>> {
+    let mut parts = parts_of(windows, items);
+    let readings = |(_, w): &(usize, Window<'_>)| w.range.seconds() / w.sensor.interval_s + 2.0;
+    let mut left: f64 = parts.iter().map(readings).sum();
+    let mut groups = Vec::with_capacity(count);
+    for others in (1..count).rev() {
+        let share = left / (others + 1) as f64;
+        let mut taken = 0.0;
+        let until = parts.iter().position(|part| {
+            taken += readings(part);
+            taken >= share
+        });
+        let rest = parts.split_off(until.map_or(parts.len(), |last| last + 1));
+        left -= taken;
+        groups.push(std::mem::replace(&mut parts, rest));
+    }
+    groups.push(parts);
+    groups.retain(|parts| !parts.is_empty());
+    let count = groups.len();
+    let note = match count {
+        0 | 1 => format!("{} windows", windows.len()),
+        _ => format!("{} windows in {count} statements side by side", windows.len()),
+    };
+    let one = |parts| of_parts(parts, edges, items, ends, raw_from, &note);
+    groups.into_iter().map(one).collect()
+}
+
+fn parts_of<'a>(windows: &[Window<'a>], items: Items) -> Vec<(usize, Window<'a>)> {
     let mut parts = Vec::with_capacity(windows.len());
     for (index, window) in windows.iter().enumerate() {
         match items {
@@ -185,17 +225,24 @@ pub fn wanted<'a>(
             Items::Hours => parts.push((index, window.clone())),
         }
     }
-    let note = match parts.len() == windows.len() {
-        true => format!("{} windows", windows.len()),
-        false => format!("{} windows in {} parts", windows.len(), parts.len()),
-    };
+    parts
+}
+
+fn of_parts<'a>(
+    parts: Vec<(usize, Window<'a>)>,
+    edges: &[DateTime<Utc>],
+    items: Items,
+    ends: Ends,
+    raw_from: Option<DateTime<Utc>>,
+    note: &str,
+) -> Wanted<'a> {
     let raw_from = raw_from.filter(|from| parts.iter().any(|(_, w)| reach_of(w).0 < *from));
     let statement = match items {
-        Items::Readings => readings(&parts, &note, raw_from),
+        Items::Readings => readings(&parts, note, raw_from),
         Items::Hours => {
             let mut params = of_hours(&parts, edges);
             params.extend(raw_from.map(|from| Box::new(from) as Param));
-            Statement::new(hours(ends, raw_from.is_some()), params, &note)
+            Statement::new(hours(ends, raw_from.is_some()), params, note)
         }
     };
     Wanted { statement, parts, items }
@@ -376,7 +423,7 @@ fn read_hours(row: &Row, origin: i64, items: &mut Vec<Item>) -> Result<(), DbErr
     Ok(())
 }
 
-/// A value as it is counted, as in [`super::integrate`]: wild ones are infinite or 0.
+/// A value as it is counted, as in `rollup::integrate`: wild ones are infinite or 0.
 fn counted(value: f64) -> f64 {
     match value.abs() {
         size if (1e-100..=1e100).contains(&size) => value,
@@ -388,6 +435,54 @@ fn counted(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Sensor;
+    use crate::domain::SensorKind;
+
+    #[test]
+    fn apart_they_are_all_there_in_equal_shares() {
+        let sensor = Sensor {
+            id: 1,
+            plant: 1,
+            line: None,
+            machine: None,
+            key: "s".into(),
+            name: String::new(),
+            quantity: "power".into(),
+            unit: "kW".into(),
+            kind: SensorKind::Gauge,
+            interval_s: 60.0,
+            max_gap_s: 300.0,
+            rollover: None,
+            parent: None,
+        };
+        let at = |minute: i64| DateTime::from_timestamp(minute * 60, 0).unwrap();
+        // One of 120,000 readings, in parts of 50,000, and nine of 1,000.
+        let starts = [0, 200_000, 201_000, 202_000, 203_000, 204_000, 205_000, 206_000, 207_000];
+        let windows = starts.map(|from| {
+            let length = if from == 0 { 120_000 } else { 1_000 };
+            let range = TimeRange::new(at(from), at(from + length)).unwrap();
+            Window { sensor: &sensor, range }
+        });
+        let apart = |count| {
+            let edges = [at(0), at(300_000)];
+            let all = wanted_apart(&windows, &edges, Items::Readings, Ends::Omit, None, count);
+            all.into_iter()
+                .map(|wanted| wanted.parts.iter().map(|(i, w)| (*i, w.range)).collect::<Vec<_>>())
+                .collect::<Vec<_>>()
+        };
+        let whole = apart(1).concat();
+        assert_eq!(whole.len(), 3 + 8);
+        for count in 2..5 {
+            let groups = apart(count);
+            assert_eq!(groups.concat(), whole, "in order");
+            let minutes = |parts: &Vec<(usize, TimeRange)>| {
+                parts.iter().map(|(_, range)| range.seconds() / 60.0).sum::<f64>()
+            };
+            let most = groups.iter().map(minutes).fold(0.0, f64::max);
+            assert!(most <= 128_000.0 / count as f64 + 50_000.0, "{count}: {most}");
+        }
+        assert_eq!(wanted_apart(&[], &[], Items::Readings, Ends::Omit, None, 3).len(), 0);
+    }
 
     #[test]
     fn wild_values_are_infinite_or_zero() {

@@ -2,7 +2,7 @@
 //!
 //! Every value of a user is a bind parameter; no statement is put together from a user's text.
 
-pub mod integrate;
+pub mod cell;
 pub mod items;
 pub mod last_seen;
 pub mod latest;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::Row;
 
-use super::integrate::{self, Cell};
+use super::cell::{self, Cell};
 use super::packed::Grid;
 use super::{Param, Statement};
 use crate::catalog::Sensor;
@@ -41,7 +41,7 @@ pub fn statement(windows: &[Window<'_>]) -> Statement {
     let params = vec![
         list!(|w| w.sensor.plant),
         list!(|w| w.sensor.id),
-        list!(|w| integrate::code(w.sensor.kind)),
+        list!(|w| cell::code(w.sensor.kind)),
         list!(|w| w.sensor.max_gap_s),
         list!(|w| w.sensor.interval_s),
         list!(|w| w.sensor.rollover),
@@ -124,7 +124,7 @@ pub fn by_sensor(windows: &[Window<'_>]) -> Option<BySensor> {
     let params = vec![
         list!(|s| s.plant),
         list!(|s| s.id),
-        list!(|s| integrate::code(s.kind)),
+        list!(|s| cell::code(s.kind)),
         list!(|s| s.max_gap_s),
         list!(|s| s.interval_s),
         list!(|s| s.rollover),

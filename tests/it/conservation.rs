@@ -7,7 +7,7 @@ use lotwise::db::Db;
 use lotwise::domain::TimeRange;
 use lotwise::frame::Frame;
 use lotwise::plan::{Ask, Items, Window};
-use lotwise::sql::integrate::{self, Ends};
+use lotwise::sql::cell::Ends;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -17,6 +17,7 @@ use crate::oracle::world::{NOW, SECOND, World};
 use crate::oracle::{HOUR, START, at};
 use crate::support::db::{Server, TestDb};
 use crate::support::source::plugin_db;
+use crate::support::sums;
 
 struct Asked<'a> {
     db: &'a Db,
@@ -139,10 +140,8 @@ async fn states_add_up(asked: &Asked<'_>, world: &World, rng: &mut StdRng, (from
             let mut windows: Vec<Window<'_>> = pieces.iter().map(|p| window(*p)).collect();
             windows.push(window((from, to)));
             let bounds = [at(from), at(to)];
-            let statement = integrate::statement(&windows, &bounds, items, Ends::Omit);
             let (mut in_runs, mut in_states, mut neither, mut whole) = (0.0, 0.0, 0.0, 0.0);
-            for row in asked.db.query(&statement.sql, statement.params).await.unwrap() {
-                let cell = integrate::read(&row).unwrap();
+            for cell in sums::cells(asked.db, &windows, &bounds, items, Ends::Omit).await {
                 let sum = cell.integral + cell.amount.unwrap_or(0.0);
                 match pieces.get(cell.window) {
                     None => whole += sum,

@@ -1,4 +1,4 @@
-//! The integrals of `sql::integrate` against a slow, obviously right implementation: whole
+//! The sums of windows against a slow, obviously right implementation: whole
 //! microseconds, one segment after the other, no SQL, no rollups. [`pipeline`] puts questions to the
 //! whole way from a saved query to frames.
 
@@ -11,17 +11,17 @@ use chrono::{DateTime, Utc};
 use chrono_tz::{America, Asia, Europe};
 use lotwise::catalog::Sensor;
 use lotwise::domain::{Bucket, Calendar, SensorKind, TimeRange};
-use lotwise::figures::walk::{self, Walk};
 use lotwise::plan::{Items, Window};
 use lotwise::rollup;
-use lotwise::sql::integrate::{self, Cell, Ends};
-use lotwise::sql::{items, whole_runs};
+use lotwise::sql::cell::{Cell, Ends};
+use lotwise::sql::whole_runs;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sqlx::postgres::{PgConnection, PgPool};
 
 use crate::support::db::{Server, TestDb};
 use crate::support::source::plugin_db;
+use crate::support::sums;
 
 /// 2026-03-28T00:00:00Z, the day before the clocks change in Europe.
 pub const START: i64 = 1_774_656_000_000_000;
@@ -374,9 +374,7 @@ async fn agrees(server: Server) {
         for (items, ends) in
             [(Items::Readings, Ends::Read), (Items::Hours, Ends::Read), (Items::Hours, Ends::Omit)]
         {
-            let statement = integrate::statement(&windows, &cuts, items, ends);
-            let rows = plugin.query(&statement.sql, statement.params).await.unwrap();
-            let cells: Vec<Cell> = rows.iter().map(|r| integrate::read(r).unwrap()).collect();
+            let cells = sums::cells(&plugin, &windows, &cuts, items, ends).await;
             for (w, (a, b)) in moments.iter().enumerate() {
                 let (sensor, readings) = &history.sensors[w];
                 let mut parts = Expected::default();
@@ -403,50 +401,10 @@ async fn agrees(server: Server) {
                 }
             }
         }
-        walks_agree(&history, &plugin, &windows, &edges).await;
         of_runs += runs_agree(&mut history, &plugin).await;
         history.go_on().await;
     }
     assert!(questions > 20_000 && of_runs > 200, "{questions} {of_runs}");
-}
-
-/// The sums that queries use: made outside the database, of readings or of hours.
-async fn walks_agree(
-    history: &History,
-    plugin: &lotwise::db::Db,
-    windows: &[Window<'_>],
-    edges: &[i64],
-) {
-    let instants: Vec<_> = edges.iter().map(|e| at(*e)).collect();
-    let since = |t: i64| (t - edges[0]) as f64 / 1e6;
-    let cuts: Vec<f64> = edges.iter().map(|e| since(*e)).collect();
-    for (items, ends) in
-        [(Items::Readings, Ends::Read), (Items::Hours, Ends::Read), (Items::Hours, Ends::Omit)]
-    {
-        let mut wanted = items::wanted(windows, &instants, items, ends, None);
-        let params = std::mem::take(&mut wanted.statement.params);
-        let mut cells = Vec::new();
-        for row in plugin.query(&wanted.statement.sql, params).await.unwrap() {
-            let found = wanted.read(&row, |_| instants[0]).unwrap();
-            let (a, b) = (found.part.range.from(), found.part.range.to());
-            let (from, to) = (since(a.timestamp_micros()), since(b.timestamp_micros()));
-            let walk = Walk { window: found.window, sensor: found.part.sensor, from, to };
-            cells.extend(walk::cells(&walk, &found.items, &cuts));
-        }
-        for (index, window) in windows.iter().enumerate() {
-            let (a, b) =
-                (window.range.from().timestamp_micros(), window.range.to().timestamp_micros());
-            for (bucket, edge) in edges.windows(2).enumerate() {
-                let (lo, hi) = (a.max(edge[0]), b.min(edge[1]));
-                if lo < hi {
-                    let want = expected(window.sensor, &history.sensors[index].1, lo, hi);
-                    let got = cells.iter().find(|c| c.window == index && c.bucket == bucket);
-                    let context = format!("walk {items:?} {:?} {lo}..{hi}", window.sensor);
-                    check(&context, got, &want, ends == Ends::Read);
-                }
-            }
-        }
-    }
 }
 
 /// The sums that are kept of whole runs; gives how many there were.
@@ -491,9 +449,7 @@ async fn amount(plugin: &lotwise::db::Db, sensor: &Sensor) -> f64 {
     let range = TimeRange::new(at(START), at(START + 24 * HOUR)).unwrap();
     let windows = [Window { sensor, range }];
     let edges = [range.from(), range.to()];
-    let statement = integrate::statement(&windows, &edges, Items::Hours, Ends::Omit);
-    let rows = plugin.query(&statement.sql, statement.params).await.unwrap();
-    integrate::read(&rows[0]).unwrap().amount.unwrap()
+    sums::cells(plugin, &windows, &edges, Items::Hours, Ends::Omit).await[0].amount.unwrap()
 }
 
 /// Hours are read from their rows where these are final, and only there: a row that is wrong shows,

@@ -6,7 +6,7 @@ use lotwise::domain::{SensorKind, TimeRange};
 use lotwise::plan::{Items, Window};
 use lotwise::rollup;
 use lotwise::sql::Statement;
-use lotwise::sql::integrate::Ends;
+use lotwise::sql::cell::Ends;
 use lotwise::sql::picker::{self, Restrict};
 use lotwise::sql::{items, latest, raw, whole_runs};
 

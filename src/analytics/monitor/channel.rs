@@ -142,6 +142,16 @@ impl Channel {
         }
     }
 
+    /// Cuts what is known of cells, or makes room for more.
+    pub fn resize(&mut self, cells: usize) {
+        for list in [&mut self.usual, &mut self.levels] {
+            list.resize(cells, f32::NAN);
+            list.shrink_to_fit();
+        }
+        self.repeated.resize(cells, 0);
+        self.repeated.shrink_to_fit();
+    }
+
     /// What a power is beyond the usual in a cell, in kW; not finite where that is not known.
     pub fn excess_kw(&self, cell: usize) -> f64 {
         (self.values[cell] - f64::from(self.usual[cell])) * self.to_kilo

@@ -18,6 +18,7 @@ const ALONE: f64 = 0.8;
 /// those of [`crate::analytics::mewma`].
 ///
 /// Does not see: cells in which a channel is not judged, and machines with one channel.
+#[derive(Clone)]
 pub struct Joint {
     channels: Vec<usize>,
     model: Option<Model>,

@@ -14,4 +14,4 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use walk::{Outcome, monitor, monitor_while};
+pub use walk::{Outcome, Progress, begin, go_on, monitor, monitor_while, settled_until};

@@ -156,6 +156,53 @@ fn the_future_changes_nothing_that_was_raised() {
     assert_eq!(past.score[..], all.score[..past.score.len()]);
 }
 
+/// As it was known after so many minutes.
+fn as_of(whole: &Machine, minutes: i64) -> Machine {
+    let mut cut = whole.clone();
+    for sensor in &mut cut.sensors {
+        sensor.times.truncate(minutes as usize);
+        sensor.values.truncate(minutes as usize);
+    }
+    cut.runs.retain(|run| run.start < minutes * 60);
+    cut.states.retain(|span| span.start < minutes * 60);
+    let last = |end: &mut i64| *end = if *end >= minutes * 60 { i64::MAX } else { *end };
+    cut.runs.iter_mut().for_each(|run| last(&mut run.end));
+    cut.states.iter_mut().for_each(|span| last(&mut span.end));
+    cut
+}
+
+#[test]
+fn going_on_gives_what_a_walk_from_the_start_gives() {
+    let mut whole = machine(18, shifted);
+    // Something new on the last day: a reference, and a state before all others in the alphabet.
+    let last = whole.runs.len() - 2;
+    whole.runs[last].reference = "new".into();
+    let rest = whole.states.iter().rposition(|span| span.state != "running").unwrap();
+    whole.states[rest].state = "another".into();
+    let settings = Settings::default();
+    let (early, late) = (16 * DAY_MIN + 1_100, 17 * DAY_MIN - 3);
+    let known = as_of(&whole, early);
+    let until = settled_until(&known).unwrap();
+    assert_eq!(until, 16 * DAY_MIN * 60);
+    let progress = begin(&known, &settings, &|| true).unwrap();
+    assert_eq!(progress.bytes(), 16 * 1440 * 17);
+    for minutes in [early, early + 1, late, 18 * DAY_MIN] {
+        let now = as_of(&whole, minutes);
+        let (on, anew) = (go_on(&now, &settings, &progress).unwrap(), monitor(&now, &settings));
+        assert_eq!(on.findings, anew.findings, "{minutes}");
+        assert_eq!((&on.score, &on.judged), (&anew.score, &anew.judged), "{minutes}");
+        assert_eq!((on.start, on.step, on.judged_from), (anew.start, anew.step, anew.judged_from));
+        let bits = |values: &[f32]| values.iter().map(|kw| kw.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&on.excess_kw), bits(&anew.excess_kw), "{minutes}");
+    }
+    assert!(!monitor(&whole, &settings).findings.is_empty());
+    let mut other = whole.clone();
+    other.sensors[0].times.iter_mut().for_each(|time| *time += 60);
+    assert!(go_on(&other, &settings, &progress).is_none(), "another grid");
+    assert!(begin(&as_of(&whole, 900), &settings, &|| true).is_none(), "the first day");
+    assert!(begin(&whole, &settings, &|| false).is_none(), "nobody waits");
+}
+
 fn times(findings: &[Finding], by: i64) -> Vec<(Kind, i64, i64, i64)> {
     let moved = |f: &Finding| (f.kind, f.start - by, f.raised - by, f.end - by);
     findings.iter().map(moved).collect()

@@ -63,21 +63,25 @@ pub fn monitor_while(
     let Some(grid) = Grid::of(machine) else { return Some(Outcome::default()) };
     let context = Context::of(machine, &grid);
     let mut walk = Walk::new(machine, settings, grid, &context);
-    let day = grid.cells_in(DAY_MIN);
-    for cell in 0..grid.cells {
-        if cell.is_multiple_of(day) && !goes_on() {
-            return None;
-        }
-        walk.step(cell);
-    }
+    walk.go(grid.cells, goes_on)?;
     Some(walk.finish())
 }
 
 struct Walk<'a> {
     machine: &'a Machine,
     settings: &'a Settings,
-    grid: Grid,
     context: &'a Context,
+    state: State,
+}
+
+/// Everything that a walk has come to know.
+#[derive(Clone)]
+struct State {
+    grid: Grid,
+    /// The cell that comes next.
+    next: usize,
+    /// The day that models are fitted for next.
+    next_day: usize,
     channels: Vec<Channel>,
     joint: Joint,
     resting: Vec<Option<Resting>>,
@@ -93,15 +97,69 @@ struct Walk<'a> {
     judged_from: Option<usize>,
 }
 
+/// A walk that has come to the start of a day, to be gone on with when more is known.
+#[derive(Clone)]
+pub struct Progress(State);
+
+impl Progress {
+    /// Its size in memory, nearly.
+    pub fn bytes(&self) -> usize {
+        // Of a cell: what channels keep (f32, f32, u16), and the walk (f32 and three flags).
+        self.0.next * (10 * self.0.channels.len() + 7)
+    }
+}
+
+/// The second before which nothing depends on what comes later: the start of the last day of a
+/// history, in which models were fitted last. `None` where neither runs nor states are known, and where
+/// the history has only begun.
+pub fn settled_until(machine: &Machine) -> Option<i64> {
+    if machine.runs.is_empty() && machine.states.is_empty() {
+        return None;
+    }
+    let grid = Grid::of(machine)?;
+    let cell = last_day(&grid);
+    (cell > 0).then(|| grid.second(cell))
+}
+
+fn last_day(grid: &Grid) -> usize {
+    let day = grid.cells_in(DAY_MIN);
+    grid.cells.saturating_sub(1) / day * day
+}
+
+/// Walks to [`settled_until`]; `None` where `goes_on` says no on the way, and where there is no such
+/// second.
+pub fn begin(
+    machine: &Machine,
+    settings: &Settings,
+    goes_on: &dyn Fn() -> bool,
+) -> Option<Progress> {
+    settled_until(machine)?;
+    let grid = Grid::of(machine)?;
+    let context = Context::of(machine, &grid);
+    let mut walk = Walk::new(machine, settings, grid, &context);
+    walk.go(last_day(&grid), goes_on)?;
+    walk.open_day(last_day(&grid));
+    Some(walk.pause())
+}
+
+/// The same as [`monitor`], from where a walk through the same history, as far as it was known then, has
+/// come. `None` where it was another history.
+pub fn go_on(machine: &Machine, settings: &Settings, progress: &Progress) -> Option<Outcome> {
+    let grid = Grid::of(machine)?;
+    let context = Context::of(machine, &grid);
+    let mut walk = Walk::resume(machine, settings, grid, &context, progress)?;
+    walk.go(grid.cells, &|| true)?;
+    Some(walk.finish())
+}
+
 impl<'a> Walk<'a> {
     fn new(machine: &'a Machine, settings: &'a Settings, grid: Grid, context: &'a Context) -> Self {
         let calm = grid.cells_in(settings.calm_min) as u32;
         let channels = channels(machine, &grid);
-        Self {
-            machine,
-            settings,
+        let state = State {
             grid,
-            context,
+            next: 0,
+            next_day: 0,
             joint: Joint::new(&channels),
             channels,
             resting: vec![None; context.states.len()],
@@ -115,17 +173,73 @@ impl<'a> Walk<'a> {
             judged: vec![false; grid.cells],
             findings: Vec::new(),
             judged_from: None,
+        };
+        Self { machine, settings, context, state }
+    }
+
+    /// What has come to be known, without what the machine says again.
+    fn pause(mut self) -> Progress {
+        let cells = self.state.next;
+        self.state.resize(cells);
+        for channel in &mut self.state.channels {
+            channel.values = Vec::new();
+        }
+        Progress(self.state)
+    }
+
+    fn resume(
+        machine: &'a Machine,
+        settings: &'a Settings,
+        grid: Grid,
+        context: &'a Context,
+        Progress(state): &Progress,
+    ) -> Option<Self> {
+        let fresh = channels(machine, &grid);
+        let is_same = (grid.start, grid.step) == (state.grid.start, state.grid.step)
+            && state.next <= grid.cells
+            && fresh.len() == state.channels.len();
+        if !is_same {
+            return None;
+        }
+        let mut state = state.clone();
+        state.grid = grid;
+        state.resize(grid.cells);
+        state.resting.resize(context.states.len(), None);
+        for (channel, fresh) in state.channels.iter_mut().zip(fresh) {
+            channel.values = fresh.values;
+        }
+        Some(Self { machine, settings, context, state })
+    }
+
+    /// Walks up to a cell; `None` where `goes_on` says no on the way.
+    fn go(&mut self, until: usize, goes_on: &dyn Fn() -> bool) -> Option<()> {
+        let day = self.state.grid.cells_in(DAY_MIN);
+        for cell in self.state.next..until {
+            if cell.is_multiple_of(day) && !goes_on() {
+                return None;
+            }
+            self.step(cell);
+        }
+        self.state.next = until;
+        Some(())
+    }
+
+    /// At the start of a day models are fitted to what was before.
+    fn open_day(&mut self, cell: usize) {
+        let day = self.state.grid.cells_in(DAY_MIN);
+        let learned = cell as f64 * self.state.grid.minutes() / DAY_MIN;
+        if cell == self.state.next_day {
+            self.state.next_day += day;
+            if learned >= self.settings.least_history_days {
+                self.refit(cell);
+                self.state.judged_from.get_or_insert(cell);
+            }
         }
     }
 
     fn step(&mut self, cell: usize) {
-        let day = self.grid.cells_in(DAY_MIN);
-        let learned = cell as f64 * self.grid.minutes() / DAY_MIN;
-        if cell.is_multiple_of(day) && learned >= self.settings.least_history_days {
-            self.refit(cell);
-            self.judged_from.get_or_insert(cell);
-        }
-        for channel in &mut self.channels {
+        self.open_day(cell);
+        for channel in &mut self.state.channels {
             channel.repeat(cell);
         }
         let (exceedances, score, mood, resting) = match self.context.cells[cell] {
@@ -142,26 +256,26 @@ impl<'a> Walk<'a> {
             }
             Doing::Unknown => (Vec::new(), None, Mood::Silent, true),
         };
-        self.score[cell] = score.unwrap_or(0.0) as f32;
-        self.judged[cell] = score.is_some();
+        self.state.score[cell] = score.unwrap_or(0.0) as f32;
+        self.state.judged[cell] = score.is_some();
         let exceedances = self.relevant(exceedances);
-        if let Some(ended) = self.gatherer.push(cell, resting, &exceedances, mood) {
+        if let Some(ended) = self.state.gatherer.push(cell, resting, &exceedances, mood) {
             self.end(&ended, Lasts::No);
         }
     }
 
     /// Where no runs are known, days stand in for them.
     fn run_id(&self, run: usize, cell: usize) -> usize {
-        if run == usize::MAX { usize::MAX - cell / self.grid.cells_in(1440.0) } else { run }
+        if run == usize::MAX { usize::MAX - cell / self.state.grid.cells_in(1440.0) } else { run }
     }
 
     fn running(&mut self, place: Place) -> (Vec<Exceedance>, Option<f64>) {
-        self.resting_track = RestingTrack::default();
+        self.state.resting_track = RestingTrack::default();
         let is_still = self.is_still(place);
         let mut exceedances = Vec::new();
         let mut score: Option<f64> = None;
-        let minutes = self.grid.minutes();
-        for (index, channel) in self.channels.iter_mut().enumerate() {
+        let minutes = self.state.grid.minutes();
+        for (index, channel) in self.state.channels.iter_mut().enumerate() {
             let judgement = channel.judge(place, is_still, minutes, self.settings);
             exceedances.extend(
                 judgement.exceedances.into_iter().map(|e| Exceedance { channel: index, ..e }),
@@ -170,7 +284,7 @@ impl<'a> Walk<'a> {
                 score = Some(score.unwrap_or(0.0).max(own));
             }
         }
-        if let Some(beyond) = self.joint.judge(&self.channels, place.cell, place.run) {
+        if let Some(beyond) = self.state.joint.judge(&self.state.channels, place.cell, place.run) {
             score = Some(score.unwrap_or(0.0).max(beyond.share));
             exceedances.push(Exceedance {
                 channel: beyond.channel,
@@ -186,7 +300,7 @@ impl<'a> Walk<'a> {
 
     /// A machine that is said to run but takes hardly any power stands still.
     fn is_still(&mut self, place: Place) -> bool {
-        let power = self.channels.iter().find(|channel| channel.quantity == Quantity::Power);
+        let power = self.state.channels.iter().find(|channel| channel.quantity == Quantity::Power);
         let low = power.is_some_and(|channel| {
             let usual = channel
                 .model
@@ -195,15 +309,15 @@ impl<'a> Walk<'a> {
             usual.is_some_and(|usual| channel.values[place.cell] < STILL_SHARE * usual)
         });
         if low {
-            self.still_cells += 1;
-            self.after_still = self.grid.cells_in(AFTER_STILL_MIN) as u32;
+            self.state.still_cells += 1;
+            self.state.after_still = self.state.grid.cells_in(AFTER_STILL_MIN) as u32;
         } else {
-            self.still_cells = 0;
-            self.after_still = self.after_still.saturating_sub(1);
+            self.state.still_cells = 0;
+            self.state.after_still = self.state.after_still.saturating_sub(1);
         }
-        let short = f64::from(self.still_cells) * self.grid.minutes() <= STILL_MIN;
-        let is_still = (low && short) || (!low && self.after_still > 0);
-        self.still[place.cell] = is_still;
+        let short = f64::from(self.state.still_cells) * self.state.grid.minutes() <= STILL_MIN;
+        let is_still = (low && short) || (!low && self.state.after_still > 0);
+        self.state.still[place.cell] = is_still;
         is_still
     }
 
@@ -213,21 +327,22 @@ impl<'a> Walk<'a> {
         state: usize,
         since_min: f64,
     ) -> (Vec<Exceedance>, Option<f64>) {
-        self.still_cells = 0;
+        self.state.still_cells = 0;
         if since_min == 0.0 {
-            self.resting_track = RestingTrack::default();
+            self.state.resting_track = RestingTrack::default();
         }
-        let Some(index) = self.channels.iter().position(|c| c.quantity == Quantity::Power) else {
+        let Some(index) = self.state.channels.iter().position(|c| c.quantity == Quantity::Power)
+        else {
             return (Vec::new(), None);
         };
-        let channel = &mut self.channels[index];
+        let channel = &mut self.state.channels[index];
         let value = channel.values[cell];
-        let usual = self.resting[state];
+        let usual = self.state.resting[state];
         channel.usual[cell] = usual.map_or(f32::NAN, |resting| resting.usual as f32);
         if !value.is_finite() || since_min < AT_REST_MIN / 2.0 {
             return (Vec::new(), None);
         }
-        let mean = self.resting_track.push(value, self.grid.minutes());
+        let mean = self.state.resting_track.push(value, self.state.grid.minutes());
         let level = channel.model.as_ref().and_then(|model| model.envelope.machine_level());
         let (Some(mean), Some(resting), Some(level)) = (mean, usual, level) else {
             return (Vec::new(), None);
@@ -253,7 +368,7 @@ impl<'a> Walk<'a> {
 
     /// Beyond the limit, or near it where the same rule has begun the event that lasts.
     fn relevant(&self, exceedances: Vec<Exceedance>) -> Vec<Exceedance> {
-        let open = self.gatherer.open();
+        let open = self.state.gatherer.open();
         let known = |e: &Exceedance| {
             open.is_some_and(|open| {
                 open.evidence.iter().any(|seen| seen.channel == e.channel && seen.rule == e.rule)
@@ -263,45 +378,45 @@ impl<'a> Walk<'a> {
     }
 
     fn refit(&mut self, cell: usize) {
-        if let Some(open) = self.gatherer.open().cloned() {
+        if let Some(open) = self.state.gatherer.open().cloned() {
             self.flag(&open);
         }
-        let window = self.grid.cells_in(self.settings.window_days * 1440.0);
+        let window = self.state.grid.cells_in(self.settings.window_days * 1440.0);
         let from = cell.saturating_sub(window);
         let known_again = self.mostly_flagged(from, cell);
-        for index in 0..self.channels.len() {
+        for index in 0..self.state.channels.len() {
             let seen = self.seen(index, from, cell, &known_again);
-            let channel = &self.channels[index];
+            let channel = &self.state.channels[index];
             let model = Model::fit(
                 &seen,
                 self.context.references.len(),
                 (channel.measure, middle(channel.quantity)),
-                self.grid.minutes(),
+                self.state.grid.minutes(),
                 channel.model.as_deref(),
                 self.settings,
             );
             let longest = self.longest_repetition(index, from, cell);
-            let least = self.grid.cells_in(self.settings.stuck_min) as f64;
-            let channel = &mut self.channels[index];
+            let least = self.state.grid.cells_in(self.settings.stuck_min) as f64;
+            let channel = &mut self.state.channels[index];
             channel.model = model.map(Arc::new).or(channel.model.take());
             channel.stuck_cells = (self.settings.stuck_factor * longest + 2.0).max(least);
         }
-        self.joint.refit(&self.channels, from, cell, &|cell| !self.flagged[cell]);
+        self.state.joint.refit(&self.state.channels, from, cell, &|cell| !self.state.flagged[cell]);
         self.refit_resting(from, cell);
     }
 
     /// What a channel's model is fitted to: running, not standing still, not part of an event, except
     /// where most of a reference's past is: then that is what is usual.
     fn seen(&self, index: usize, from: usize, to: usize, known_again: &[bool]) -> Vec<Seen> {
-        let channel = &self.channels[index];
+        let channel = &self.state.channels[index];
         let mut seen = Vec::new();
         for cell in from..to {
             let Doing::Running { reference, run, phase, .. } = self.context.cells[cell] else {
                 continue;
             };
             let value = channel.values[cell];
-            let excluded = self.flagged[cell] && !known_again[reference];
-            if value.is_finite() && !self.still[cell] && !excluded {
+            let excluded = self.state.flagged[cell] && !known_again[reference];
+            if value.is_finite() && !self.state.still[cell] && !excluded {
                 let run = self.run_id(run, cell);
                 seen.push(Seen { cell, item: Observation { reference, phase, run, value } });
             }
@@ -313,7 +428,7 @@ impl<'a> Walk<'a> {
         let mut counts = vec![(0u32, 0u32); self.context.references.len()];
         for cell in from..to {
             if let Doing::Running { reference, .. } = self.context.cells[cell] {
-                counts[reference].0 += u32::from(self.flagged[cell]);
+                counts[reference].0 += u32::from(self.state.flagged[cell]);
                 counts[reference].1 += 1;
             }
         }
@@ -322,7 +437,7 @@ impl<'a> Walk<'a> {
 
     /// The longest repetition of a usual run: of the runs' longest ones, all but the top thirtieth.
     fn longest_repetition(&self, index: usize, from: usize, to: usize) -> f64 {
-        let repeated = &self.channels[index].repeated;
+        let repeated = &self.state.channels[index].repeated;
         let mut longest: Vec<f64> = Vec::new();
         let mut last_run = None;
         for (cell, &cells) in repeated.iter().enumerate().take(to).skip(from) {
@@ -332,7 +447,7 @@ impl<'a> Walk<'a> {
                     last_run = Some(run);
                     longest.push(0.0);
                 }
-                if let Some(top) = longest.last_mut().filter(|_| !self.flagged[cell]) {
+                if let Some(top) = longest.last_mut().filter(|_| !self.state.flagged[cell]) {
                     *top = top.max(f64::from(cells));
                 }
             }
@@ -343,64 +458,82 @@ impl<'a> Walk<'a> {
     }
 
     fn refit_resting(&mut self, from: usize, to: usize) {
-        let Some(channel) = self.channels.iter().find(|c| c.quantity == Quantity::Power) else {
+        let Some(channel) = self.state.channels.iter().find(|c| c.quantity == Quantity::Power)
+        else {
             return;
         };
         let mut values: Vec<Vec<f64>> = vec![Vec::new(); self.context.states.len()];
         for cell in from..to {
             if let Doing::Resting { state, since_min } = self.context.cells[cell] {
                 let value = channel.values[cell];
-                if since_min >= AT_REST_MIN && value.is_finite() && !self.flagged[cell] {
+                if since_min >= AT_REST_MIN && value.is_finite() && !self.state.flagged[cell] {
                     values[state].push(value);
                 }
             }
         }
-        self.resting = values.iter().map(|values| Resting::fit(values)).collect();
+        self.state.resting = values.iter().map(|values| Resting::fit(values)).collect();
     }
 
     fn flag(&mut self, episode: &Episode) {
-        self.flagged[episode.start..=episode.last].fill(true);
+        self.state.flagged[episode.start..=episode.last].fill(true);
     }
 
     fn end(&mut self, episode: &Episode, lasts: Lasts) {
         self.flag(episode);
         for evidence in &episode.evidence {
-            self.channels[evidence.channel].forget();
+            self.state.channels[evidence.channel].forget();
         }
-        let causes = self.joint.take_causes();
+        let causes = self.state.joint.take_causes();
         let story = Story {
             machine: self.machine,
-            grid: &self.grid,
+            grid: &self.state.grid,
             context: self.context,
-            channels: &self.channels,
+            channels: &self.state.channels,
             episode,
             causes: &causes,
         };
         let is_open = lasts == Lasts::Still;
-        self.findings.extend(story.finding().map(|finding| Finding { is_open, ..finding }));
+        self.state.findings.extend(story.finding().map(|finding| Finding { is_open, ..finding }));
     }
 
     fn excess_kw(&self) -> Vec<f32> {
-        let power = self.channels.iter().find(|channel| channel.quantity == Quantity::Power);
+        let power = self.state.channels.iter().find(|channel| channel.quantity == Quantity::Power);
         match power {
-            Some(power) => (0..self.grid.cells).map(|cell| power.excess_kw(cell) as f32).collect(),
-            None => vec![f32::NAN; self.grid.cells],
+            Some(power) => {
+                (0..self.state.grid.cells).map(|cell| power.excess_kw(cell) as f32).collect()
+            }
+            None => vec![f32::NAN; self.state.grid.cells],
         }
     }
 
     fn finish(mut self) -> Outcome {
-        let gatherer = std::mem::replace(&mut self.gatherer, Gatherer::new(1, 1));
+        let gatherer = std::mem::replace(&mut self.state.gatherer, Gatherer::new(1, 1));
         if let Some(last) = gatherer.finish() {
             self.end(&last, Lasts::Still);
         }
         Outcome {
             excess_kw: self.excess_kw(),
-            findings: self.findings,
-            start: self.grid.start,
-            step: self.grid.step,
-            score: self.score,
-            judged: self.judged,
-            judged_from: self.judged_from.map(|cell| self.grid.second(cell)),
+            findings: self.state.findings,
+            start: self.state.grid.start,
+            step: self.state.grid.step,
+            score: self.state.score,
+            judged: self.state.judged,
+            judged_from: self.state.judged_from.map(|cell| self.state.grid.second(cell)),
+        }
+    }
+}
+
+impl State {
+    /// Cuts what is known of cells, or makes room for more.
+    fn resize(&mut self, cells: usize) {
+        for list in [&mut self.flagged, &mut self.still, &mut self.judged] {
+            list.resize(cells, false);
+            list.shrink_to_fit();
+        }
+        self.score.resize(cells, 0.0);
+        self.score.shrink_to_fit();
+        for channel in &mut self.channels {
+            channel.resize(cells);
         }
     }
 }

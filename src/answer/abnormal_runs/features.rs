@@ -9,7 +9,7 @@ use crate::figures;
 use crate::figures::runs::{RunEnergy, RunHeat};
 use crate::frame::Notice;
 use crate::plan::{self, Ask, PlanError, Run, Selection, Slices, Window};
-use crate::sql::integrate::Ends;
+use crate::sql::cell::Ends;
 
 /// Below this share of measured time a run's energy says too little.
 const LEAST_COVERAGE: f64 = 0.9;

@@ -9,7 +9,7 @@ use crate::domain::TimeRange;
 use crate::figures;
 use crate::frame::Notice;
 use crate::plan::{self, Ask, Run, Selection, Slices, Window};
-use crate::sql::integrate::Ends;
+use crate::sql::cell::Ends;
 
 /// Adds energy and cost to the abnormal runs. A notice names the plants that have no price.
 pub(super) async fn price(

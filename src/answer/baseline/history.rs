@@ -15,7 +15,7 @@ use crate::figures::{self, Metered};
 use crate::frame::Notice;
 use crate::model::{self, Aggregate, GroupBy, Query};
 use crate::plan::{self, Ask, Level, Node, PlanError, Rate, Selection, Slices, Window};
-use crate::sql::integrate::{Cell, Ends};
+use crate::sql::cell::{Cell, Ends};
 use crate::sql::{runs, states};
 
 /// A place with meters of its own.

@@ -12,7 +12,7 @@ use crate::frame::Notice;
 use crate::model::{self, Filter, GroupBy, Kpi, Query, QueryType, SpcSubject};
 use crate::plan::{self, Ask, Run, Selection, Window};
 use crate::sql;
-use crate::sql::integrate::Ends;
+use crate::sql::cell::Ends;
 
 /// Where the points come from.
 #[derive(Default)]

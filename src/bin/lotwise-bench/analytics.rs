@@ -20,7 +20,7 @@ use lotwise::analytics::golden;
 use lotwise::analytics::history::{Kind, Machine, Quantity, Run, Sensor, Span};
 use lotwise::analytics::mewma;
 use lotwise::analytics::modes::modes;
-use lotwise::analytics::monitor::monitor;
+use lotwise::analytics::monitor::{begin, go_on, monitor};
 use lotwise::analytics::settings::Settings;
 use lotwise::analytics::spc::{Limits, Rule, ewma, violations};
 use lotwise::domain::tariff::Period;
@@ -34,6 +34,9 @@ pub struct Args {
     /// Rounds of each method
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// Only methods whose name contains this; all without it
+    #[arg(long, default_value = "")]
+    only: String,
     /// Write the figures to this file
     #[arg(long)]
     json: Option<PathBuf>,
@@ -49,7 +52,7 @@ type Method = (&'static str, Box<dyn Fn()>);
 /// Measures and prints.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let mut results = Vec::new();
-    for (name, method) in methods() {
+    for (name, method) in methods().into_iter().filter(|(name, _)| name.contains(&args.only)) {
         method();
         let (mut took, mut floors) = (Vec::new(), Vec::new());
         for _ in 0..args.rounds.max(1) {
@@ -95,6 +98,8 @@ fn methods() -> Vec<Method> {
         || Settings { least_history_days: 69.0, window_days: 70.0, ..Settings::default() };
     let for_one_fit = factory(1);
     let with_runs = factory(1);
+    let again = factory(1);
+    let progress = begin(&again, &settings(), &|| true);
     let five_with_runs = factory(5);
     let alone = process(1, 300);
     let eight = process(8, 60);
@@ -112,6 +117,12 @@ fn methods() -> Vec<Method> {
             "detectors, 1 sensor, a minute, with runs, a fit a day",
             Box::new(move || {
                 black_box(monitor(&with_runs, &settings()));
+            }),
+        ),
+        (
+            "detectors, 1 sensor, a minute, with runs, a minute later",
+            Box::new(move || {
+                black_box(progress.as_ref().and_then(|known| go_on(&again, &settings(), known)));
             }),
         ),
         (

@@ -13,7 +13,7 @@ use lotwise::catalog::{self, Catalog};
 use lotwise::db::{Db, Settings};
 use lotwise::domain::TimeRange;
 use lotwise::plan::{self, Ask, Rates, select};
-use lotwise::sql::integrate::Ends;
+use lotwise::sql::cell::Ends;
 use lotwise::sql::{self, Statement, items, latest};
 use serde_json::{Value, json};
 use tokio_postgres::types::ToSql;

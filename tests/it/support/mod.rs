@@ -10,4 +10,5 @@ pub mod ingest;
 pub mod panel;
 pub mod service;
 pub mod source;
+pub mod sums;
 pub mod tsl;
