@@ -19,6 +19,7 @@ import {
   to,
   together,
   toLot,
+  UNALLOCATED,
   variables,
   YES_NO,
 } from './kit.mjs';
@@ -390,7 +391,7 @@ export const director = {
             custom: STACKED,
             showLegend: false,
             defaults: { min: 0, color: { mode: 'fixed', fixedColor: 'orange' } },
-            transformations: [{ id: 'filterFieldsByName', options: { include: { names: ['time', 'Unallocated'] } } }],
+            transformations: [{ id: 'filterFieldsByName', options: { include: { names: ['time', UNALLOCATED] } } }],
           }
         ),
       ],

@@ -39,13 +39,17 @@ const datasource = { type: PLUGIN, uid: '${datasource}' };
 export const PLACE = { plants: ['$plant'], lines: ['$line'] };
 export const CONTEXT = { references: ['$reference'] };
 
-/** A saved query; what it leaves out is the back end's default. */
+/**
+ * A saved query; what it leaves out is the back end's default. It is asked in the language of its dashboard, for
+ * everyone: the overrides below are of names in that language.
+ */
 export const ask = (type, query = {}, refId = 'A') => ({
   refId,
   datasource,
   queryType: type,
   version: 1,
   type,
+  language: t('en', 'es'),
   place: PLACE,
   ...query,
 });
@@ -148,6 +152,7 @@ const KINDS = valueMap([
   ['idle_waste', t('Idle waste', 'Consumo en vacío')],
   ['stuck_sensor', t('Stuck sensor', 'Sensor bloqueado')],
   ['noise', t('Noise', 'Ruido')],
+  ['pattern', t('Unusual combination', 'Combinación inusual')],
 ]);
 
 /** Words for what energy is used for. */
@@ -246,10 +251,10 @@ export function override(name, settings) {
   return { matcher: { id: 'byName', options: name }, properties };
 }
 
-/** How fields look whose shown name matches. */
-export const like = (expression, settings) => ({
+/** How fields look whose shown name matches; the back end gives names in the language of the dashboard. */
+export const like = ({ en, es }, settings) => ({
   ...override('', settings),
-  matcher: { id: 'byRegexp', options: `/${expression}/` },
+  matcher: { id: 'byRegexp', options: t(`/${en}/`, `/${es}/`) },
 });
 
 /**
@@ -297,26 +302,14 @@ export const STATE_COLORS = valueMap([
   ['off', t('Off', 'Apagada'), 'text'],
 ]);
 
-const UNALLOCATED = t('Unallocated', 'Sin asignar');
-const OTHER = t('Other', 'Otros');
-
-/** Words for names that are the back end's and not the data's. */
-const NAMES = valueMap([
-  ['Unallocated', UNALLOCATED],
-  ['Other', OTHER],
-  ['Running', t('Running', 'En marcha')],
-  ['Idle', t('Idle', 'En espera')],
-  ['Set-up', t('Set-up', 'Preparación')],
-  ['Stopped', t('Stopped', 'Parada')],
-  ['Off', t('Off', 'Apagada')],
-]);
-
-/** The same for series. */
-const GROUPS = [override('Unallocated', { text: UNALLOCATED }), override('Other', { text: OTHER })];
-const isGrouped = ({ type, groupBy }) => type === 'kpi' && groupBy;
+/** The back end's name of what no group accounts for. */
+export const UNALLOCATED = t('Unallocated', 'Sin asignar');
 
 /** Words for the row of the time in which nothing was made. */
-export const NOTHING_MADE = valueMap([['Unallocated', t('(nothing made)', '(sin fabricar)')]]);
+export const NOTHING_MADE = t(
+  valueMap([[UNALLOCATED.en, '(nothing made)']]),
+  valueMap([[UNALLOCATED.es, '(sin fabricar)']])
+);
 
 /** Words for what is true or false, where true is worth a look. */
 export const YES_NO = valueMap([
@@ -463,7 +456,6 @@ export function series(title, description, targets, { defaults, custom = LINE, s
     defaults: { color: { mode: 'palette-classic' }, ...defaults, custom },
     options: { legend: legend(showLegend), tooltip: { mode: 'multi', sort: 'desc' }, ...options },
     ...rest,
-    overrides: [...([targets].flat().some(isGrouped) ? GROUPS : []), ...(rest.overrides ?? [])],
   });
 }
 
@@ -497,11 +489,7 @@ export function bars(title, description, target, fields, { defaults, overrides =
       ...defaults,
       custom: { fillOpacity: 80, lineWidth: 1, axisPlacement: 'auto' },
     },
-    overrides: [
-      ...names.map((name) => override(name, { text: COLUMNS[name]?.[0] })),
-      override(options?.xField ?? 'name', { mappings: NAMES }),
-      ...overrides,
-    ],
+    overrides: [...names.map((name) => override(name, { text: COLUMNS[name]?.[0] })), ...overrides],
     transformations: [
       ...(notNull ? [filled(notNull)] : []),
       { id: 'filterFieldsByName', options: { include: { names: [options?.xField ?? 'name', ...names] } } },

@@ -204,10 +204,18 @@ export const lot = {
           {
             defaults: { unit: 'kwatt', min: 0 },
             overrides: [
-              like('actual$', { text: t('This lot', 'Este lote'), lineWidth: 2, color: BLUE }),
-              like('median$', { text: t('Golden lot', 'Lote patrón'), color: GREEN }),
-              like('lower$', { text: t('Lower limit', 'Límite inferior'), color: GREEN, lineStyle: DASHED }),
-              like('upper$', { text: t('Upper limit', 'Límite superior'), color: GREEN, lineStyle: DASHED }),
+              like(t('actual$', 'real$'), { text: t('This lot', 'Este lote'), lineWidth: 2, color: BLUE }),
+              like(t('median$', 'mediana$'), { text: t('Golden lot', 'Lote patrón'), color: GREEN }),
+              like(t('lower$', 'límite inferior$'), {
+                text: t('Lower limit', 'Límite inferior'),
+                color: GREEN,
+                lineStyle: DASHED,
+              }),
+              like(t('upper$', 'límite superior$'), {
+                text: t('Upper limit', 'Límite superior'),
+                color: GREEN,
+                lineStyle: DASHED,
+              }),
             ],
           }
         ),

@@ -19,15 +19,19 @@ const charts = (query) =>
   ask('spc', { kpis: ['energy_per_good_unit'], context: { references: ['$reference'] }, ...query });
 /** How the lines of a chart look; its zones of one and two sigmas are left out. */
 const LOOKS = [
-  like(' (ucl|lcl)$', {
+  like(t(' (ucl|lcl)$', ' límite (superior|inferior)$'), {
     color: { mode: 'fixed', fixedColor: 'red' },
     lineStyle: { fill: 'dash', dash: [8, 6] },
     showPoints: 'never',
   }),
-  like(' centre$', { color: { mode: 'fixed', fixedColor: 'green' }, showPoints: 'never' }),
-  like('_sigma$', { hideFrom: { viz: true, legend: true, tooltip: true } }),
-  like(' ewma$', { color: { mode: 'fixed', fixedColor: 'blue' }, lineWidth: 2 }),
-  like(' out of control$', { color: { mode: 'fixed', fixedColor: 'red' }, lineWidth: 0, pointSize: 11 }),
+  like(t(' centre$', ' centro$'), { color: { mode: 'fixed', fixedColor: 'green' }, showPoints: 'never' }),
+  like(t('_sigma$', ' [+-][12] sigma$'), { hideFrom: { viz: true, legend: true, tooltip: true } }),
+  like(t(' ewma$', ' EWMA$'), { color: { mode: 'fixed', fixedColor: 'blue' }, lineWidth: 2 }),
+  like(t(' out of control$', ' fuera de control$'), {
+    color: { mode: 'fixed', fixedColor: 'red' },
+    lineWidth: 0,
+    pointSize: 11,
+  }),
 ];
 const LEARNED = t(
   'Limits are the mean and three standard deviations (mean moving range / 1.128) of the runs that ended in the 30 days before the time range; without eight of them there are none.',

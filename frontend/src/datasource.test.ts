@@ -1,6 +1,10 @@
-import { AnnotationQuery, CoreApp } from '@grafana/data';
+import { lastValueFrom, of } from 'rxjs';
+
+import { AnnotationQuery, CoreApp, DataQueryRequest } from '@grafana/data';
+import { DataSourceWithBackend } from '@grafana/runtime';
 
 import { LotwiseDataSource } from './datasource';
+import { spokenLanguage } from './i18n';
 import { complete } from './query';
 import { FakeTemplates, SETTINGS } from './test/fakes';
 import { LotwiseQuery } from './types';
@@ -8,6 +12,11 @@ import { LotwiseQuery } from './types';
 jest.mock('@grafana/runtime', () => ({
   ...jest.requireActual('@grafana/runtime'),
   getTemplateSrv: () => new FakeTemplates(),
+}));
+
+jest.mock('./i18n', () => ({
+  ...jest.requireActual('./i18n'),
+  spokenLanguage: jest.fn(async () => 'en'),
 }));
 
 const templates = new FakeTemplates(
@@ -63,6 +72,36 @@ describe('applyTemplateVariables', () => {
     const query: LotwiseQuery = { refId: 'A', place: { lines: ['$line'] } };
     datasource.applyTemplateVariables(query, {});
     expect(query.place?.lines).toEqual(['$line']);
+  });
+});
+
+describe('query', () => {
+  const asked = async (...targets: LotwiseQuery[]) => {
+    const backend = jest.spyOn(DataSourceWithBackend.prototype, 'query').mockReturnValue(of({ data: [] }));
+    await lastValueFrom(datasource.query({ targets } as DataQueryRequest<LotwiseQuery>));
+    return backend.mock.lastCall?.[0].targets;
+  };
+  const query: LotwiseQuery = { refId: 'A', type: 'anomalies' };
+
+  it('asks in the language of whoever looks', async () => {
+    expect(await asked(query)).toEqual([{ ...query, language: 'en' }]);
+    jest.mocked(spokenLanguage).mockResolvedValueOnce('es');
+    expect(await asked(query, { refId: 'B' })).toEqual([
+      { ...query, language: 'es' },
+      { refId: 'B', language: 'es' },
+    ]);
+    expect(query).toEqual({ refId: 'A', type: 'anomalies' });
+  });
+
+  it('asks in the language that the saved query names', async () => {
+    expect(await asked({ ...query, language: 'es' })).toEqual([{ ...query, language: 'es' }]);
+    jest.mocked(spokenLanguage).mockResolvedValueOnce('es');
+    expect(await asked({ ...query, language: 'en' })).toEqual([{ ...query, language: 'en' }]);
+  });
+
+  it('leaves the language open in what the editor saves and in what goes to Explore', () => {
+    expect(complete(query)).not.toHaveProperty('language');
+    expect(datasource.interpolateVariablesInQueries([query], {})).toEqual([query]);
   });
 });
 

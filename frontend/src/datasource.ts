@@ -1,7 +1,11 @@
+import { from, Observable, switchMap } from 'rxjs';
+
 import {
   AdHocVariableFilter,
   AnnotationSupport,
   CoreApp,
+  DataQueryRequest,
+  DataQueryResponse,
   DataSourceGetTagValuesOptions,
   DataSourceInstanceSettings,
   ScopedVars,
@@ -11,6 +15,7 @@ import { DataSourceWithBackend, getTemplateSrv, TemplateSrv } from '@grafana/run
 import { rulesOf, tagKeys, tagValues } from './adhoc';
 import { Catalog } from './catalog';
 import { expandList, expandText } from './expand';
+import { spokenLanguage } from './i18n';
 import { asAnnotation, complete, NEW_ANNOTATION, NEW_QUERY, QUERY_TYPES } from './query';
 import { summarize } from './summary';
 import { queryTypeWords } from './texts';
@@ -19,7 +24,7 @@ import { LotwiseVariables } from './variables';
 
 /**
  * The front half of the data source. Queries go to the back end as they are saved; only dashboard variables are
- * replaced here, because only the front end knows them.
+ * replaced here, and the language of whoever looks is added, because only the front end knows them.
  */
 export class LotwiseDataSource extends DataSourceWithBackend<LotwiseQuery, LotwiseOptions> {
   /** Lists plants, lines, lots and so on for the pickers. */
@@ -63,6 +68,19 @@ export class LotwiseDataSource extends DataSourceWithBackend<LotwiseQuery, Lotwi
 
   getTagValues(options: DataSourceGetTagValuesOptions<LotwiseQuery>) {
     return tagValues(this.catalog, options);
+  }
+
+  /**
+   * Asks in the language of whoever looks, unless the saved query names one. Added here and not with the variables,
+   * or a query that is taken from a panel to Explore would keep it.
+   */
+  query(request: DataQueryRequest<LotwiseQuery>): Observable<DataQueryResponse> {
+    return from(spokenLanguage()).pipe(
+      switchMap((spoken) => {
+        const targets = request.targets.map((target) => ({ ...target, language: target.language ?? spoken }));
+        return super.query({ ...request, targets });
+      })
+    );
   }
 
   applyTemplateVariables(query: LotwiseQuery, scopedVars: ScopedVars, filters?: AdHocVariableFilter[]): LotwiseQuery {

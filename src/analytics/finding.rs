@@ -1,6 +1,9 @@
-//! What is found: events with a reason in words.
+//! What is found: events with a reason, which [`super::words`] says in a language.
 
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+use crate::domain::Language;
 
 /// What kind of abnormality.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -47,7 +50,7 @@ impl Kind {
 }
 
 /// An event: one cause, as far as that can be told.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
     /// Key of the machine.
     pub machine: String,
@@ -67,6 +70,100 @@ pub struct Finding {
     pub severity: f64,
     /// Energy beyond what is usual in kWh, where power is known.
     pub energy_kwh: Option<f64>,
-    /// Why, for people.
-    pub reason: String,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why something is abnormal, in no language yet. The energy is the finding's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reason {
+    /// What deviates, and by how much.
+    pub what: What,
+    /// What it is compared with.
+    pub usual: Usual,
+    /// Second since 1970 in which it began, where what it is compared with says no time.
+    pub from: Option<i64>,
+    /// How many minutes it lasted, where that is not said otherwise.
+    pub minutes: Option<f64>,
+}
+
+/// What deviates. Sensors are keys.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// A sensor is off.
+    Off {
+        /// Which.
+        sensor: String,
+        /// By how much; less than nothing is below.
+        by: Deviation,
+    },
+    /// A sensor is rougher.
+    Rough(String),
+    /// A sensor repeats a value.
+    Stuck {
+        /// Which.
+        sensor: String,
+        /// What it repeats.
+        value: f64,
+        /// Unit of the value.
+        unit: String,
+    },
+    /// Sensors are not together as usual: those that contribute most, with their deviations in sigmas.
+    Apart(Vec<(String, f64)>),
+}
+
+/// How far off.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Deviation {
+    /// As a share of the usual.
+    Share(f64),
+    /// As a difference.
+    Difference {
+        /// Value.
+        value: f64,
+        /// Digits behind its decimal mark that say something.
+        digits: usize,
+        /// Unit.
+        unit: String,
+    },
+}
+
+/// What something is compared with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Usual {
+    /// The same minutes of other runs of a reference.
+    Reference {
+        /// Its key.
+        key: String,
+        /// Minutes since the start of the run, from and to.
+        minutes: (f64, f64),
+    },
+    /// The same state of the machine.
+    State(String),
+    /// Its own level.
+    Level,
+    /// The same time of other days.
+    TimeOfDay,
+    /// The same time of other weeks.
+    TimeOfWeek,
+    /// All that is known.
+    Past,
+}
+
+/// As files have it: the reason in English.
+impl Serialize for Finding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Finding", 10)?;
+        fields.serialize_field("machine", &self.machine)?;
+        fields.serialize_field("sensor", &self.sensor)?;
+        fields.serialize_field("kind", &self.kind)?;
+        fields.serialize_field("start", &self.start)?;
+        fields.serialize_field("raised", &self.raised)?;
+        fields.serialize_field("end", &self.end)?;
+        fields.serialize_field("is_open", &self.is_open)?;
+        fields.serialize_field("severity", &self.severity)?;
+        fields.serialize_field("energy_kwh", &self.energy_kwh)?;
+        fields.serialize_field("reason", &self.say(Language::En, None))?;
+        fields.end()
+    }
 }

@@ -3,7 +3,8 @@
 //! Normal depends on what is being made, so [`context`] comes first; [`envelope`] and [`scale`] say
 //! what is usual in each context, [`charts`] watch the deviations, [`episode`] makes one event of one
 //! cause, and [`monitor`] walks through a machine's history without ever looking ahead. Machines without runs and
-//! states are left to [`process`]; [`mewma`] watches several sensors as one.
+//! states are left to [`process`]; [`mewma`] watches several sensors as one. What is found has no language
+//! until [`words`] says it.
 
 pub mod abnormal;
 pub mod baseline;
@@ -26,3 +27,4 @@ pub mod scale;
 pub mod settings;
 pub mod spc;
 pub mod window;
+pub mod words;

@@ -5,6 +5,8 @@
 
 use serde::Serialize;
 
+use crate::domain::Language;
+
 /// Expected range of two normal values in standard deviations (Montgomery, *Introduction to
 /// Statistical Quality Control*, appendix VI): 2 / √π.
 pub const D2: f64 = 1.128;
@@ -104,18 +106,34 @@ impl Rule {
         [Self::Beyond3, Self::TwoOfThree, Self::FourOfFive, Self::Eight];
 
     /// What it says, for people.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Beyond3 => "beyond 3 sigma",
-            Self::Nine => "nine in a row on one side of the centre",
-            Self::Trend => "six in a row rising or falling",
-            Self::Alternating => "fourteen in a row alternating",
-            Self::TwoOfThree => "two of three beyond 2 sigma on one side",
-            Self::FourOfFive => "four of five beyond 1 sigma on one side",
-            Self::Fifteen => "fifteen in a row within 1 sigma",
-            Self::EightBeyond1 => "eight in a row beyond 1 sigma on either side",
-            Self::Eight => "eight in a row on one side of the centre",
-        }
+    pub fn words(self, language: Language) -> &'static str {
+        let (en, es) = match self {
+            Self::Beyond3 => ("beyond 3 sigma", "más allá de 3 sigma"),
+            Self::Nine => {
+                ("nine in a row on one side of the centre", "nueve seguidos a un lado del centro")
+            }
+            Self::Trend => ("six in a row rising or falling", "seis seguidos al alza o a la baja"),
+            Self::Alternating => ("fourteen in a row alternating", "catorce seguidos que alternan"),
+            Self::TwoOfThree => (
+                "two of three beyond 2 sigma on one side",
+                "dos de tres más allá de 2 sigma al mismo lado",
+            ),
+            Self::FourOfFive => (
+                "four of five beyond 1 sigma on one side",
+                "cuatro de cinco más allá de 1 sigma al mismo lado",
+            ),
+            Self::Fifteen => {
+                ("fifteen in a row within 1 sigma", "quince seguidos dentro de 1 sigma")
+            }
+            Self::EightBeyond1 => (
+                "eight in a row beyond 1 sigma on either side",
+                "ocho seguidos más allá de 1 sigma a uno u otro lado",
+            ),
+            Self::Eight => {
+                ("eight in a row on one side of the centre", "ocho seguidos a un lado del centro")
+            }
+        };
+        language.pick(en, es)
     }
 
     /// Points that it looks at.

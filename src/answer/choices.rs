@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{AnswerError, Source};
 use crate::db::column;
-use crate::domain::{MachineState, ShiftStart};
+use crate::domain::{Language, MachineState, ShiftStart};
 use crate::model::{Filter, Place};
 use crate::plan::{PlanError, Selection, select};
 use crate::sql::picker::{self, Choice, Restrict};
@@ -163,7 +163,7 @@ fn places(source: &Source<'_>, selection: &Selection<'_>, wanted: &Wanted) -> Ve
         }
         Subject::States => MachineState::ALL
             .into_iter()
-            .map(|s| choice(s.as_str(), s.name(), String::new()))
+            .map(|s| choice(s.as_str(), s.name(Language::En), String::new()))
             .collect(),
         Subject::Context(_) => Vec::new(),
     };

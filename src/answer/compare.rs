@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use super::{AnswerError, Answered, MAX_RUNS, Source, kpi, series};
-use crate::domain::{Bucket, TimeRange};
+use crate::domain::{Bucket, Language, TimeRange};
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Compare, Format, Query, QueryType};
 use crate::plan::{Ask, Labels, Selection};
@@ -37,12 +37,12 @@ pub(super) async fn answer(
     let ask = Ask { range, ..*ask };
     let then = plain(source, &other, selection, &ask, now.kept.clone()).await?;
     let mut frames = match over_time {
-        true => lines(now, &then, query.compare),
+        true => lines(now, &then, query.compare.words(query.language)),
         false => tables(now.frames, &then.frames, query.compare),
     };
     let text = format!(
         "Compared with {}: {} to {}.",
-        query.compare.words(),
+        query.compare.words(Language::En),
         range.from().format("%Y-%m-%d %H:%M UTC"),
         range.to().format("%Y-%m-%d %H:%M UTC")
     );
@@ -119,7 +119,7 @@ fn value(frame: &Frame) -> Option<&Field> {
 
 /// Adds the other time's values to each series as a field of their own. A series of that time only
 /// has no values of this one.
-fn lines(now: Answered, then: &Answered, compare: Compare) -> Vec<Frame> {
+fn lines(now: Answered, then: &Answered, when: &str) -> Vec<Frame> {
     let count = now.starts.len();
     let mut frames = now.frames;
     // An answer without a series has no field that it could be said in.
@@ -131,7 +131,7 @@ fn lines(now: Answered, then: &Answered, compare: Compare) -> Vec<Frame> {
         let (Some(field), Some(numbers)) = (value(other), other.numbers("value")) else { continue };
         let mut numbers = numbers.to_vec();
         numbers.resize(count, None);
-        let name = format!("{} ({})", field.shown_name(), compare.words());
+        let name = format!("{} ({when})", field.shown_name());
         let previous = field
             .with_numbers("previous", numbers)
             .labels([("period", "previous".to_owned())])
@@ -194,9 +194,10 @@ fn tables(now: Vec<Frame>, then: &[Frame], compare: Compare) -> Vec<Frame> {
                 let (now, then) = ((*now)?, then.filter(|t| *t != 0.0)?);
                 Some((now - then) / then.abs() * 100.0)
             });
-            let change = Field::number(&format!("{}_change", field.name()), change)
-                .unit("%")
-                .description(&format!("Change against {}, in percent of it.", compare.words()));
+            let change =
+                Field::number(&format!("{}_change", field.name()), change).unit("%").description(
+                    &format!("Change against {}, in percent of it.", compare.words(Language::En)),
+                );
             fields.push(field.with_numbers(field.name(), now));
             fields.push(field.with_numbers(&format!("{}_previous", field.name()), then));
             fields.push(change);

@@ -5,7 +5,7 @@ use chrono::{DateTime, Datelike, Utc};
 use super::{AnswerError, Provenance, Source, fetch_rates, nothing, sums};
 use crate::analytics::demand::{self, Demand, QUARTER_H, Quarter};
 use crate::catalog::Plant;
-use crate::domain::{Bucket, TimeRange};
+use crate::domain::{Bucket, Language, TimeRange};
 use crate::figures;
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Context, Filter, Format, GroupBy, Kpi, Query};
@@ -89,7 +89,7 @@ pub(super) async fn answer(
         notices.push(Notice::Info(text.to_owned()));
     }
     let mut frames = match query.format {
-        Format::Series => over_time(&all, ask.max_data_points),
+        Format::Series => over_time(&all, ask.max_data_points, query.language),
         Format::Alert => numbers(&all),
         // Only here is money.
         _ => vec![table(&all, plan::currency(&rates)?.unwrap_or_default())],
@@ -154,7 +154,7 @@ fn table(all: &[Measured<'_>], currency: &str) -> Frame {
 
 /// Demand and contract of each plant. Of neighbouring quarters that share a point the highest demand
 /// stands, with its contract, so that no peak is lost.
-fn over_time(all: &[Measured<'_>], points: usize) -> Vec<Frame> {
+fn over_time(all: &[Measured<'_>], points: usize, language: Language) -> Vec<Frame> {
     let frame = |m: &Measured<'_>| {
         let each = m.quarters.len().div_ceil(points.max(1)).max(1);
         let shown: Vec<(DateTime<Utc>, &Quarter<'_>)> = m
@@ -166,16 +166,18 @@ fn over_time(all: &[Measured<'_>], points: usize) -> Vec<Frame> {
                 Some((chunk[0].start, highest))
             })
             .collect();
-        let number = |name: &str, of: &dyn Fn(&Quarter<'_>) -> Option<f64>| {
+        let number = |name: &str, title: &str, of: &dyn Fn(&Quarter<'_>) -> Option<f64>| {
             Field::number(name, shown.iter().map(|(_, q)| of(q)).collect::<Vec<_>>())
                 .unit("kW")
                 .labels([("plant", m.plant.key.clone())])
-                .display_name(&format!("{} {name}", m.plant.name))
+                .display_name(&format!("{} {title}", m.plant.name))
         };
         let fields = vec![
             Field::time("time", shown.iter().map(|(start, _)| Some(*start))),
-            number("demand", &|q| q.kw).description("Mean power of a quarter of an hour."),
-            number("contracted", &|q| contracted(q)).description("Contracted power."),
+            number("demand", language.pick("demand", "demanda"), &|q| q.kw)
+                .description("Mean power of a quarter of an hour."),
+            number("contracted", language.pick("contracted", "contratada"), &|q| contracted(q))
+                .description("Contracted power."),
         ];
         Frame::new(&m.plant.name, "timeseries-wide", fields)
     };

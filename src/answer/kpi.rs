@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     AnswerError, Answered, Provenance, Source, fetch_rates, largest, needed_states, nothing,
-    resolve_runs, sums,
+    resolve_runs, sums, unallocated,
 };
 use crate::domain::Bucket;
 use crate::figures::{self, Figures, KpiFigures};
@@ -48,7 +48,7 @@ pub(super) async fn answer(
         Some(most(query, &plan, query.top.filter(|n| *n < plan.groups.len())?, &whole()))
     });
     if let Some(kept) = &kept {
-        plan.gather(kept);
+        plan.gather(kept, query.language);
     }
     let figures = figures::kpi(&plan, &runs, &sums.cells, ask.now);
     notices.extend(plan.notices.iter().cloned().map(Notice::Info));
@@ -261,7 +261,7 @@ fn table(
     let shown = order.iter().map(|&i| Some(plan.groups[i].name.clone()));
     fields.push(Field::text(
         "name",
-        shown.chain(last.clone().map(|_| Some("Unallocated".to_owned()))),
+        shown.chain(last.clone().map(|_| Some(unallocated(query.language).to_owned()))),
     ));
     for &kpi in &query.kpis {
         let values = order.iter().map(|&i| value(kpi, plan, &of(i)));
@@ -336,7 +336,8 @@ fn over_time(
             plan.groups.first().map(|g| g.labels.iter().map(|l| (l.0, String::new())).collect());
         for &kpi in query.kpis.iter().filter(|k| k.is_balanced()) {
             let values = figures.unallocated.iter().map(|f| value(kpi, plan, f)).collect();
-            frames.push(frame(labels.clone().unwrap_or_default(), "Unallocated", kpi, values));
+            let name = unallocated(query.language);
+            frames.push(frame(labels.clone().unwrap_or_default(), name, kpi, values));
         }
     }
     frames

@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 
 use crate::catalog::Catalog;
 use crate::db::Db;
-use crate::domain::{Bucket, TimeRange};
+use crate::domain::{Bucket, Language, TimeRange};
 use crate::frame::{Frame, Notice};
 use crate::model::{self, Aggregate, Query, QueryType};
 use crate::plan::{
@@ -282,6 +282,11 @@ impl Provenance<'_> {
             );
         }
     }
+}
+
+/// Name of what no group accounts for.
+fn unallocated(language: Language) -> &'static str {
+    language.pick("Unallocated", "Sin asignar")
 }
 
 /// A frame without rows that says why.

@@ -2,6 +2,7 @@
 
 use super::sums::{self, Sums};
 use super::{AnswerError, MAX_RUNS, Provenance, Source, reject_unknown};
+use crate::domain::Language;
 use crate::figures;
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Format, Query};
@@ -37,7 +38,7 @@ pub(super) async fn answer(
     let mut reason = "runs that overlap the time range, newest first".to_owned();
     let mut from = "runs".to_owned();
     let mut frame = match query.format {
-        Format::Annotations => annotations(source, &runs),
+        Format::Annotations => annotations(source, &runs, query.language),
         _ => {
             let (energy, sums) = energy(source, selection, &runs, ask).await?;
             if !sums.source.is_empty() {
@@ -109,15 +110,18 @@ fn table(source: &Source<'_>, runs: &[Run], energy: &[Option<f64>], ask: &Ask) -
     Frame::new("runs", "table", fields)
 }
 
-fn annotations(source: &Source<'_>, runs: &[Run]) -> Frame {
+fn annotations(source: &Source<'_>, runs: &[Run], language: Language) -> Frame {
     let line = |r: &Run| source.catalog.line(r.line).map(|l| l.name.clone()).unwrap_or_default();
     let title = |r: &Run| Some(format!("{} · {}", r.lot, r.reference));
     let text = |r: &Run| {
         let by = r.operator.as_ref().map(|o| format!(" · {}", o.1)).unwrap_or_default();
-        let open = if r.ended_at.is_none() { " (running)" } else { "" };
-        let units = [(r.good_units, "good"), (r.scrap_units, "scrap")]
-            .into_iter()
-            .filter_map(|(units, of)| Some(format!("{} {of}", units?)));
+        let running = language.pick(" (running)", " (en curso)");
+        let open = if r.ended_at.is_none() { running } else { "" };
+        let (good, scrap) = language.pick(("good", "scrap"), ("buenas", "de rechazo"));
+        let units =
+            [(r.good_units, good), (r.scrap_units, scrap)].into_iter().filter_map(|(units, of)| {
+                Some(format!("{} {of}", language.number(format_args!("{}", units?))))
+            });
         let units = units.collect::<Vec<_>>().join(", ");
         let units = if units.is_empty() { units } else { format!(" · {units}") };
         Some(format!("{}{by}{units}{open}", line(r)))

@@ -4,6 +4,7 @@ use super::{
     AnswerError, Answered, Provenance, Source, is_kept, largest, needed_states, nothing,
     resolve_runs, sums,
 };
+use crate::domain::Language;
 use crate::figures::{self, Values};
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Aggregate, Query};
@@ -56,7 +57,8 @@ pub(super) async fn answer(
             let values = figures::fill(values, query.fill, begun);
             let mut fields = vec![Field::time("time", starts.iter().copied().map(Some))];
             fields.push(field("value", key, values).display_name(&key.name));
-            fields.extend(extremes.into_iter().flat_map(|both| band(key, both)));
+            let band = |both| band(key, both, query.language);
+            fields.extend(extremes.into_iter().flat_map(band));
             let mut frame = Frame::new(&key.name, "timeseries-multi", fields);
             Provenance {
                 shown: &sums.shown,
@@ -106,12 +108,13 @@ fn field(name: &str, key: &SeriesKey, values: Values) -> Field {
 
 /// Least and greatest reading as a band that is not in the legend. Expressions and alert rules read
 /// the first value of a frame only.
-fn band(key: &SeriesKey, (least, greatest): (Values, Values)) -> [Field; 2] {
+fn band(key: &SeriesKey, (least, greatest): (Values, Values), language: Language) -> [Field; 2] {
     let name = |what: &str| format!("{} ({what})", key.name);
+    let (min, max) = language.pick(("min", "max"), ("mín", "máx"));
     let least = field("min", key, least).labels([("extreme", "min".to_owned())]);
     let greatest = field("max", key, greatest).labels([("extreme", "max".to_owned())]);
     [
-        least.display_name(&name("min")).band(None),
-        greatest.display_name(&name("max")).band(Some(&name("min"))),
+        least.display_name(&name(min)).band(None),
+        greatest.display_name(&name(max)).band(Some(&name(min))),
     ]
 }

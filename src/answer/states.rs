@@ -140,12 +140,13 @@ fn annotations(
         line.map(|l| l.name.clone()).unwrap_or_default()
     };
     let state = |s: &states::State| match s.state.parse::<MachineState>() {
-        Ok(state) => state.name().to_owned(),
+        Ok(state) => state.name(query.language).to_owned(),
         Err(_) => s.state.clone(),
     };
     let text = |s: &states::State| {
         let lasted = (s.ended_at.unwrap_or(ask.now) - s.started_at).num_seconds().max(0);
-        let open = if s.ended_at.is_none() { " so far" } else { "" };
+        let so_far = query.language.pick(" so far", " hasta ahora");
+        let open = if s.ended_at.is_none() { so_far } else { "" };
         Some(format!("{} · {}{open}", line(s), span::words(lasted as u64)))
     };
     let fields = vec![

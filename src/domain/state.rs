@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::Language;
+
 /// State of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MachineState {
@@ -39,13 +41,13 @@ impl MachineState {
     }
 
     /// Name shown to people.
-    pub fn name(self) -> &'static str {
+    pub fn name(self, language: Language) -> &'static str {
         match self {
-            Self::Running => "Running",
-            Self::Idle => "Idle",
-            Self::Setup => "Set-up",
-            Self::Stopped => "Stopped",
-            Self::Off => "Off",
+            Self::Running => language.pick("Running", "En marcha"),
+            Self::Idle => language.pick("Idle", "En espera"),
+            Self::Setup => language.pick("Set-up", "Preparación"),
+            Self::Stopped => language.pick("Stopped", "Parada"),
+            Self::Off => language.pick("Off", "Apagada"),
         }
     }
 }

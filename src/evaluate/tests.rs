@@ -1,6 +1,6 @@
 use super::score::{Verdict, judge};
 use super::*;
-use crate::analytics::finding::{Finding, Kind};
+use crate::analytics::finding::{Finding, Kind, Reason, Usual, What};
 use crate::analytics::settings::Settings;
 use crate::simulate::{Options, Rarity, factory, write};
 
@@ -17,7 +17,12 @@ fn finding(start: i64, end: i64) -> Finding {
         is_open: false,
         severity: 9.0,
         energy_kwh: None,
-        reason: String::new(),
+        reason: Reason {
+            what: What::Rough("power".into()),
+            usual: Usual::Past,
+            from: None,
+            minutes: None,
+        },
     }
 }
 

@@ -9,7 +9,7 @@ pub mod saved;
 use chrono::{Datelike, NaiveDate};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Bucket, MachineState};
+use crate::domain::{Bucket, Language, MachineState};
 pub use rule::Rules;
 pub use saved::{
     Aggregate, AlertOn, Align, Compare, Fill, FilterKey, FilterOp, Format, GroupBy, Kpi, LearnFrom,
@@ -142,6 +142,8 @@ pub struct Query {
     pub top: Option<usize>,
     /// Ad hoc filters of the dashboard.
     pub filters: Vec<Rule>,
+    /// Language of what is said in words.
+    pub language: Language,
 }
 
 /// The validated form of [`saved::Spc`].
@@ -397,6 +399,7 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
         compare_lots: filter("compareLots", saved.compare_lots)?,
         top: Some(saved.top as usize).filter(|n| *n > 0),
         filters: saved.filters,
+        language: saved.language.unwrap_or_default(),
     };
     check_group(&query)?;
     check_time(&query)?;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::Language;
+
 /// Newest version of the saved form.
 pub const VERSION: u32 = 1;
 
@@ -438,15 +440,15 @@ pub enum Compare {
 
 impl Compare {
     /// Words for what is compared with.
-    pub fn words(self) -> &'static str {
+    pub fn words(self, language: Language) -> &'static str {
         match self {
-            Self::None => "now",
-            Self::Previous => "previous period",
-            Self::Day => "a day earlier",
-            Self::Week => "a week earlier",
-            Self::Month => "a month earlier",
-            Self::Year => "a year earlier",
-            Self::Lots => "other lots",
+            Self::None => language.pick("now", "ahora"),
+            Self::Previous => language.pick("previous period", "periodo anterior"),
+            Self::Day => language.pick("a day earlier", "un día antes"),
+            Self::Week => language.pick("a week earlier", "una semana antes"),
+            Self::Month => language.pick("a month earlier", "un mes antes"),
+            Self::Year => language.pick("a year earlier", "un año antes"),
+            Self::Lots => language.pick("other lots", "otros lotes"),
         }
     }
 }
@@ -614,6 +616,11 @@ pub struct SavedQuery {
     pub top: u32,
     /// Ad hoc filters of the dashboard.
     pub filters: Vec<Rule>,
+    /// Language of what is said in words: reasons, titles, names that are not the data's. Without one,
+    /// that of whoever looks, and English where nobody does (alert rules).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub language: Option<Language>,
 }
 
 impl Default for SavedQuery {
@@ -643,6 +650,7 @@ impl Default for SavedQuery {
             compare_lots: Vec::new(),
             top: 0,
             filters: Vec::new(),
+            language: None,
         }
     }
 }

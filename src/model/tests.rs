@@ -18,6 +18,20 @@ fn an_empty_target_is_the_default_query() {
 }
 
 #[test]
+fn the_language_is_english_unless_the_query_says_spanish() {
+    let language = |json: &str| parse(json.as_bytes()).map(|query| query.language);
+    for json in ["{}", r#"{"language":null}"#, r#"{"language":"en"}"#] {
+        assert_eq!(language(json).unwrap(), Language::En, "{json}");
+    }
+    assert_eq!(language(r#"{"language":"es"}"#).unwrap(), Language::Es);
+    let error = language(r#"{"language":"fr"}"#).unwrap_err().to_string();
+    assert!(error.contains("unknown variant `fr`, expected `en` or `es`"), "{error}");
+    // A query that names none leaves it to whoever looks.
+    let saved = serde_json::to_value(SavedQuery::default()).unwrap();
+    assert_eq!(saved.get("language"), None);
+}
+
+#[test]
 fn all_is_an_empty_list_or_a_star() {
     for list in ["[]", r#"["*"]"#, r#"["L1","$__all"]"#, r#"[""]"#] {
         let json = format!(r#"{{"place":{{"lines":{list}}}}}"#);
@@ -89,6 +103,7 @@ fn the_front_ends_types_are_up_to_date() {
         saved::Compare::decl(&config),
         saved::Place::decl(&config),
         saved::Context::decl(&config),
+        Language::decl(&config),
         SavedQuery::decl(&config),
     ];
     let mut text = String::from(

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::{PlanError, PlantRates, Rates, Selection};
 use crate::domain::bucket::CutError;
-use crate::domain::{Bucket, MachineState, TimeRange};
+use crate::domain::{Bucket, Language, MachineState, TimeRange};
 use crate::model::{Context, Filter, GroupBy, Query};
 use crate::sql::states::State;
 
@@ -84,11 +84,12 @@ impl Cut {
             cut.shifts = Some(shift_parts(shifts, by_shift, selection, range)?);
         }
         if needs_tariffs(query) {
-            cut.tariffs = Some(tariff_parts(selection, rates, range));
+            cut.tariffs = Some(tariff_parts(query.language, selection, rates, range));
         }
         if *wanted != Filter::All || by_state {
             let part = |time: &StateTime| {
-                let named = || (time.state.as_str().to_owned(), time.state.name().to_owned());
+                let name = time.state.name(query.language);
+                let named = || (time.state.as_str().to_owned(), name.to_owned());
                 Part { range: time.range, group: by_state.then(named) }
             };
             let parts = |times: &Vec<StateTime>| {
@@ -193,6 +194,7 @@ fn shift_parts(
 
 /// The tariff periods of each plant; time in which no tariff holds is a part too.
 fn tariff_parts(
+    language: Language,
     selection: &Selection<'_>,
     rates: &Rates,
     range: TimeRange,
@@ -200,7 +202,8 @@ fn tariff_parts(
     let none = PlantRates::default();
     let part = |(range, period): (TimeRange, Option<&str>)| {
         let named = period.map(|p| (p.to_owned(), p.to_owned()));
-        Part { range, group: Some(named.unwrap_or_else(|| (String::new(), NO_TARIFF.to_owned()))) }
+        let none = || (String::new(), language.pick("(no tariff)", "(sin tarifa)").to_owned());
+        Part { range, group: Some(named.unwrap_or_else(none)) }
     };
     let parts = selection.plants.iter().map(|plant| {
         let rates = rates.get(&plant.id).unwrap_or(&none);
@@ -208,9 +211,6 @@ fn tariff_parts(
     });
     parts.collect()
 }
-
-/// Name of the time in which no tariff holds.
-const NO_TARIFF: &str = "(no tariff)";
 
 /// Most shifts of a time range: a century of a plant that works in three.
 const MOST_SHIFTS: usize = 110_000;

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use super::{KpiGroup, KpiPlan, Role};
+use crate::domain::Language;
 
 /// What tells a group: columns and labels with their keys.
 pub type Labels = Vec<(&'static str, String)>;
 
-/// Key and name of the group of all others.
+/// Key of the group of all others.
 pub const OTHER: &str = "Other";
 
 impl KpiPlan<'_> {
@@ -21,7 +22,7 @@ impl KpiPlan<'_> {
     }
 
     /// Leaves the groups with these labels, in this order, and puts the others together.
-    pub fn gather(&mut self, keep: &[Labels]) {
+    pub fn gather(&mut self, keep: &[Labels], language: Language) {
         let place = |group: &KpiGroup| keep.iter().position(|labels| *labels == group.labels);
         let other = keep.len();
         let slots: Vec<usize> = self.groups.iter().map(|g| place(g).unwrap_or(other)).collect();
@@ -43,7 +44,8 @@ impl KpiPlan<'_> {
             .collect();
         if slots.contains(&other) {
             let labels = names.into_iter().map(key).collect();
-            groups.push(KpiGroup { labels, name: OTHER.to_owned(), runs: vec![] });
+            let name = language.pick(OTHER, "Otros").to_owned();
+            groups.push(KpiGroup { labels, name, runs: vec![] });
         }
         for (group, &slot) in self.groups.drain(..).zip(&slots) {
             let into = &mut groups[slot];

@@ -259,7 +259,7 @@ fn by_runs<'a>(
             for part in cut.parts(run.plant, machine_of(node), *range) {
                 let (labels, name) = match part.group {
                     Some(named) => describe_part(query.group_by, catalog, run.plant, named),
-                    None => describe(query.group_by, catalog, node, run),
+                    None => describe(query.group_by, catalog, node, run, query.language),
                 };
                 let group = plan.group(labels, name);
                 let credit = (*index, part.range);

@@ -173,7 +173,7 @@ fn series_key(
     catalog: &Catalog,
 ) -> Result<SeriesKey, PlanError> {
     super::series::check_sum(query.aggregate, sensor)?;
-    let mut key = key_of(group, sensor, (Some(run), None), catalog, query.aggregate);
+    let mut key = key_of(group, sensor, (Some(run), None), catalog, query);
     if group != GroupBy::Lot {
         key.name = format!("{} · {}", run.lot, key.name);
         key.labels.push(("lot", run.lot.clone()));

@@ -7,7 +7,7 @@ use super::{
     clock_notice, independent, kwh_per, past, resolve_bucket,
 };
 use crate::catalog::{Catalog, Plant, Sensor};
-use crate::domain::{Bucket, SensorKind};
+use crate::domain::{Bucket, Language, SensorKind};
 use crate::model::{Aggregate, Fill, GroupBy, Query};
 use crate::sql::states::State;
 
@@ -123,7 +123,7 @@ pub fn series<'a>(
         let mut add = |run: Option<&Run>, range| {
             for part in cut.parts(sensor.plant, sensor.machine, range) {
                 let of = (run, part.group.as_ref());
-                let key = key_of(group, sensor, of, catalog, query.aggregate);
+                let key = key_of(group, sensor, of, catalog, query);
                 plan.add(key, Window { sensor, range: part.range });
             }
         };
@@ -224,12 +224,17 @@ pub(super) fn concerns(run: &Run, sensor: &Sensor) -> bool {
         }
 }
 
+/// Name of runs of which nobody is known to have made them.
+pub(super) fn no_operator(language: Language) -> &'static str {
+    language.pick("(no operator)", "(sin operario)")
+}
+
 pub(super) fn key_of(
     group: GroupBy,
     sensor: &Sensor,
     (run, part): (Option<&Run>, Option<&Named>),
     catalog: &Catalog,
-    aggregate: Aggregate,
+    query: &Query,
 ) -> SeriesKey {
     let plant = catalog.plant(sensor.plant);
     let line = sensor.line.and_then(|id| catalog.line(id));
@@ -238,7 +243,10 @@ pub(super) fn key_of(
     let place = |name: &'static str, spot: Option<&crate::catalog::Spot>| {
         (name, spot.map(|s| s.key.clone()).unwrap_or_default())
     };
-    let whole_plant = || format!("{} (whole plant)", plant.map_or("", |p| &p.name));
+    let whole_plant = || {
+        let words = query.language.pick("(whole plant)", "(toda la planta)");
+        format!("{} {words}", plant.map_or("", |p| &p.name))
+    };
     let named =
         |spot: Option<&crate::catalog::Spot>| spot.map_or_else(whole_plant, |s| s.name.clone());
     let name = match (group, run) {
@@ -263,7 +271,7 @@ pub(super) fn key_of(
         (GroupBy::Operator, Some(run)) => {
             let (key, name) = run.operator.clone().unwrap_or_default();
             labels.push(("operator", key));
-            if name.is_empty() { "(no operator)".to_owned() } else { name }
+            if name.is_empty() { no_operator(query.language).to_owned() } else { name }
         }
         (GroupBy::Shift | GroupBy::State, _) => {
             let (key, name) = part.cloned().unwrap_or_default();
@@ -279,7 +287,7 @@ pub(super) fn key_of(
     };
     labels.retain(|(_, value)| !value.is_empty());
     labels.push(("quantity", sensor.quantity.clone()));
-    let unit = match aggregate {
+    let unit = match query.aggregate {
         Aggregate::Count => String::new(),
         Aggregate::Sum if sensor.kind == SensorKind::Gauge => "kWh".to_owned(),
         _ => sensor.unit.clone(),

@@ -87,11 +87,16 @@ async fn an_event_has_its_energy_cost_and_reason_in_every_shape() {
     both(async |server| {
         let (_db, plugin) = plugin(server).await;
         let model = |format: &str| json!({"type": "anomalies", "format": format, "learningDays": 12});
+        let spanish = |format: &str| {
+            json!({"type": "anomalies", "format": format, "learningDays": 12, "language": "es"})
+        };
         let mut answers = plugin
             .ask(vec![
                 asked("T", DAY, model("table")),
                 asked("N", DAY, model("annotations")),
                 asked("S", DAY, model("score")),
+                asked("Tes", DAY, spanish("table")),
+                asked("Nes", DAY, spanish("annotations")),
                 asked("other", DAY, json!({"type": "anomalies", "learningDays": 12, "context": {"references": ["B"]}})),
             ])
             .await;
@@ -139,6 +144,18 @@ async fn an_event_has_its_energy_cost_and_reason_in_every_shape() {
         assert_eq!(instants(&notes, "timeEnd"), [end]);
         assert_eq!(notes.texts("text"), [reason.as_str()]);
         assert_eq!(notes.texts("tags"), ["L1,press,level_shift,A"]);
+
+        // The same event in Spanish; what dashboards and rules go by stays.
+        let tabla = frames("Tes").remove(0);
+        let motivo = reason
+            .replace("above the usual for reference A in minutes", "por encima de lo habitual para la referencia A en los minutos")
+            .replace('.', ",");
+        assert_eq!(tabla.texts("reason"), [motivo.as_str()]);
+        assert_eq!(tabla.texts("kind"), ["level_shift"]);
+        let notas = frames("Nes").remove(0);
+        assert_eq!(notas.texts("text"), [motivo.as_str()]);
+        assert_eq!(notas.texts("tags"), notes.texts("tags"));
+        assert_eq!((notes.texts("title"), notas.texts("title")), (vec!["press · level shift"], vec!["press · salto de nivel"]));
 
         let scores = frames("S");
         let press = scores.iter().find(|f| f.name == "press").unwrap();
@@ -192,6 +209,8 @@ async fn what_cannot_be_answered_says_what_to_change() {
     assert!(error.contains("anomalies queries have no format silent"), "{error}");
     let error = fails(DAY, json!({"type": "anomalies", "place": {"sensors": ["main"]}})).await;
     assert!(error.contains("no sensor of a machine or line here"), "{error}");
+    let error = fails(DAY, json!({"type": "anomalies", "language": "fr"})).await;
+    assert!(error.contains("expected `en` or `es`"), "{error}");
     let model =
         json!({"type": "anomalies", "context": {"references": ["none"]}, "learningDays": 12});
     let error = fails(DAY, model).await;

@@ -426,7 +426,7 @@ export const CHECKS: Record<string, Check[]> = {
       expect(states).toEqual(expect.arrayContaining(['running', 'idle', 'setup', 'stopped', 'off']));
     },
     async ({ frames, world, range }) => {
-      const rest = frames.filter(({ schema }) => schema.name === 'Unallocated');
+      const rest = frames.filter(({ schema }) => ['Unallocated', 'Sin asignar'].includes(schema.name ?? ''));
       const [day, value] = wholeDay(seriesOf(rest, {}));
       const runs = await world.runs(range);
       const ofRuns = runs

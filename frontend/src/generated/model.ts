@@ -124,6 +124,8 @@ shifts: Array<string>,
  */
 states: Array<string>, };
 
+export type Language = "en" | "es";
+
 export type LotwiseModel = { 
 /**
  * Version of this form.
@@ -222,4 +224,9 @@ top: number,
 /**
  * Ad hoc filters of the dashboard.
  */
-filters: Array<Rule>, };
+filters: Array<Rule>, 
+/**
+ * Language of what is said in words: reasons, titles, names that are not the data's. Without one,
+ * that of whoever looks, and English where nobody does (alert rules).
+ */
+language?: Language, };

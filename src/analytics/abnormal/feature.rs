@@ -73,20 +73,6 @@ impl Feature {
         }
     }
 
-    /// Name in words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::EnergyPerGoodUnit => "kWh per unit",
-            Self::Rate => "rate",
-            Self::MeanPower => "mean power",
-            Self::MeanTemperature => "mean temperature",
-            Self::PeakTemperature => "peak temperature",
-            Self::Duration => "duration",
-            Self::IdleShare => "idle share",
-            Self::ScrapShare => "scrap share",
-        }
-    }
-
     /// Unit of the values.
     pub fn unit(self) -> &'static str {
         match self {

@@ -1,13 +1,11 @@
-//! From an episode to a finding: kind, energy, and the reason in words.
-
-use chrono::DateTime;
+//! From an episode to a finding: kind, energy, and the reason.
 
 use super::channel::Channel;
 use crate::analytics::charts::Chart;
 use crate::analytics::context::{Context, Doing};
 use crate::analytics::envelope::Measure;
 use crate::analytics::episode::{Episode, Evidence, Rule};
-use crate::analytics::finding::{Finding, Kind};
+use crate::analytics::finding::{Deviation, Finding, Kind, Reason, Usual, What};
 use crate::analytics::grid::Grid;
 use crate::analytics::history::{Machine, Quantity};
 use crate::analytics::robust;
@@ -17,6 +15,8 @@ const SET_POINT_MIN: f64 = 75.0;
 /// An event that lasts longer than this many hours is a drift, a shorter one than this a spike.
 const DRIFT_HOURS: f64 = 30.0;
 const SPIKE_HOURS: f64 = 0.3;
+/// Sensors that are named.
+const NAMED: usize = 3;
 
 /// An episode and where it happened.
 pub struct Story<'a> {
@@ -40,7 +40,6 @@ impl Story<'_> {
         let main = self.main_evidence()?;
         let channel = &self.channels[main.channel];
         let kind = self.kind(channel, main);
-        let energy_kwh = self.energy();
         Some(Finding {
             machine: self.machine.key.clone(),
             sensor: self.machine.sensors[channel.sensor].key.clone(),
@@ -50,8 +49,8 @@ impl Story<'_> {
             end: self.grid.second(self.episode.last + 1),
             is_open: false,
             severity: main.peak.abs(),
-            energy_kwh,
-            reason: self.reason(channel, main, kind, energy_kwh),
+            energy_kwh: self.energy(),
+            reason: self.reason(channel, main, kind),
         })
     }
 
@@ -112,60 +111,50 @@ impl Story<'_> {
         (!known.is_empty()).then(|| known.iter().sum::<f64>() * self.grid.minutes() / 60.0)
     }
 
-    fn reason(
-        &self,
-        channel: &Channel,
-        main: Evidence,
-        kind: Kind,
-        energy_kwh: Option<f64>,
-    ) -> String {
+    fn reason(&self, channel: &Channel, main: Evidence, kind: Kind) -> Reason {
         let sensor = &self.machine.sensors[channel.sensor];
-        let (name, minutes) = (&sensor.key, self.minutes());
-        let mut text = match kind {
+        let key = sensor.key.clone();
+        let what = match kind {
             Kind::StuckSensor => {
-                let value = channel.values[self.episode.last];
-                format!("{name} repeats {value} {} for {minutes:.0} minutes", sensor.unit)
+                let what = What::Stuck {
+                    sensor: key,
+                    value: channel.values[self.episode.last],
+                    unit: sensor.unit.clone(),
+                };
+                let minutes = Some(self.minutes());
+                return Reason { what, usual: Usual::Past, from: None, minutes };
             }
             Kind::Pattern => {
-                let named: Vec<String> = (self.causes.iter().take(3))
-                    .map(|&(channel, sigmas)| {
-                        let sensor = &self.machine.sensors[self.channels[channel].sensor];
-                        format!("{} ({sigmas:+.1} sigma)", sensor.key)
-                    })
-                    .collect();
-                let subject = self.subject();
-                format!("sensors not together as usual {subject}: {}", named.join(", "))
+                let named = self.causes.iter().take(NAMED).map(|&(channel, sigmas)| {
+                    let sensor = &self.machine.sensors[self.channels[channel].sensor];
+                    (sensor.key.clone(), sigmas)
+                });
+                What::Apart(named.collect())
             }
-            Kind::Noise => format!("{name} much rougher than usual {}", self.subject()),
-            _ => {
-                let deviation = self.deviation(channel, &sensor.unit, main);
-                format!("{name} {deviation} the usual {}", self.subject())
-            }
+            Kind::Noise => What::Rough(key),
+            _ => What::Off { sensor: key, by: self.deviation(channel, &sensor.unit, main) },
         };
-        if let Some(kwh) = energy_kwh.filter(|kwh| kwh.abs() >= 1.0) {
-            text.push_str(&format!(", {kwh:.0} kWh"));
-        }
-        text
+        let (usual, from) = self.usual();
+        Reason { what, usual, from, minutes: None }
     }
 
-    /// What it is compared with, and when.
-    fn subject(&self) -> String {
+    /// What it is compared with, and its start where that says no time.
+    fn usual(&self) -> (Usual, Option<i64>) {
         match self.context.cells[self.episode.start] {
             Doing::Running { reference, elapsed_min, .. } => {
-                let reference = &self.context.references[reference];
-                let to = elapsed_min + self.minutes();
-                format!("for reference {reference} in minutes {elapsed_min:.0}-{to:.0}")
+                let key = self.context.references[reference].clone();
+                let minutes = (elapsed_min, elapsed_min + self.minutes());
+                (Usual::Reference { key, minutes }, None)
             }
-            Doing::Resting { state, .. } => format!("for state {}", self.context.states[state]),
-            Doing::Unknown => {
-                let at = DateTime::from_timestamp(self.grid.second(self.episode.start), 0);
-                format!("from {}", at.unwrap_or_default().format("%Y-%m-%d %H:%M UTC"))
+            Doing::Resting { state, .. } => {
+                (Usual::State(self.context.states[state].clone()), None)
             }
+            Doing::Unknown => (Usual::Past, Some(self.grid.second(self.episode.start))),
         }
     }
 
-    /// Middle of the deviations over the episode, with its side.
-    fn deviation(&self, channel: &Channel, unit: &str, main: Evidence) -> String {
+    /// Middle of the deviations over the episode.
+    fn deviation(&self, channel: &Channel, unit: &str, main: Evidence) -> Deviation {
         let measure = match main.rule {
             Rule::Resting => Measure::Difference,
             _ => channel.measure,
@@ -177,11 +166,12 @@ impl Story<'_> {
             Quantity::Count => robust::mean(&deviations),
             _ => robust::median_of(&deviations),
         };
-        let middle = middle.unwrap_or(f64::NAN);
-        let side = if middle < 0.0 { "below" } else { "above" };
+        let value = middle.unwrap_or(f64::NAN);
         match measure {
-            Measure::Ratio => format!("{:.0} % {side}", 100.0 * middle.abs()),
-            Measure::Difference => format!("{:.1} {unit} {side}", middle.abs()),
+            Measure::Ratio => Deviation::Share(value),
+            Measure::Difference => {
+                Deviation::Difference { value, digits: 1, unit: unit.to_owned() }
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::analytics::finding::{Finding, Kind};
 use crate::analytics::history::{Kind as Reads, Machine, Quantity, Run, Sensor, Span};
 use crate::analytics::settings::Settings;
+use crate::domain::Language;
 
 const DAY_MIN: i64 = 1440;
 
@@ -83,7 +84,8 @@ fn a_level_shift_is_one_event_with_its_energy_and_reason() {
     // 15 % of 100 or 140 kW while running: between 15 and 35 kWh in an hour and a half.
     let kwh = finding.energy_kwh.unwrap();
     assert!((12.0..36.0).contains(&kwh), "{kwh}");
-    assert!(finding.reason.contains("% above the usual for reference B"), "{}", finding.reason);
+    let reason = finding.say(Language::En, None);
+    assert!(reason.contains("% above the usual for reference B"), "{reason}");
 }
 
 #[test]
@@ -134,11 +136,9 @@ fn sensors_that_part_are_found_though_each_is_as_usual() {
     let [finding] = outcome.findings.as_slice() else { panic!("{:?}", outcome.findings) };
     assert_eq!(finding.kind, Kind::Pattern);
     assert!((-5..60).contains(&(finding.start / 60 - from)), "{finding:?}");
-    assert!(
-        finding.reason.starts_with("sensors not together as usual for reference "),
-        "{finding:?}"
-    );
-    assert!(finding.reason.contains("heat (") && finding.reason.contains("power ("));
+    let reason = finding.say(Language::En, None);
+    assert!(reason.starts_with("sensors not together as usual for reference "), "{reason}");
+    assert!(reason.contains("heat (") && reason.contains("power ("), "{reason}");
 }
 
 #[test]

@@ -1,10 +1,8 @@
-//! From an event to a finding: kind, energy, and the reason in words.
-
-use chrono::DateTime;
+//! From an event to a finding: kind, energy, and the reason.
 
 use super::season::Season;
 use super::walk::{Cause, Channel, Event};
-use crate::analytics::finding::{Finding, Kind};
+use crate::analytics::finding::{Deviation, Finding, Kind, Reason, Usual, What};
 use crate::analytics::grid::Grid;
 use crate::analytics::history::{Machine, Quantity};
 use crate::analytics::robust;
@@ -22,23 +20,18 @@ pub fn finding(machine: &Machine, grid: &Grid, channels: &[Channel], event: &Eve
     let top = event.causes.first().copied().unwrap_or_default();
     let channel = &channels[top.channel.min(channels.len() - 1)];
     let sensor = &machine.sensors[channel.sensor];
-    let energy_kwh = energy(grid, channels, event);
     let kind = kind(grid, event);
-    let mut reason = match kind {
+    let (what, usual) = match kind {
         Kind::StuckSensor => {
             let value = event.stuck_at.unwrap_or(f64::NAN);
-            format!("{} repeats {value} {}", sensor.key, sensor.unit)
+            let (sensor, unit) = (sensor.key.clone(), sensor.unit.clone());
+            (What::Stuck { sensor, value, unit }, Usual::Past)
         }
-        Kind::Pattern => together(machine, channels, &event.causes),
+        Kind::Pattern => (together(machine, channels, &event.causes), Usual::Past),
         _ => alone(channel, &sensor.key, &sensor.unit, event),
     };
     let minutes = (event.last + 1 - event.start) as f64 * grid.minutes();
-    let from = DateTime::from_timestamp(grid.second(event.start), 0).unwrap_or_default();
-    reason
-        .push_str(&format!(" from {} for {minutes:.0} minutes", from.format("%Y-%m-%d %H:%M UTC")));
-    if let Some(kwh) = energy_kwh.filter(|kwh| kwh.abs() >= 1.0) {
-        reason.push_str(&format!(", {kwh:.0} kWh"));
-    }
+    let from = Some(grid.second(event.start));
     Finding {
         machine: machine.key.clone(),
         sensor: sensor.key.clone(),
@@ -48,8 +41,8 @@ pub fn finding(machine: &Machine, grid: &Grid, channels: &[Channel], event: &Eve
         end: grid.second(event.last + 1),
         is_open: false,
         severity: top.sigmas.abs(),
-        energy_kwh,
-        reason,
+        energy_kwh: energy(grid, channels, event),
+        reason: Reason { what, usual, from, minutes: Some(minutes) },
     }
 }
 
@@ -70,39 +63,33 @@ fn kind(grid: &Grid, event: &Event) -> Kind {
     }
 }
 
-fn together(machine: &Machine, channels: &[Channel], causes: &[Cause]) -> String {
-    let named: Vec<String> = causes
-        .iter()
-        .take(NAMED)
-        .map(|cause| {
-            let key = &machine.sensors[channels[cause.channel].sensor].key;
-            format!("{key} ({:+.1} sigma)", cause.sigmas)
-        })
-        .collect();
-    format!("sensors not together as usual: {}", named.join(", "))
+fn together(machine: &Machine, channels: &[Channel], causes: &[Cause]) -> What {
+    let named = causes.iter().take(NAMED).map(|cause| {
+        let key = &machine.sensors[channels[cause.channel].sensor].key;
+        (key.clone(), cause.sigmas)
+    });
+    What::Apart(named.collect())
 }
 
-fn alone(channel: &Channel, key: &str, unit: &str, event: &Event) -> String {
+fn alone(channel: &Channel, key: &str, unit: &str, event: &Event) -> (What, Usual) {
     let differences: Vec<f64> =
         (event.start..=event.last).map(|cell| channel.values[cell] - channel.usual[cell]).collect();
-    let middle = robust::median_of(&differences).unwrap_or(f64::NAN);
-    let side = if middle < 0.0 { "below" } else { "above" };
-    let subject = match channel.course.season() {
-        Season::None => "its level",
-        Season::Day => "the usual for the time of day",
-        Season::Week => "the usual for the time of the week",
+    let value = robust::median_of(&differences).unwrap_or(f64::NAN);
+    let usual = match channel.course.season() {
+        Season::None => Usual::Level,
+        Season::Day => Usual::TimeOfDay,
+        Season::Week => Usual::TimeOfWeek,
     };
-    let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
-    format!("{key} {}{unit} {side} {subject}", short(middle.abs()))
+    let by = Deviation::Difference { value, digits: digits(value.abs()), unit: unit.to_owned() };
+    (What::Off { sensor: key.to_owned(), by }, usual)
 }
 
-/// Three digits that say something.
-fn short(value: f64) -> String {
-    if value == 0.0 || !value.is_finite() {
-        return format!("{value}");
+/// How many digits behind the decimal mark make three that say something.
+fn digits(value: f64) -> usize {
+    match value.log10() {
+        magnitude if magnitude.is_finite() => (2 - magnitude.floor() as i32).clamp(0, 9) as usize,
+        _ => 0,
     }
-    let digits = (2 - value.log10().floor() as i32).clamp(0, 9) as usize;
-    format!("{value:.digits$}")
 }
 
 /// Energy beyond what is usual over the event, in kWh, where power is known.

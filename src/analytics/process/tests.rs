@@ -4,6 +4,7 @@ use crate::analytics::finding::{Finding, Kind};
 use crate::analytics::history::{Kind as Reads, Machine, Quantity, Sensor};
 use crate::analytics::monitor::{Outcome, monitor};
 use crate::analytics::settings::Settings;
+use crate::domain::Language;
 
 const DAY: usize = 288;
 const STEP_S: i64 = 300;
@@ -78,8 +79,9 @@ fn the_time_of_the_day_is_no_event_but_what_departs_from_it_is() {
     let cell = |second: i64| second / STEP_S - from as i64;
     assert!((0..=1).contains(&cell(finding.start)), "{finding:?}");
     assert!((47..=90).contains(&cell(finding.end)), "{finding:?}");
-    assert!(finding.reason.contains("below the usual for the time of day"), "{}", finding.reason);
-    assert!(finding.reason.contains("pressure 11.") || finding.reason.contains("pressure 12."));
+    let reason = finding.say(Language::En, None);
+    assert!(reason.contains("below the usual for the time of day"), "{reason}");
+    assert!(reason.contains("pressure 11.") || reason.contains("pressure 12."), "{reason}");
 }
 
 #[test]
@@ -90,7 +92,7 @@ fn sensors_that_part_are_found_though_each_is_as_usual() {
     let [finding] = outcome.findings.as_slice() else { panic!("{:?}", outcome.findings) };
     assert_eq!(finding.kind, Kind::Pattern);
     assert!(finding.sensor == "flow" || finding.sensor == "valve", "{finding:?}");
-    let reason = &finding.reason;
+    let reason = finding.say(Language::En, None);
     assert!(reason.starts_with("sensors not together as usual: "), "{reason}");
     assert!(reason.contains("flow (") && reason.contains("valve ("), "{reason}");
     let start = finding.start / STEP_S - from as i64;
@@ -128,7 +130,7 @@ fn a_sensor_that_hangs_is_stuck() {
     ));
     assert!(
         outcome.findings.iter().any(|f| f.kind == Kind::StuckSensor
-            && f.reason.starts_with("pressure repeats 50.5 bar from ")),
+            && f.say(Language::En, None).starts_with("pressure repeats 50.5 bar from ")),
         "{:?}",
         outcome.findings
     );

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Judged, is_for_alerts, words};
 use crate::analytics::abnormal::Feature;
+use crate::domain::Language;
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Format, Query};
 use crate::plan::Ask;
@@ -29,8 +30,8 @@ pub(super) fn frames(
         judged.truncate(query.limit);
     }
     match query.format {
-        Format::Annotations => vec![annotations(&judged)],
-        _ => vec![table(&judged)],
+        Format::Annotations => vec![annotations(&judged, query.language)],
+        _ => vec![table(&judged, query.language)],
     }
 }
 
@@ -48,7 +49,7 @@ fn score(judged: &Judged<'_>) -> Option<f64> {
 
 const SCORE: &str = "Robust Mahalanobis distance from the usual of the reference, as a share of its limit: above 1 is abnormal.";
 
-fn table(judged: &[Judged<'_>]) -> Frame {
+fn table(judged: &[Judged<'_>], language: Language) -> Frame {
     let millis = |at: Option<DateTime<Utc>>| Some(at?.timestamp_millis().to_string());
     let mut fields = vec![
         Field::time("start", judged.iter().map(|j| Some(j.run.started_at))),
@@ -61,7 +62,7 @@ fn table(judged: &[Judged<'_>]) -> Frame {
         text("reference", judged, |j| Some(j.run.reference.clone())),
         text("operator", judged, |j| j.run.operator.as_ref().map(|o| o.1.clone())),
         number("score", judged, score).description(SCORE),
-        text("reason", judged, |j| Some(words::reason(j))),
+        text("reason", judged, |j| Some(words::reason(j, language))),
     ];
     let currencies = judged.iter().map(|j| j.currency.as_str());
     let currencies: BTreeSet<&str> = currencies.filter(|currency| !currency.is_empty()).collect();
@@ -111,7 +112,7 @@ fn description(feature: Feature) -> &'static str {
     }
 }
 
-fn annotations(judged: &[Judged<'_>]) -> Frame {
+fn annotations(judged: &[Judged<'_>], language: Language) -> Frame {
     let tags = |j: &Judged<'_>| {
         let all = [j.line.as_str(), j.machine.as_str(), "abnormal_run", j.run.reference.as_str()];
         let kept: Vec<&str> = all.into_iter().filter(|tag| !tag.is_empty()).collect();
@@ -121,7 +122,7 @@ fn annotations(judged: &[Judged<'_>]) -> Frame {
         Field::time("time", judged.iter().map(|j| Some(j.run.started_at))),
         Field::time("timeEnd", judged.iter().map(|j| j.run.ended_at)),
         text("title", judged, |j| Some(format!("{} · {}", j.run.lot, j.run.reference))),
-        text("text", judged, |j| Some(words::reason(j))),
+        text("text", judged, |j| Some(words::reason(j, language))),
         text("tags", judged, tags),
         text("id", judged, |j| Some(j.run.key.clone())),
     ];

@@ -10,7 +10,7 @@ use super::{Times, Watched, second};
 use crate::analytics::finding::Finding;
 use crate::analytics::monitor::Outcome;
 use crate::catalog::Plant;
-use crate::domain::TimeRange;
+use crate::domain::{Language, TimeRange};
 use crate::frame::Notice;
 use crate::model;
 use crate::plan::{self, Ask, Rates, Run, Slices};
@@ -33,6 +33,13 @@ pub(super) struct Event<'a> {
     pub cost: Option<f64>,
     /// Currency of the plant.
     pub currency: String,
+}
+
+impl Event<'_> {
+    /// Why, and what it cost.
+    pub fn reason(&self, language: Language) -> String {
+        self.finding.say(language, self.cost.map(|cost| (cost, self.currency.as_str())))
+    }
 }
 
 /// Without readings for so long, nobody knows whether an event lasts: it does not count as open.
@@ -97,7 +104,7 @@ fn passes(run: Option<&Run>, filter: &model::Context) -> bool {
     })
 }
 
-/// Adds costs and says them in the reasons; a notice names the plants that have no price.
+/// Adds costs; a notice names the plants that have no price.
 pub(super) async fn price<'a>(
     source: &Source<'_>,
     mut events: Vec<Event<'a>>,
@@ -118,15 +125,12 @@ pub(super) async fn price<'a>(
         if let Some(rates) = rates.get(&plant.id) {
             event.currency.clone_from(&rates.currency);
         }
-        let Some(kwh) = event.finding.energy_kwh else { continue };
+        if event.finding.energy_kwh.is_none() {
+            continue;
+        }
         event.cost = cost(&watched[event.watched].outcome, event.range, &rates, plant, ask.now);
-        match event.cost {
-            None => drop(without.insert(&plant.key)),
-            // As the finding's own text does, leave out what is next to nothing.
-            Some(cost) if kwh.abs() >= 1.0 => {
-                event.finding.reason.push_str(&format!(", {cost:.2} {}", event.currency));
-            }
-            Some(_) => {}
+        if event.cost.is_none() {
+            without.insert(&plant.key);
         }
     }
     let keys: Vec<&str> = without.into_iter().collect();

@@ -6,6 +6,7 @@ use super::Watched;
 use super::events::Event;
 use super::history::Unit;
 use super::{Times, second};
+use crate::domain::Language;
 use crate::frame::{Field, Frame};
 use crate::plan::Ask;
 
@@ -26,7 +27,7 @@ fn sensor_name(event: &Event<'_>) -> Option<String> {
     event.unit.sensors.iter().find(of_event).map(|s| s.name.clone())
 }
 
-pub(super) fn table(events: &[Event<'_>]) -> Frame {
+pub(super) fn table(events: &[Event<'_>], language: Language) -> Frame {
     let currencies: BTreeSet<&str> = events.iter().map(|e| e.currency.as_str()).collect();
     let mut cost = Field::number("cost", events.iter().map(|e| e.cost)).description(
         "Energy beyond the usual of each tariff period times its price; empty without a tariff.",
@@ -58,15 +59,14 @@ pub(super) fn table(events: &[Event<'_>]) -> Frame {
             .description("Energy beyond the usual, less than nothing where less was used."),
         cost,
         text("currency", events, |e| Some(e.currency.clone()).filter(|c| !c.is_empty())),
-        text("reason", events, |e| Some(e.finding.reason.clone())),
+        text("reason", events, |e| Some(e.reason(language))),
     ];
     Frame::new("anomalies", "table", fields)
 }
 
-pub(super) fn annotations(events: &[Event<'_>]) -> Frame {
-    let title = |e: &Event<'_>| {
-        Some(format!("{} · {}", e.unit.name(), e.finding.kind.as_str().replace('_', " ")))
-    };
+pub(super) fn annotations(events: &[Event<'_>], language: Language) -> Frame {
+    let title =
+        |e: &Event<'_>| Some(format!("{} · {}", e.unit.name(), e.finding.kind.words(language)));
     let tags = |e: &Event<'_>| {
         let mut tags = vec![e.unit.line.key.as_str(), e.unit.name(), e.finding.kind.as_str()];
         tags.extend(e.run.map(|run| run.reference.as_str()));
@@ -79,7 +79,7 @@ pub(super) fn annotations(events: &[Event<'_>]) -> Frame {
         Field::time("time", events.iter().map(|e| Some(e.range.from()))),
         Field::time("timeEnd", events.iter().map(|e| Some(e.range.to()))),
         text("title", events, title),
-        text("text", events, |e| Some(e.finding.reason.clone())),
+        text("text", events, |e| Some(e.reason(language))),
         text("tags", events, tags),
         text("id", events, id),
     ];

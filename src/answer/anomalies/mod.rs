@@ -80,8 +80,8 @@ pub(super) async fn answer(
         _ => {
             notices.extend(limit(&mut events, query.limit));
             vec![match query.format {
-                Format::Annotations => frames::annotations(&events),
-                _ => frames::table(&events),
+                Format::Annotations => frames::annotations(&events, query.language),
+                _ => frames::table(&events, query.language),
             }]
         }
     };

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::compare::{Compare, Compared};
 use super::history::Unit;
 use crate::analytics::baseline::{Measure, UNNAMED};
+use crate::domain::Language;
 use crate::frame::{Field, Frame, Notice};
 use crate::model::AlertOn;
 
@@ -67,6 +68,19 @@ const FIGURES: [Figure; 12] = [
     ),
 ];
 
+/// Name of a figure in legends.
+fn title(name: &'static str, language: Language) -> &'static str {
+    let es = match name {
+        "actual" => "real",
+        "expected" => "esperada",
+        "deviation" => "desviación",
+        "cost" => "coste",
+        "drift" => "deriva",
+        other => other,
+    };
+    language.pick(name, es)
+}
+
 /// Figures that are series.
 const SERIES: [&str; 7] = ["actual", "expected", "deviation", "cost", "co2", "cusum", "drift"];
 
@@ -112,14 +126,19 @@ pub(super) fn place<'a>(rows: impl Iterator<Item = Option<&'a Unit<'a>>> + Clone
 }
 
 /// A frame for each place and figure.
-pub(super) fn series(compared: &[Compared<'_>], currencies: &BTreeMap<i32, String>) -> Vec<Frame> {
+pub(super) fn series(
+    compared: &[Compared<'_>],
+    currencies: &BTreeMap<i32, String>,
+    language: Language,
+) -> Vec<Frame> {
     let mut frames = Vec::new();
     for one in compared {
         let currency = currency_of(one.unit, currencies);
         for (name, unit, text, of) in FIGURES.iter().filter(|f| SERIES.contains(&f.0)) {
+            let figure = title(name, language);
             let title = match compared.len() {
-                1 => (*name).to_owned(),
-                _ => format!("{} {name}", one.unit.title()),
+                1 => figure.to_owned(),
+                _ => format!("{} {figure}", one.unit.title()),
             };
             let labels = labels(one.unit).into_iter().chain([("figure", (*name).to_owned())]);
             let value = Field::number("value", one.buckets.iter().map(of))

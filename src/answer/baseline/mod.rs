@@ -84,7 +84,7 @@ pub(super) async fn answer(
     notices.extend(refusals(&compared, query));
     notices.extend(provenance.without_price(&compared));
     let mut frames = match query.format {
-        Format::Series => frames::series(&compared, &provenance.currencies),
+        Format::Series => frames::series(&compared, &provenance.currencies, query.language),
         Format::Model => vec![frames::model(&compared)],
         Format::Alert => vec![frames::numbers(&compared, query.baseline.alert_on)],
         Format::Uses => vec![tables::uses(&compared, &provenance.currencies, query.group_by)],

@@ -7,6 +7,7 @@ use super::frames::{currency, currency_of, one_currency, place, unit_of};
 use super::history::Unit;
 use super::split::{Making, Used};
 use crate::analytics::baseline::Use;
+use crate::answer::unallocated;
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{GroupBy, Query};
 
@@ -114,7 +115,7 @@ pub(super) fn making(
     fields.extend([
         text("reference", &|making| making.reference.clone()),
         text("name", &|making| match (making.lot.as_str(), making.reference.as_str()) {
-            ("", "") => "Unallocated".to_owned(),
+            ("", "") => unallocated(query.language).to_owned(),
             ("", reference) => reference.to_owned(),
             (lot, _) => lot.to_owned(),
         }),

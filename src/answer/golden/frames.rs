@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::super::AnswerError;
 use super::{Answer, Judged, words};
 use crate::analytics::golden::Band;
+use crate::domain::Language;
 use crate::frame::{Field, Frame};
 use crate::model::{Align, Format, Query};
 use crate::plan::{Ask, Grid, PlanError};
@@ -50,6 +51,19 @@ struct Line<'a> {
     is_lot: bool,
     unit: &'a str,
     values: Vec<Option<f64>>,
+}
+
+/// Name of a line in legends.
+fn title(what: &'static str, language: Language) -> &'static str {
+    let es = match what {
+        "lower" => "límite inferior",
+        "median" => "mediana",
+        "upper" => "límite superior",
+        "actual" => "real",
+        "difference" => "diferencia",
+        other => other,
+    };
+    language.pick(what, es)
 }
 
 fn bands<'a>(judged: &'a Judged<'_>) -> impl Fn(usize) -> Option<Band> + 'a {
@@ -112,10 +126,11 @@ impl Line<'_> {
         let mut labels = place_labels(judged);
         labels.push(("quantity", answer.quantity.clone()));
         labels.push(("curve", self.what.to_owned()));
+        let title = title(self.what, answer.language);
         let mut name = match self.is_lot && with_lot {
-            true => format!("{} {}", judged.made.lot, self.what),
-            false if with_lot => format!("{} {}", judged.made.reference, self.what),
-            false => self.what.to_owned(),
+            true => format!("{} {title}", judged.made.lot),
+            false if with_lot => format!("{} {title}", judged.made.reference),
+            false => title.to_owned(),
         };
         if with_lot {
             labels.push(("reference", judged.made.reference.clone()));

@@ -19,7 +19,7 @@ use chrono::{NaiveTime, TimeDelta};
 use super::memo::{Key, Memo};
 use super::{AnswerError, MAX_RUNS, Provenance, Source, nothing, reject_unknown, runs};
 use crate::analytics::golden::{Candidate, Choice, Envelope, FEWEST_RUNS, Verdict, choose};
-use crate::domain::TimeRange;
+use crate::domain::{Language, TimeRange};
 use crate::figures::levels::Level;
 use crate::frame::{Frame, Notice};
 use crate::model::{self, Align, Format, GoldenFrom, Query};
@@ -64,6 +64,7 @@ struct Answer<'a> {
     grid: Grid,
     quantity: String,
     unit: String,
+    language: Language,
 }
 
 static ENVELOPES: Memo<Option<Envelope>> = Memo::new(512);
@@ -123,7 +124,7 @@ pub(super) async fn answer(
     let unit = crate::figures::levels::unit(curves[0].sensors[0]);
     let judged = judge(source, &all, &asked, &learned, curves, read.levels).await?;
     let quantity = sensors.first().map(|s| s.quantity.clone()).unwrap_or_default();
-    let mut answer = Answer { judged, grid, quantity, unit };
+    let mut answer = Answer { judged, grid, quantity, unit, language: query.language };
     notices.extend(price::price(source, &mut answer, ask).await?);
     notices.extend(refusals(&answer, query, &times));
     if answer.judged.iter().any(|j| j.made.open) {

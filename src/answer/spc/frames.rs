@@ -2,6 +2,7 @@
 //! alert rules.
 
 use super::{Chart, Point};
+use crate::domain::Language;
 use crate::frame::{Field, Frame};
 
 /// A line of a chart.
@@ -18,6 +19,22 @@ const LINES: [Line; 8] = [
     ("ewma", "Exponentially weighted moving average.", |c, i| c.smooth.get(i).map(|s| s.value)),
 ];
 
+/// Name of a line in legends.
+fn title(name: &'static str, language: Language) -> &'static str {
+    let es = match name {
+        "centre" => "centro",
+        "ucl" => "límite superior",
+        "lcl" => "límite inferior",
+        "upper_2_sigma" => "+2 sigma",
+        "lower_2_sigma" => "-2 sigma",
+        "upper_1_sigma" => "+1 sigma",
+        "lower_1_sigma" => "-1 sigma",
+        "ewma" => "EWMA",
+        other => other,
+    };
+    language.pick(name, es)
+}
+
 fn limit(chart: &Chart, point: usize, sigmas: f64) -> Option<f64> {
     let limits = chart.limits?;
     match chart.smooth.get(point) {
@@ -32,7 +49,7 @@ fn zone(chart: &Chart, _: usize, sigmas: f64) -> Option<f64> {
 }
 
 /// One frame a chart: time, value, lines, and the value again where it is out of control.
-pub(super) fn series(charts: &[Chart]) -> Vec<Frame> {
+pub(super) fn series(charts: &[Chart], language: Language) -> Vec<Frame> {
     let frame = |chart: &Chart| {
         let labels = || chart.labels.iter().map(|(name, key)| (*name, key.clone()));
         let number = |name: &str, title: String, values: Vec<Option<f64>>| {
@@ -50,14 +67,15 @@ pub(super) fn series(charts: &[Chart]) -> Vec<Frame> {
         for (name, text, of) in &LINES {
             let values: Vec<Option<f64>> = (0..count).map(|i| of(chart, i)).collect();
             if values.iter().any(Option::is_some) || *name == "centre" {
-                let title = format!("{} {name}", chart.name);
-                fields.push(number(name, title, values).description(text));
+                let shown = format!("{} {}", chart.name, title(name, language));
+                fields.push(number(name, shown, values).description(text));
             }
         }
         let shown = |i: usize| chart.smooth.get(i).map_or(chart.points[i].value, |s| s.value);
         let out: Vec<Option<f64>> =
             (0..count).map(|i| chart.is_broken(i).then(|| shown(i))).collect();
-        let title = format!("{} out of control", chart.name);
+        let out_of_control = language.pick("out of control", "fuera de control");
+        let title = format!("{} {out_of_control}", chart.name);
         fields
             .push(number("violation", title, out).description("The value where a rule is broken."));
         Frame::new(&chart.name, "timeseries-wide", fields)
@@ -88,7 +106,7 @@ fn label(chart: &Chart, name: &str) -> String {
 const LABELS: [&str; 7] = ["plant", "line", "machine", "sensor", "quantity", "reference", "kpi"];
 
 /// One row a point.
-pub(super) fn table(charts: &[Chart]) -> Frame {
+pub(super) fn table(charts: &[Chart], language: Language) -> Frame {
     let rows = rows(charts);
     let number = |name: &str, of: &dyn Fn(&Chart, usize) -> Option<f64>| {
         Field::number(name, rows.iter().map(|(chart, index, _)| of(chart, *index)))
@@ -116,14 +134,15 @@ pub(super) fn table(charts: &[Chart]) -> Frame {
     );
     let broken = rows.iter().map(|(chart, index, _)| chart.limits.map(|_| chart.is_broken(*index)));
     fields.push(Field::bool("violation", broken).description("A rule is broken here."));
+    let reason = |chart: &Chart, index| Some(chart.reason(index, language));
     let reasons =
-        rows.iter().map(|(chart, index, _)| Some(chart.reason(*index)).filter(|r| !r.is_empty()));
+        rows.iter().map(|(chart, index, _)| reason(chart, *index).filter(|r| !r.is_empty()));
     fields.push(Field::text("rules", reasons));
     Frame::new("spc", "", fields)
 }
 
 /// One annotation a violation.
-pub(super) fn annotations(charts: &[Chart]) -> Frame {
+pub(super) fn annotations(charts: &[Chart], language: Language) -> Frame {
     let rows: Vec<_> =
         rows(charts).into_iter().filter(|(chart, index, _)| chart.is_broken(*index)).collect();
     let text = |name: &str, of: &dyn Fn(&Chart, usize, &Point) -> String| {
@@ -135,7 +154,7 @@ pub(super) fn annotations(charts: &[Chart]) -> Frame {
             true => chart.name.clone(),
             false => format!("{} · {}", chart.name, point.key),
         }),
-        text("text", &|chart, index, _| chart.reason(index)),
+        text("text", &|chart, index, _| chart.reason(index, language)),
         text("tags", &|chart, _, _| {
             let tags = chart.labels.iter().filter(|l| l.0 != "plant").map(|l| l.1.as_str());
             tags.collect::<Vec<_>>().join(",")

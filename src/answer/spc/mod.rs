@@ -12,7 +12,7 @@ use super::{AnswerError, Provenance, Source, nothing};
 use crate::analytics::spc::{
     EWMA_LIMIT, LAMBDA, LEAST_VALUES, Limits, Rule, Smoothed, ewma, violations,
 };
-use crate::domain::TimeRange;
+use crate::domain::{Language, TimeRange};
 use crate::frame::{Frame, Notice};
 use crate::model::{Format, Query, SpcChart, SpcRules, SpcSubject};
 use crate::plan::{Ask, PlanError, Selection};
@@ -55,10 +55,11 @@ impl Chart {
     }
 
     /// What is wrong with a point, for people.
-    fn reason(&self, point: usize) -> String {
-        let mut words: Vec<&str> = self.broken[point].iter().map(|rule| rule.words()).collect();
+    fn reason(&self, point: usize, language: Language) -> String {
+        let mut words: Vec<&str> =
+            self.broken[point].iter().map(|rule| rule.words(language)).collect();
         if words.is_empty() && self.is_broken(point) {
-            words.push("EWMA beyond its limits");
+            words.push(language.pick("EWMA beyond its limits", "EWMA fuera de sus límites"));
         }
         words.join("; ")
     }
@@ -113,10 +114,10 @@ pub(super) async fn answer(
         return Err(PlanError::TooManySeries { count: charts.len(), limit: query.limit }.into());
     }
     let mut frames = match query.format {
-        Format::Series => frames::series(&charts),
-        Format::Annotations => vec![frames::annotations(&charts)],
+        Format::Series => frames::series(&charts, query.language),
+        Format::Annotations => vec![frames::annotations(&charts, query.language)],
         Format::Alert => vec![frames::numbers(&charts)],
-        _ => vec![frames::table(&charts)],
+        _ => vec![frames::table(&charts, query.language)],
     };
     if frames.is_empty() {
         return Ok(nothing(&notices));

@@ -1,14 +1,22 @@
 //! Labels and names of KPI groups.
 
 use crate::catalog::Catalog;
+use crate::domain::Language;
 use crate::model::GroupBy;
+use crate::plan::series::no_operator;
 use crate::plan::{Named, Node, Run};
 
 /// Labels of a group, and its name for people.
 pub(super) type Described = (Vec<(&'static str, String)>, String);
 
 /// The group of a run at a place.
-pub(super) fn describe(group_by: GroupBy, catalog: &Catalog, node: Node, run: &Run) -> Described {
+pub(super) fn describe(
+    group_by: GroupBy,
+    catalog: &Catalog,
+    node: Node,
+    run: &Run,
+    language: Language,
+) -> Described {
     let plant = catalog.plant(run.plant).map(|p| p.key.clone()).unwrap_or_default();
     match group_by {
         GroupBy::Reference => (
@@ -17,8 +25,8 @@ pub(super) fn describe(group_by: GroupBy, catalog: &Catalog, node: Node, run: &R
         ),
         GroupBy::Lot => (vec![("plant", plant), ("lot", run.lot.clone())], run.lot.clone()),
         GroupBy::Operator => {
-            let (key, name) =
-                run.operator.clone().unwrap_or_else(|| (String::new(), "(no operator)".to_owned()));
+            let nobody = || (String::new(), no_operator(language).to_owned());
+            let (key, name) = run.operator.clone().unwrap_or_else(nobody);
             (vec![("plant", plant), ("operator", key)], name)
         }
         GroupBy::Line => describe_place(group_by, catalog, Node::Line(run.line)),

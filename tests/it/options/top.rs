@@ -46,6 +46,10 @@ async fn the_others_are_one_row_and_the_parts_still_add_up() {
         let top = ask(lots(json!({"top": 2}))).await;
         assert_eq!(texts(&top, "lot"), ["L1", "L2", "Other", ""]);
         assert_eq!(texts(&top, "name"), ["L1", "L2", "Other", "Unallocated"]);
+        // Names follow the language, keys do not.
+        let spanish = ask(lots(json!({"top": 2, "language": "es"}))).await;
+        assert_eq!(texts(&spanish, "lot"), texts(&top, "lot"));
+        assert_eq!(texts(&spanish, "name"), ["L1", "L2", "Otros", "Sin asignar"]);
         // 2 kWh a minute: 60 minutes of L1, 29.75 of L2, 75 of the others.
         near(top.numbers("energy").unwrap(), &some(&[120.0, 59.5, 150.0, 150.5]));
         near(&top.numbers("good_units").unwrap()[..3], &some(&[60.0, 30.0, 15.0]));

@@ -83,5 +83,7 @@ async function loadTexts(meta: DataSourcePluginMeta & { languages?: string[] }) 
   if (meta.languages?.includes(language)) {
     const texts = await fetch(`/${meta.baseUrl}/locales/${language}/${meta.id}.json`);
     i18next.default.addResourceBundle(language, meta.id, await texts.json());
+    // A language counts as the page's only once it has texts.
+    await i18next.default.changeLanguage(language);
   }
 }
