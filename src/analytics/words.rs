@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn a_difference_to_a_state_or_to_the_past_names_it() {
         let by = |value| Deviation::Difference { value, digits: 1, unit: "kW".into() };
-        let in_state = |state: &str| both(&finding(off(by(3.14)), Usual::State(state.into())));
+        let in_state = |state: &str| both(&finding(off(by(3.12)), Usual::State(state.into())));
         assert_eq!(
             in_state("idle"),
             [
@@ -251,7 +251,7 @@ mod tests {
             let said = &in_state(state)[1];
             assert!(said.ends_with(&format!("con la máquina {words}")), "{said}");
         }
-        let mut found = finding(off(by(-3.14)), Usual::Past);
+        let mut found = finding(off(by(-3.12)), Usual::Past);
         found.reason.from = Some(1_772_323_200);
         assert_eq!(
             both(&found),
@@ -316,7 +316,7 @@ mod tests {
         );
         stuck.reason.minutes = Some(1.0);
         assert_eq!(both(&stuck)[1], "heat repite 50,5 bar durante 1 minuto");
-        let apart = What::Apart(vec![("power".into(), 3.14), ("heat".into(), -2.0)]);
+        let apart = What::Apart(vec![("power".into(), 3.12), ("heat".into(), -2.0)]);
         assert_eq!(
             both(&finding(apart, reference())),
             [
