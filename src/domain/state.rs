@@ -72,10 +72,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_state_has_a_key_of_its_own() {
+    fn every_state_has_a_key_and_a_name_of_its_own() {
         for state in MachineState::ALL {
             assert_eq!(state.to_string().parse(), Ok(state));
         }
+        let names = |language| MachineState::ALL.map(|state| state.name(language));
+        assert_eq!(names(Language::En), ["Running", "Idle", "Set-up", "Stopped", "Off"]);
+        let spanish = ["En marcha", "En espera", "Preparación", "Parada", "Apagada"];
+        assert_eq!(names(Language::Es), spanish);
         let error = "broken".parse::<MachineState>().unwrap_err().to_string();
         assert!(error.contains("use running"), "{error}");
     }

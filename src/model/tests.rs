@@ -32,6 +32,43 @@ fn the_language_is_english_unless_the_query_says_spanish() {
 }
 
 #[test]
+fn what_is_compared_with_is_said_in_each_language() {
+    let words = |language| {
+        [
+            Compare::Previous,
+            Compare::Day,
+            Compare::Week,
+            Compare::Month,
+            Compare::Year,
+            Compare::Lots,
+        ]
+        .map(|compare| compare.words(language))
+    };
+    assert_eq!(
+        words(Language::En),
+        [
+            "previous period",
+            "a day earlier",
+            "a week earlier",
+            "a month earlier",
+            "a year earlier",
+            "other lots"
+        ]
+    );
+    assert_eq!(
+        words(Language::Es),
+        [
+            "periodo anterior",
+            "un día antes",
+            "una semana antes",
+            "un mes antes",
+            "un año antes",
+            "otros lotes"
+        ]
+    );
+}
+
+#[test]
 fn all_is_an_empty_list_or_a_star() {
     for list in ["[]", r#"["*"]"#, r#"["L1","$__all"]"#, r#"[""]"#] {
         let json = format!(r#"{{"place":{{"lines":{list}}}}}"#);

@@ -88,6 +88,7 @@ async fn an_abnormal_run_has_its_features_energy_cost_and_reason() {
                 asked("T", DAY_11, json!({})),
                 asked("N", DAY_11, json!({"format": "annotations", "place": {"machines": ["press"]}})),
                 asked("S", DAY_11, json!({"format": "score"})),
+                asked("es", DAY_11, json!({"language": "es"})),
                 asked("lot", DAY_11, json!({"context": {"lots": ["L1-41"]}})),
             ])
             .await;
@@ -111,6 +112,10 @@ async fn an_abnormal_run_has_its_features_energy_cost_and_reason() {
         assert_eq!(
             table.texts("reason")[0],
             "kWh per unit 26 % above the usual of A, mean power 20 % above, rate 5 % below, 100 kWh and 20.00 EUR more than usual"
+        );
+        assert_eq!(
+            frames("es")[0].texts("reason")[0],
+            "kWh por unidad 26 % por encima de lo habitual para A, potencia media 20 % por encima, ritmo 5 % por debajo, 100 kWh y 20,00 EUR más de lo habitual"
         );
         // The saw: half of the time at 10 kW, and the ramp of a minute between. It makes 200 units in the
         // two hours in which it runs, which is its usual rate. Usual runs end with such a ramp.

@@ -61,6 +61,7 @@ async fn quarters_above_the_contract_are_counted_and_priced() {
             .ask(vec![
                 asked("T", json!({})),
                 asked("S", json!({"format": "series"})),
+                asked("es", json!({"format": "series", "language": "es"})),
                 asked("A", json!({"format": "alert"})),
                 asked("L", json!({"place": {"lines": ["L1"]}})),
                 pb::DataQuery { max_data_points: 48, ..asked("few", json!({"format": "series"})) },
@@ -81,6 +82,12 @@ async fn quarters_above_the_contract_are_counted_and_priced() {
         near(table.numbers("excess_cost"), &[Some((5.0 + 10.0) * 3.4), Some(0.0)]);
 
         let series = frames("S").remove(0);
+        let shown = |frame: &Decoded| {
+            ["demand", "contracted"]
+                .map(|name| frame.column(name).config["displayNameFromDS"].clone())
+        };
+        assert_eq!(shown(&series), ["Madrid demand", "Madrid contracted"]);
+        assert_eq!(shown(&frames("es")[0]), ["Madrid demanda", "Madrid contratada"]);
         let demand = series.numbers("demand");
         assert_eq!(demand.len(), 192);
         let at = |quarter: usize| demand[quarter];

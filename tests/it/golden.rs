@@ -112,6 +112,7 @@ async fn a_lot_is_compared_with_the_golden_one_of_its_reference() {
                 asked("C", DAY_11, json!({"format": "curves", "context": {"references": ["A"]}})),
                 asked("D", DAY_11, json!({"format": "deviation", "context": {"lots": ["A11"]}})),
                 asked("N", DAY_11, json!({"format": "annotations"})),
+                asked("es", DAY_11, json!({"language": "es"})),
                 asked("best", DAY_11, json!({"format": "curves", "learnFrom": "best", "bestLots": 5,
                     "context": {"references": ["A"]}})),
                 asked("time", DAY_11, json!({"format": "curves", "align": "time",
@@ -144,6 +145,13 @@ async fn a_lot_is_compared_with_the_golden_one_of_its_reference() {
         assert_eq!(
             reasons[1],
             "power 15 % above the golden curve of A in minutes 20-40, 5 kWh and 1.00 EUR more than the golden lot"
+        );
+        assert_eq!(
+            frames("es")[0].texts("reason"),
+            [
+                "sin lote patrón: lotes de B que acabaron aquí en los días de aprendizaje: 3; hacen falta 5 con mediciones",
+                "potencia 15 % por encima de la curva patrón de A en los minutos 20-40, 5 kWh y 1,00 EUR más que el lote patrón"
+            ]
         );
         assert_eq!(table.texts("start_ms")[1], "1773208800000");
         assert_eq!(table.texts("end_ms")[1], "1773212400000");

@@ -6,6 +6,7 @@ use super::linear::{Normal, Solution};
 use super::observe::{Interval, Observations};
 use super::quality::{Quality, quality};
 use crate::analytics::robust;
+use crate::domain::Language;
 
 /// A coefficient with its standard error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
@@ -121,6 +122,32 @@ pub enum Refusal {
         "the readings of the baseline period are beyond what can be calculated with: look at the data quality of the meters"
     )]
     Numbers,
+}
+
+impl Refusal {
+    /// The same in the language of whoever reads it.
+    pub fn say(&self, language: Language) -> String {
+        match (language, self) {
+            (Language::En, _) => self.to_string(),
+            (Language::Es, Self::TooShort { known }) => format!(
+                "el periodo de referencia tiene {known} intervalos (horas, o días de contadores que envían menos) con energía conocida y hacen falta al menos {LEAST_INTERVALS}: elige un periodo más largo o mira la calidad de los datos de los contadores"
+            ),
+            (Language::Es, Self::NoProduction { producing }) => format!(
+                "solo {producing} intervalos del periodo de referencia tienen producción y hacen falta al menos {LEAST_PRODUCING}: elige un periodo más largo o envía fabricaciones con POST /v1/runs"
+            ),
+            (Language::Es, Self::NoEnergy) => {
+                "el contador no cuenta nada en el periodo de referencia: elige otro periodo o lugar"
+                    .to_owned()
+            }
+            (Language::Es, Self::Poor { cv_percent }) => format!(
+                "la producción explica muy poco de la energía: el modelo se desvía un {cv_percent:.0} % de la media (CV(RMSE)), más del {:.0} %; busca un factor como la temperatura exterior, fabricaciones que falten o contadores que midan también otra cosa",
+                MOST_CV * 100.0
+            ),
+            (Language::Es, Self::Numbers) => {
+                "con las lecturas del periodo de referencia no se puede calcular: mira la calidad de los datos de los contadores".to_owned()
+            }
+        }
+    }
 }
 
 /// Least intervals with known energy, and with production.

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::analytics::history::{Run, Span};
+use crate::domain::Language;
 use crate::simulate::Stream;
 
 const HOUR: i64 = 3600;
@@ -292,5 +293,26 @@ proptest! {
                 prop_assert!(model.expected(&data, interval).energy.is_finite());
             }
         }
+    }
+}
+
+#[test]
+fn why_there_is_no_model_is_said_in_each_language() {
+    for refusal in [
+        Refusal::TooShort { known: 7 },
+        Refusal::NoProduction { producing: 7 },
+        Refusal::NoEnergy,
+        Refusal::Poor { cv_percent: 77.4 },
+        Refusal::Numbers,
+    ] {
+        let [en, es] = [Language::En, Language::Es].map(|language| refusal.say(language));
+        assert_eq!(en, refusal.to_string());
+        assert!(es.contains("periodo de referencia") || es.contains("un 77 % de la media"), "{es}");
+        // The same numbers, and as many of them.
+        let numbers = |text: &str| -> Vec<String> {
+            let digits = text.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty());
+            digits.map(str::to_owned).collect()
+        };
+        assert_eq!(numbers(&en), numbers(&es));
     }
 }

@@ -162,3 +162,15 @@ proptest! {
         prop_assert!(smooth.iter().zip(&values).all(|(s, v)| v.is_finite() == s.half_width.is_finite() || s.value.is_infinite()));
     }
 }
+
+#[test]
+fn every_rule_has_words_of_its_own_in_each_language() {
+    let all: std::collections::BTreeSet<&str> = Rule::NELSON
+        .iter()
+        .chain(&Rule::WESTERN_ELECTRIC)
+        .flat_map(|rule| [Language::En, Language::Es].map(|language| rule.words(language)))
+        .collect();
+    // Three rules are in both sets.
+    assert_eq!(all.len(), 2 * 9);
+    assert_eq!(Rule::Beyond3.words(Language::Es), "más allá de 3 sigma");
+}

@@ -210,11 +210,11 @@ struct Term {
     reason: Option<String>,
 }
 
-fn terms(one: &Compared<'_>) -> Vec<Term> {
+fn terms(one: &Compared<'_>, language: Language) -> Vec<Term> {
     let model = match &*one.model {
         Ok(model) => model,
         Err(refusal) => {
-            let reason = Some(refusal.to_string());
+            let reason = Some(refusal.say(language));
             return vec![Term { kind: "refused", reason, ..Term::default() }];
         }
     };
@@ -265,10 +265,10 @@ fn terms(one: &Compared<'_>) -> Vec<Term> {
 }
 
 /// One row a coefficient; figures of the whole model stand in each of its rows.
-pub(super) fn model(compared: &[Compared<'_>]) -> Frame {
+pub(super) fn model(compared: &[Compared<'_>], language: Language) -> Frame {
     let rows: Vec<(&Compared<'_>, Term)> = compared
         .iter()
-        .flat_map(|one| terms(one).into_iter().map(move |term| (one, term)))
+        .flat_map(|one| terms(one, language).into_iter().map(move |term| (one, term)))
         .collect();
     let text = |name: &str, of: &dyn Fn(&Compared<'_>, &Term) -> String| {
         Field::text(name, rows.iter().map(|(one, term)| Some(of(one, term))))

@@ -85,7 +85,7 @@ pub(super) async fn answer(
     notices.extend(provenance.without_price(&compared));
     let mut frames = match query.format {
         Format::Series => frames::series(&compared, &provenance.currencies, query.language),
-        Format::Model => vec![frames::model(&compared)],
+        Format::Model => vec![frames::model(&compared, query.language)],
         Format::Alert => vec![frames::numbers(&compared, query.baseline.alert_on)],
         Format::Uses => vec![tables::uses(&compared, &provenance.currencies, query.group_by)],
         _ if query.group_by.is_context() => {

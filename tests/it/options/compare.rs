@@ -35,6 +35,10 @@ async fn a_series_lies_upon_the_day_before() {
         assert_eq!(previous.label("period"), Some("previous"));
         assert_eq!(previous.label("sensor"), Some("M2-power"));
         assert_eq!(previous.shown_name(), "Line 2 power (a day earlier)");
+        let spanish = json!({"type": "series", "compare": "day", "bucket": "1h", "language": "es",
+            "place": {"sensors": ["M2-power"]}});
+        let frames = factory.ask(TODAY.0, TODAY.1, spanish).await;
+        assert_eq!(frames[0].fields.last().unwrap().shown_name(), "Line 2 power (un día antes)");
         let notices = frame.meta["notices"].to_string();
         assert!(notices.contains("2026-03-01 08:00 UTC to 2026-03-01 12:00 UTC"), "{notices}");
 
