@@ -106,7 +106,13 @@ async fn what_its_sender_took_back_in_time_is_not_written(server: Server) {
         gauge.expect("the gauge").to_owned()
     };
     let (first, ()) = tokio::join!(service.write("T1 value=2 60"), async {
-        // The first has begun when the second is alone in the queue.
+        let blocked = "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        while !sqlx::query_scalar::<_, bool>(blocked).fetch_one(&service.pool).await.expect("locks")
+        {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // The first has begun, so the second is alone in the queue.
         let second = service.write("T2 value=3 60\nT2 value=3 61\nT2 value=3 62");
         let turn = async {
             while waits().await != "3" {
