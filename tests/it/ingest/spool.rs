@@ -106,8 +106,8 @@ async fn what_its_sender_took_back_in_time_is_not_written(server: Server) {
         gauge.expect("the gauge").to_owned()
     };
     let (first, ()) = tokio::join!(service.write("T1 value=2 60"), async {
-        let blocked = "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted
-            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        let blocked = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+            AND application_name = 'lotwise ingest writer' AND datname = current_database()";
         while !sqlx::query_scalar::<_, bool>(blocked).fetch_one(&service.pool).await.expect("locks")
         {
             tokio::time::sleep(Duration::from_millis(20)).await;
