@@ -241,7 +241,8 @@ const byProgress = lotCurve((x, lot, at) => ({
 
 /**
  * Each event that lies in one price: its energy times that price is its cost. Of one that lies in several
- * the mean price is near these, where the energy is more than what wavers about the usual.
+ * the mean price is near these, where the energy is more than what wavers about the usual. A week may have
+ * none: what the detectors find in the demo is held by the tests of the demo.
  */
 const eventsCost: Check = async ({ frames, world }) => {
   const price = await world.prices();
@@ -260,7 +261,6 @@ const eventsCost: Check = async ({ frames, world }) => {
       expect(mean).toBeLessThan(1.3 * Math.max(...quarters));
     }
   }
-  expect(start.length, 'events').toBeGreaterThan(0);
 };
 
 const running: Check = async ({ frames, world, range }) => {
