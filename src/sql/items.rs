@@ -33,7 +33,8 @@ WHERE x.times IS NOT NULL";
 
 /// Windows of which some have many neighbours that may matter: of these they are found one by one,
 /// the last one back to $6 and the first one up to $7, which of a counter is as far as there are any.
-/// The edges of all, with and without neighbours, are said once more ($8 to $11).
+/// The edges of all are said once more: of the neighbours before ($8, $9), without ($10, $11), and after
+/// ($12, $13).
 const FAR: &str = "\
 SELECT (w.nr - 1)::int4, x.times, x.vals
 FROM unnest($1::int4[], $2::int4[], $3::timestamptz[], $4::timestamptz[], $5::bool[], $6::timestamptz[], $7::timestamptz[])
@@ -53,26 +54,26 @@ CROSS JOIN LATERAL (
     UNION ALL
     (SELECT r.time, r.value FROM reading r
      WHERE w.far AND r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time >= w.b AND r.time <= w.hi
-       AND r.time >= $8 AND r.time < $9
+       AND r.time >= $12 AND r.time < $13
      ORDER BY r.time LIMIT 1)$KEPT
   ) y
 ) x
 WHERE x.times IS NOT NULL";
 
-/// Where readings before $12 are not kept, the last of them is in the row of its hour. One that is older
+/// Where readings before $14 are not kept, the last of them is in the row of its hour. One that is older
 /// than the neighbour adds nothing.
 const KEPT_NEIGHBOUR: &str = "
     UNION ALL
     (SELECT h.last_t, h.last_v FROM lotwise.rollup_hour h
      JOIN lotwise.rollup_sensor k ON k.plant_id = h.plant_id AND k.sensor_id = h.sensor_id AND k.kept_kind = k.kind
-     WHERE w.far AND h.plant_id = w.plant_id AND h.sensor_id = w.sensor_id AND h.hour < $12 AND w.lo < $12
+     WHERE w.far AND h.plant_id = w.plant_id AND h.sensor_id = w.sensor_id AND h.hour < $14 AND w.lo < $14
        AND h.hour < w.a AND h.last_t >= w.lo
      ORDER BY h.hour DESC LIMIT 1)";
 
 /// Hours `[h0, h1)` are those that lie inside the window and are made by the query's own rules. Of
 /// these, marked hours and hours that an edge of a bucket cuts ($11), together `marked`, are read from
 /// the readings, as are the ends of the window. The edges of all windows
-/// are said once more, with neighbours ($12, $13) and without ($14, $15).
+/// are said once more: of the neighbours before ($12, $13), without ($14, $15), and after ($16, $17).
 const HOURS: &str = "\
 WITH win AS MATERIALIZED (
   SELECT (w.nr - 1)::int4 AS win, w.*, e.h0, e.h1, m.marked
@@ -120,7 +121,7 @@ CROSS JOIN LATERAL (
     UNION ALL
     (SELECT r.time, r.value FROM reading r
      WHERE r.plant_id = w.plant_id AND r.sensor_id = w.sensor_id AND r.time >= w.b AND r.time <= w.hi
-       AND r.time >= $12 AND r.time < $13
+       AND r.time >= $16 AND r.time < $17
      ORDER BY r.time LIMIT 1)
   ) y
 ) x
@@ -136,23 +137,23 @@ CROSS JOIN LATERAL (
 ) h
 WHERE x.times IS NOT NULL OR h.times IS NOT NULL";
 
-/// Hours before $16 have no readings any more: all that the window touches are read from their rows, with
+/// Hours before $18 have no readings any more: all that the window touches are read from their rows, with
 /// the neighbours, whatever cuts them.
-const SINCE: &str = " AND h.hour >= $16
+const SINCE: &str = " AND h.hour >= $18
     UNION ALL
     SELECT h.* FROM lotwise.rollup_hour h
     JOIN lotwise.rollup_sensor k ON k.plant_id = h.plant_id AND k.sensor_id = h.sensor_id
       AND k.kept_kind = (ARRAY['gauge', 'counter', 'delta'])[w.kind + 1]
-    WHERE w.lo < $16 AND h.hour < $16 AND h.plant_id = w.plant_id AND h.sensor_id = w.sensor_id
+    WHERE w.lo < $18 AND h.hour < $18 AND h.plant_id = w.plant_id AND h.sensor_id = w.sensor_id
       AND h.hour >= coalesce((
         SELECT p.hour FROM lotwise.rollup_hour p
         WHERE p.plant_id = w.plant_id AND p.sensor_id = w.sensor_id AND p.hour < date_bin('1 hour', w.a, 'epoch')
-          AND p.hour > w.lo - interval '1 hour' AND p.hour < $16
+          AND p.hour > w.lo - interval '1 hour' AND p.hour < $18
         ORDER BY p.hour DESC LIMIT 1), date_bin('1 hour', w.a, 'epoch'))
       AND h.hour <= coalesce((
         SELECT n.hour FROM lotwise.rollup_hour n
         WHERE n.plant_id = w.plant_id AND n.sensor_id = w.sensor_id AND n.hour >= w.b AND n.hour <= w.hi
-          AND n.hour < $16
+          AND n.hour < $18
         ORDER BY n.hour LIMIT 1), w.b)";
 
 /// Neighbours of a window that are read along with it; more are looked for instead.
@@ -276,25 +277,29 @@ fn readings(
         list!(scans, |s| s.1),
         list!(scans, |s| s.2),
     ];
-    let is_far = scans.iter().any(|(far, ..)| *far);
-    if is_far {
-        params.push(list!(scans, |s| s.0));
-        params.push(list!(parts, |(_, w)| reach_of(w).0));
-        params.push(list!(parts, |(_, w)| reach_of(w).1));
-    }
-    params.extend(outer_edges(parts));
-    if !is_far {
+    if !scans.iter().any(|(far, ..)| *far) {
+        params.extend(bounds(scans.iter().map(|&(_, from, to)| (from, to))));
         return Statement::new(NEAR, params, note);
     }
+    params.push(list!(scans, |s| s.0));
+    params.push(list!(parts, |(_, w)| reach_of(w).0));
+    params.push(list!(parts, |(_, w)| reach_of(w).1));
+    params.extend(before(parts));
     params.extend(bounds(scans.iter().map(|&(_, from, to)| (from, to))));
+    params.extend(behind(parts));
     params.extend(raw_from.map(|from| Box::new(from) as Param));
     let kept = raw_from.map_or("", |_| KEPT_NEIGHBOUR);
     Statement::new(FAR.replace("$KEPT", kept), params, note)
 }
 
-/// Between these two all windows lie, with the neighbours that may matter.
-fn outer_edges(parts: &[(usize, Window<'_>)]) -> [Param; 2] {
-    bounds(parts.iter().map(|(_, w)| reach_of(w)).map(|(lo, hi)| (lo, after(hi))))
+/// Between these two all neighbours before a window lie.
+fn before(parts: &[(usize, Window<'_>)]) -> [Param; 2] {
+    bounds(parts.iter().map(|(_, w)| (reach_of(w).0, w.range.from())))
+}
+
+/// Between these two all neighbours behind a window lie.
+fn behind(parts: &[(usize, Window<'_>)]) -> [Param; 2] {
+    bounds(parts.iter().map(|(_, w)| (w.range.to(), after(reach_of(w).1))))
 }
 
 fn bounds(ranges: impl Iterator<Item = (DateTime<Utc>, DateTime<Utc>)>) -> [Param; 2] {
@@ -309,9 +314,8 @@ fn after(hi: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 fn of_hours(parts: &[(usize, Window<'_>)], edges: &[DateTime<Utc>]) -> Vec<Param> {
-    let [first, after] = outer_edges(parts);
-    let [from, to] = bounds(parts.iter().map(|(_, w)| (w.range.from(), w.range.to())));
-    vec![
+    let inside = bounds(parts.iter().map(|(_, w)| (w.range.from(), w.range.to())));
+    let mut params = vec![
         list!(parts, |(_, w)| w.sensor.plant),
         list!(parts, |(_, w)| w.sensor.id),
         list!(parts, |(_, w)| code(w.sensor.kind)),
@@ -323,11 +327,9 @@ fn of_hours(parts: &[(usize, Window<'_>)], edges: &[DateTime<Utc>]) -> Vec<Param
         list!(parts, |(_, w)| reach_of(w).0),
         list!(parts, |(_, w)| reach_of(w).1),
         Box::new(cut_hours(edges)) as Param,
-        first,
-        after,
-        from,
-        to,
-    ]
+    ];
+    params.extend(before(parts).into_iter().chain(inside).chain(behind(parts)));
+    params
 }
 
 fn reach_of(w: &Window<'_>) -> (DateTime<Utc>, DateTime<Utc>) {
