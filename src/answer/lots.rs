@@ -26,13 +26,22 @@ pub(super) async fn answer(
     let mut notices = Vec::new();
     if plan.windows.is_empty() {
         let text = match runs.is_empty() {
-            true => "No lot of this selection has a run here.",
-            false => "The lots' runs have no such sensor on their lines and machines.",
+            true => query.language.pick(
+                "No lot of this selection has a run here.",
+                "Ningún lote de esta selección tiene una fabricación aquí.",
+            ),
+            false => query.language.pick(
+                "The lots' runs have no such sensor on their lines and machines.",
+                "Las fabricaciones de los lotes no tienen ese sensor en sus líneas y máquinas.",
+            ),
         };
         return Ok(nothing(&[Notice::Info(text.to_owned())]));
     }
     if plan.lots.iter().any(|l| l.open) {
-        let text = "A lot is still being made: its curve goes on.";
+        let text = query.language.pick(
+            "A lot is still being made: its curve goes on.",
+            "Un lote aún se está fabricando: su curva continúa.",
+        );
         notices.push(Notice::Info(text.to_owned()));
     }
     let rows: f64 =
@@ -53,6 +62,7 @@ pub(super) async fn answer(
     };
     for frame in &mut frames {
         Provenance {
+            language: query.language,
             shown: &sums.shown,
             source: &sums.source,
             reason: format!(
@@ -95,18 +105,20 @@ async fn runs(
         return Err(AnswerError::TooManyRuns(MAX_RUNS));
     }
     plan::keep(&mut runs, &query.context)?;
-    if query.context.lots == Filter::All && !query.context.rules.is_empty() {
-        let mut lots: Vec<(i32, String)> = Vec::new();
-        runs.retain(|run| {
-            let lot = (run.plant, run.lot.clone());
-            let known = lots.contains(&lot);
-            if !known && lots.len() < query.last_lots {
-                lots.push(lot);
-                return true;
-            }
-            known
-        });
-    }
+    let most = match query.context.lots {
+        Filter::All => query.last_lots,
+        Filter::Keys(_) => query.limit,
+    };
+    let mut lots: Vec<(i32, String)> = Vec::new();
+    runs.retain(|run| {
+        let lot = (run.plant, run.lot.clone());
+        let known = lots.contains(&lot);
+        if !known && lots.len() < most {
+            lots.push(lot);
+            return true;
+        }
+        known
+    });
     if runs.is_empty() {
         reject_unknown(source, query, selection).await?;
     }
