@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{AnswerError, Source};
-use crate::db::column;
 use crate::domain::{Language, MachineState, ShiftStart};
 use crate::model::{Filter, Place};
 use crate::plan::{PlanError, Selection, select};
@@ -184,21 +183,14 @@ async fn made(
     let by_line = source.catalog.lines_only || wanted.place.lines != Filter::All;
     // No key has one, and no text of PostgreSQL can.
     let search = wanted.search.replace('\0', "");
-    let is_common = match picker::sample(subject, &search) {
-        None => false,
-        Some(sample) => {
-            let rows = source.db.query(&sample.sql, sample.params).await?;
-            rows.first().map(|row| column(row, 0)).transpose()?.unwrap_or(false)
-        }
-    };
     let restrict = Restrict {
         plants: selection.plants.iter().map(|p| p.id).collect(),
         lines: by_line.then(|| selection.lines.iter().map(|l| l.id).collect()),
         references: wanted.references.keys().map(<[_]>::to_vec),
         from: wanted.from,
         to: wanted.to,
+        is_common: picker::is_common(&search, &source.catalog.newest_lots),
         search,
-        is_common,
         limit: wanted.limit,
     };
     let statement = picker::statement(subject, &restrict);

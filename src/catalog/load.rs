@@ -15,6 +15,8 @@ const SENSORS: &str = "SELECT id, plant_id, line_id, machine_id, key, name, quan
 const SHIFTS: &str =
     "SELECT plant_id, key, name, starts_at FROM lotwise.shift ORDER BY plant_id, starts_at";
 
+const NEWEST_LOTS: &str = "SELECT key FROM lotwise.lot ORDER BY id DESC LIMIT 400";
+
 /// A database that was not migrated yet has no such column, and all its readings.
 const RAW_FROM: &str =
     "SELECT (to_jsonb(m) ->> 'raw_from')::timestamptz FROM lotwise.rollup_state m";
@@ -30,6 +32,9 @@ pub async fn load(db: &Db, plants: &[String], lines: &[String]) -> Result<Catalo
     let mut catalog = Catalog { lines_only: !lines.is_empty(), ..Catalog::default() };
     for row in db.fetch(RAW_FROM).await? {
         catalog.raw_from = column(&row, 0)?;
+    }
+    for row in db.fetch(NEWEST_LOTS).await? {
+        catalog.newest_lots.push(column(&row, 0)?);
     }
     for row in db.fetch(PLANTS).await? {
         let key: String = column(&row, 1)?;

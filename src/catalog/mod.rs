@@ -87,6 +87,8 @@ pub struct Catalog {
     /// From when readings are kept, at a full hour; before it there are sums of hours and runs. `None`:
     /// all are kept.
     pub raw_from: Option<DateTime<Utc>>,
+    /// Keys of some hundred of the newest lots, whatever the scope: what keys look like.
+    pub newest_lots: Vec<String>,
 }
 
 impl Catalog {

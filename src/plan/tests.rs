@@ -12,8 +12,7 @@ fn catalog(sensors: Vec<Sensor>) -> Catalog {
         lines: vec![spot(1, 1, "a"), spot(2, 2, "b")],
         machines: vec![spot(1, 1, "a1"), spot(2, 1, "a2")],
         sensors,
-        lines_only: false,
-        raw_from: None,
+        ..Catalog::default()
     }
 }
 

@@ -43,35 +43,28 @@ pub struct Restrict {
     pub to: Option<DateTime<Utc>>,
     /// Text that key or name contains, any case.
     pub search: String,
-    /// Whether [`sample`] found the text in many lots.
+    /// Whether many lots have the text in their key ([`is_common`]).
     pub is_common: bool,
     /// Most choices.
     pub limit: usize,
 }
 
-/// Newest lots that tell how common a text is.
-const SAMPLE: usize = 400;
-/// Of these so many are many: by going back from the newest, a page of choices is found soon.
-const COMMON: i64 = 20;
+/// So many of the newest lots are many: by going back from the newest, a page of choices is found soon.
+const COMMON: usize = 20;
 
 /// Newest lots among which text of one or two letters is looked for: their trigrams are of no help to
 /// the index. Of all lots it finds those that begin with it.
 const NEWEST: usize = 5_000;
 
-/// Whether many lots have the text in their key, of which a boolean is read; `None` where it makes no
-/// difference.
+/// Whether many lots have the text in their key, by `newest` of them.
 ///
 /// A text of many lots is best looked for from the newest backwards, one of few by the index of
-/// trigrams. PostgreSQL chooses by a few hundred keys that it has drawn, and when one of them happens to
-/// contain the text it goes back through all lots for one that is rare.
-pub fn sample(subject: Subject, search: &str) -> Option<Statement> {
-    (subject == Subject::Lots && is_indexed(search)).then(|| {
-        let sql = format!(
-            "SELECT count(*) >= {COMMON} FROM (SELECT l.key FROM lotwise.lot l ORDER BY l.id DESC LIMIT {SAMPLE}) n
-WHERE n.key ILIKE $1"
-        );
-        Statement::new(sql, vec![Box::new(contains(search))], "")
-    })
+/// trigrams. PostgreSQL would choose by a few hundred keys that it has drawn, and when one of them
+/// happens to contain the text it goes back through all lots for one that is rare.
+pub fn is_common(search: &str, newest: &[String]) -> bool {
+    let search = search.to_lowercase();
+    let having = newest.iter().filter(|key| key.to_lowercase().contains(&search));
+    having.take(COMMON).count() == COMMON
 }
 
 /// Whether the index of trigrams helps.
