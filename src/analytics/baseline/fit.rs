@@ -337,7 +337,8 @@ pub fn fit(data: &Observations) -> Result<Model, Refusal> {
         |i: &&&Interval| i.made.iter().all(|m| m.units > 0.0 || totals[m.reference].0 <= 0.0);
     let usable: Vec<&Interval> = usable.iter().filter(is_counted).copied().collect();
 
-    let pooled = pooled(&usable, &columns, &drivers).ok_or(Refusal::Numbers)?;
+    let enough = enough(&usable);
+    let pooled = pooled(&enough, &columns, &drivers).ok_or(Refusal::Numbers)?;
     let production_kw = pooled.values[columns.reference(0)];
 
     // The machine's model for each reference, kWh a unit or an hour.
@@ -349,17 +350,22 @@ pub fn fit(data: &Observations) -> Result<Model, Refusal> {
             },
         )
         .collect();
-    let mut best: Option<(f64, f64, Fit, Vec<Line>)> = None;
+    let lines = |of: &[&Interval], by_units: f64| {
+        lines(of, &columns, &drivers, &totals, production_kw, by_units)
+    };
+    let mut best: Option<(f64, Fit)> = None;
     for by_units in BY_UNITS {
-        let lines = lines(&usable, &columns, &drivers, &totals, production_kw, by_units);
-        let rough = robust_fit(&lines, &columns, &machine, SCATTER.1).ok_or(Refusal::Numbers)?;
-        if best.as_ref().is_none_or(|best| rough.scale < WORTH_IT * best.0) {
-            best = Some((rough.scale, by_units, rough, lines));
+        let rough = robust_fit(&lines(&enough, by_units), &columns, &machine, SCATTER.1, None);
+        let rough = rough.ok_or(Refusal::Numbers)?;
+        if best.as_ref().is_none_or(|(_, best)| rough.scale < WORTH_IT * best.scale) {
+            best = Some((by_units, rough));
         }
     }
-    let (_, by_units, rough, lines) = best.ok_or(Refusal::Numbers)?;
+    let (by_units, rough) = best.ok_or(Refusal::Numbers)?;
     let scatter = scatter(&rough, &columns, &machine);
-    let fine = robust_fit(&lines, &columns, &machine, scatter).ok_or(Refusal::Numbers)?;
+    let start = Some(rough.solution.values);
+    let fine = robust_fit(&lines(&usable, by_units), &columns, &machine, scatter, start);
+    let fine = fine.ok_or(Refusal::Numbers)?;
 
     let coefficient = |column: usize| Coefficient {
         value: fine.solution.values[column],
@@ -420,6 +426,18 @@ pub fn fit(data: &Observations) -> Result<Model, Refusal> {
         Some(cv) => Err(Refusal::Poor { cv_percent: cv * 100.0 }),
         None => Err(Refusal::TooShort { known: model.quality.n }),
     }
+}
+
+/// What the shape of the model is chosen by: all, up to about a year of hours; of more, days that lie
+/// evenly in it. Days, because neighbours depend on each other; and of all weekdays.
+fn enough<'a>(usable: &[&'a Interval]) -> Vec<&'a Interval> {
+    const HOURS: usize = 8_784;
+    const DAY: usize = 24;
+    let every = match usable.len().div_ceil(HOURS).max(1) {
+        every if every.is_multiple_of(7) => every + 1,
+        every => every,
+    };
+    usable.chunks(DAY).step_by(every).flatten().copied().collect()
 }
 
 fn is_known(interval: &Interval) -> bool {
@@ -499,7 +517,7 @@ fn pooled(usable: &[&Interval], columns: &Columns, drivers: &[Driver]) -> Option
             line
         })
         .collect();
-    robust_fit(&lines, &columns, &[0.0], f64::INFINITY).map(|fit| fit.solution)
+    robust_fit(&lines, &columns, &[0.0], f64::INFINITY, None).map(|fit| fit.solution)
 }
 
 fn lines(
@@ -568,8 +586,14 @@ struct Fit {
 }
 
 /// Iteratively reweighted least squares with beliefs about the references: `machine[i]`, with a
-/// relative standard deviation of `scatter`.
-fn robust_fit(lines: &[Line], columns: &Columns, machine: &[f64], scatter: f64) -> Option<Fit> {
+/// relative standard deviation of `scatter`. Begins with `from`; without it, with medians.
+fn robust_fit(
+    lines: &[Line],
+    columns: &Columns,
+    machine: &[f64],
+    scatter: f64,
+    from: Option<Vec<f64>>,
+) -> Option<Fit> {
     let mut bounded = vec![true; columns.count()];
     bounded[columns.driver(0)..].fill(false);
     let level = robust::mean(&lines.iter().map(|l| l.kw.abs()).collect::<Vec<_>>())?;
@@ -597,14 +621,17 @@ fn robust_fit(lines: &[Line], columns: &Columns, machine: &[f64], scatter: f64) 
             robust::sigma_about(&own, 0.0).unwrap_or(level).max(1e-4 * level)
         })
     };
-    let mut values = start(lines, columns)?;
+    let mut values = match from {
+        Some(values) => values,
+        None => start(lines, columns)?,
+    };
     let mut sigma = scales(&residuals(&values));
     let mut solution = None;
     let mut weights = vec![0.0; lines.len()];
     let mut dependence = 1.0;
     for round in 0..ROUNDS {
         let left = residuals(&values);
-        // The scale settles first, then the weights with it.
+        // The scale settles first, then the weights with it; where neither moves, both have.
         if round < ROUNDS / 2 {
             sigma = scales(&left);
         }
@@ -619,7 +646,7 @@ fn robust_fit(lines: &[Line], columns: &Columns, machine: &[f64], scatter: f64) 
         let moved = next.values.iter().zip(&values).any(far);
         values.clone_from(&next.values);
         solution = Some(next);
-        if !moved && round >= ROUNDS / 2 {
+        if !moved {
             break;
         }
     }
@@ -629,7 +656,8 @@ fn robust_fit(lines: &[Line], columns: &Columns, machine: &[f64], scatter: f64) 
 
 /// Where the reweighting starts from: medians, which half of the intervals of a state or reference
 /// may spoil, however far away. Least squares would start from the lots with a wrong label that are
-/// made fastest.
+/// made fastest. What is never alone comes last, from what the others leave: a stop of minutes in an
+/// hour of production would else start with all of that hour's energy, far from where it belongs.
 fn start(lines: &[Line], columns: &Columns) -> Option<Vec<f64>> {
     let mut values = vec![0.0; columns.count()];
     let kw = |kind: Option<Kind>| -> Vec<f64> {
@@ -641,33 +669,44 @@ fn start(lines: &[Line], columns: &Columns) -> Option<Vec<f64>> {
         0..4 => robust::quantile(&kw(None), 0.05)?,
         _ => robust::median_of(&off)?,
     };
+    let amount = |line: &Line, column: usize| {
+        line.row.iter().find(|(c, v)| *c == column && *v > 0.0).map(|(_, v)| *v)
+    };
+    // What is left of the mean power, for each unit of the column.
+    let left = |values: &[f64], column: usize, line: &Line| {
+        let others = line.row.iter().filter(|(c, _)| *c != column);
+        let left = line.kw - others.map(|&(c, v)| values[c] * v).sum::<f64>();
+        Some((amount(line, column)?, left))
+    };
+    let mut never_alone = Vec::new();
     for column in 1..columns.driver(0) {
-        let own = |line: &&Line| {
+        let is_alone = |line: &&Line| {
             let others = |&&(c, _): &&(usize, f64)| c > 0 && c != column && c < columns.driver(0);
             line.row.iter().filter(others).count() == 0
         };
-        let amount = |line: &Line| line.row.iter().find(|(c, _)| *c == column).map(|(_, v)| *v);
-        let alone = lines.iter().filter(own);
-        let mut rows: Vec<(f64, f64)> = alone
-            .filter_map(|l| Some((amount(l)?, l.kw - values[0])))
-            .filter(|r| r.0 > 0.0)
-            .collect();
-        if rows.is_empty() {
-            // Never alone: together with others, for a start.
-            let with = lines.iter().filter_map(|l| Some((amount(l)?, l.kw - values[0])));
-            rows = with.filter(|row| row.0 > 0.0).collect();
+        let alone = lines.iter().filter(is_alone);
+        let rows: Vec<(f64, f64)> = alone.filter_map(|line| left(&values, column, line)).collect();
+        match rows.is_empty() {
+            true => never_alone.push(column),
+            false => values[column] = slope(&rows),
         }
-        let amounts: Vec<f64> = rows.iter().map(|row| row.0).collect();
-        // A few minutes of an hour say little of a unit.
-        let Some(usual) = robust::median_of(&amounts) else { continue };
-        let ratios: Vec<f64> = rows
-            .iter()
-            .filter(|row| row.0 >= usual / 2.0)
-            .map(|(amount, kw)| kw / amount)
-            .collect();
-        values[column] = robust::median_of(&ratios).unwrap_or(0.0).max(0.0);
+    }
+    let known = values.clone();
+    for column in never_alone {
+        let rows: Vec<(f64, f64)> =
+            lines.iter().filter_map(|line| left(&known, column, line)).collect();
+        values[column] = slope(&rows);
     }
     Some(values)
+}
+
+/// Median ratio of `(amount, power)`, 0 at least. A few minutes of an hour say little of a unit.
+fn slope(rows: &[(f64, f64)]) -> f64 {
+    let amounts: Vec<f64> = rows.iter().map(|row| row.0).collect();
+    let least = robust::median_of(&amounts).unwrap_or(0.0) / 2.0;
+    let usual = rows.iter().filter(|row| row.0 >= least);
+    let ratios: Vec<f64> = usual.map(|(amount, kw)| kw / amount).collect();
+    robust::median_of(&ratios).unwrap_or(0.0).max(0.0)
 }
 
 /// `(1 + ρ) / (1 - ρ)` of neighbouring intervals with production, as of a first-order autoregression.

@@ -171,6 +171,45 @@ fn wrong_hours_and_wrong_papers_do_not_move_it() {
 }
 
 #[test]
+fn a_stop_that_comes_only_with_production_has_its_own_power() {
+    const STOPPED_KW: f64 = 8.0;
+    let mut data = factory(0.02, 7);
+    data.states.push("stopped".into());
+    let mut stream = Stream::new(7, &["stops"]);
+    let making = data.intervals.iter_mut().filter(|interval| !interval.made.is_empty());
+    for (_, interval) in making.enumerate().filter(|(hour, _)| hour % 4 == 0) {
+        // Minutes as a rule, sometimes nearly all of the hour.
+        let stopped = 0.05 + 0.8 * stream.normal().abs().min(3.0).powi(3) / 27.0;
+        let base = 4.0 + 0.2 * (interval.drivers[0] - 15.0);
+        interval.energy = base + (interval.energy - base) * (1.0 - stopped) + STOPPED_KW * stopped;
+        for made in &mut interval.made {
+            made.units *= 1.0 - stopped;
+            made.hours *= 1.0 - stopped;
+        }
+        interval.resting.push((1, stopped));
+    }
+    let model = fit(&data).unwrap();
+    let (_, stopped) = model.states.iter().find(|(name, _)| name == "stopped").unwrap();
+    assert!((stopped.value - STOPPED_KW).abs() < 4.0, "{stopped:?}");
+    for interval in &data.intervals {
+        let expected = model.expected(&data, interval).energy;
+        assert!((expected - interval.energy).abs() < 5.0, "{expected}, {interval:?}");
+    }
+}
+
+#[test]
+fn many_years_have_the_coefficients_of_one() {
+    let mut data = factory(0.03, 8);
+    let four_weeks = data.intervals.clone();
+    data.intervals = std::iter::repeat_n(four_weeks, 40).flatten().collect();
+    let model = fit(&data).unwrap();
+    for (got, want) in k(&model).iter().zip([0.5, 2.0, 0.125]) {
+        assert!((got / want - 1.0).abs() < 0.01, "{got}, not {want}");
+    }
+    assert_eq!(model.references[0].hours, 40.0 * 5.0 * 28.0, "all hours count");
+}
+
+#[test]
 fn what_was_never_seen_is_the_machines_and_what_was_seen_little_is_near_it() {
     let mut data = factory(0.03, 3);
     data.references.push("rare".into());
