@@ -10,6 +10,8 @@ mod scatter;
 
 pub use feature::{FEATURES, Feature, Features, Measure};
 
+use std::sync::LazyLock;
+
 use super::robust;
 use matrix::Cholesky;
 
@@ -160,7 +162,7 @@ impl Model {
         let mut ratios: Vec<f64> = standardised
             .iter()
             .filter_map(|z| model.square(z))
-            .map(|(square, count)| square / chi_square_quantile(count, 0.5))
+            .map(|(square, count)| square / CHI_SQUARE[count].median)
             .collect();
         model.inflation = robust::median(&mut ratios).unwrap_or(1.0).max(1.0);
         model
@@ -197,7 +199,7 @@ impl Model {
         deviations.sort_by(|a, b| b.sigmas.abs().total_cmp(&a.sigmas.abs()));
         Ok(Verdict {
             distance,
-            score: distance / chi_square_quantile(count, LIMIT_QUANTILE).sqrt(),
+            score: distance / CHI_SQUARE[count].limit.sqrt(),
             deviations,
             runs: usual.runs,
         })
@@ -299,9 +301,23 @@ fn active(standardised: &[[Option<f64>; FEATURES]]) -> Vec<Feature> {
     active
 }
 
+/// Of chi-square with as many degrees of freedom as its position.
+struct ChiSquare {
+    median: f64,
+    limit: f64,
+}
+
+/// For each number of features that a distance can have.
+static CHI_SQUARE: LazyLock<[ChiSquare; FEATURES + 1]> = LazyLock::new(|| {
+    std::array::from_fn(|freedom| ChiSquare {
+        median: chi_square_quantile(freedom, 0.5),
+        limit: chi_square_quantile(freedom, LIMIT_QUANTILE),
+    })
+});
+
 /// The value that chi-square of so many degrees of freedom stays below with this probability, by
 /// bisection of its distribution; to 1e-9.
-pub fn chi_square_quantile(freedom: usize, probability: f64) -> f64 {
+fn chi_square_quantile(freedom: usize, probability: f64) -> f64 {
     let freedom = freedom.max(1);
     let (mut low, mut high) = (0.0, 100.0 + 10.0 * freedom as f64);
     while high - low > 1e-9 {
