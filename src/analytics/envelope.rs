@@ -92,21 +92,12 @@ struct Level {
 }
 
 impl Envelope {
-    /// Fits to the past. `references` is the number of references.
-    pub fn fit(
-        observations: &[Observation],
-        references: usize,
-        measure: Measure,
-        middle: Middle,
-    ) -> Self {
-        let runs: Vec<RunMiddles> = observations
-            .chunk_by(|a, b| a.run == b.run)
-            .filter_map(|run| RunMiddles::of(run, middle))
-            .collect();
-        let levels = levels(&runs, references);
+    /// Fits to the runs of the past. `references` is the number of references.
+    pub fn fit(runs: &[&RunMiddles], references: usize, measure: Measure) -> Self {
+        let levels = levels(runs, references);
         let level = |run: &RunMiddles| levels.get(run.reference).copied().flatten();
         let mut by_phase: Vec<Vec<f64>> = vec![Vec::new(); PHASES];
-        for run in &runs {
+        for run in runs {
             let Some(level) = level(run) else { continue };
             for &(phase, value) in &run.phases {
                 by_phase[phase].extend(finite(measure.deviation(value, level.value)));
@@ -114,7 +105,7 @@ impl Envelope {
         }
         let profile: [f64; PHASES] = std::array::from_fn(|phase| shrunk(&mut by_phase[phase]));
         let mut by_cell: Vec<Vec<f64>> = vec![Vec::new(); references * PHASES];
-        for run in &runs {
+        for run in runs {
             let Some(level) = level(run) else { continue };
             for &(phase, value) in &run.phases {
                 let parent = measure.apply(level.value, profile[phase]);
@@ -158,7 +149,8 @@ impl Envelope {
 
 /// The middles of one run's values. Those of its deviations follow from them: a deviation is a rising
 /// straight line of the value, which neither a median nor a mean minds.
-struct RunMiddles {
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunMiddles {
     reference: usize,
     /// Of its settled part; of all where that is short.
     level: Option<f64>,
@@ -168,12 +160,15 @@ struct RunMiddles {
 
 impl RunMiddles {
     /// Of a run's observations; `None` without any.
-    fn of(run: &[Observation], middle: Middle) -> Option<Self> {
-        let reference = run.first()?.reference;
-        let late = run.iter().filter(|item| is_late(item.phase));
+    pub fn of<'a>(
+        run: impl Iterator<Item = &'a Observation> + Clone,
+        middle: Middle,
+    ) -> Option<Self> {
+        let reference = run.clone().next()?.reference;
+        let late = run.clone().filter(|item| is_late(item.phase));
         let mut values: Vec<f64> = late.map(|item| item.value).collect();
         if values.len() < 5 {
-            values = run.iter().map(|item| item.value).collect();
+            values = run.clone().map(|item| item.value).collect();
         }
         let level = middle.of(&mut values);
         let mut by_phase: [Vec<f64>; PHASES] = std::array::from_fn(|_| Vec::new());
@@ -186,7 +181,7 @@ impl RunMiddles {
     }
 }
 
-fn levels(runs: &[RunMiddles], references: usize) -> Vec<Option<Level>> {
+fn levels(runs: &[&RunMiddles], references: usize) -> Vec<Option<Level>> {
     let mut middles: Vec<Vec<f64>> = vec![Vec::new(); references];
     for run in runs {
         if let Some(list) = middles.get_mut(run.reference) {

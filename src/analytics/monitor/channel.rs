@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::model::{ARRIVED, Model};
+use super::model::{ARRIVED, Middles, Model};
 use crate::analytics::charts::{Chart, Track};
 use crate::analytics::context::is_cold;
 use crate::analytics::envelope::Measure;
@@ -38,8 +38,9 @@ pub struct Channel {
     pub levels: Vec<f32>,
     /// Whether a repeated value is suspect: not for counters, which may well stand still.
     pub may_stick: bool,
-    /// The newest model.
+    /// The newest model, and what may serve for the next one.
     pub model: Option<Arc<Model>>,
+    pub middles: Middles,
     /// Cells for which each cell's value has been the same.
     pub repeated: Vec<u16>,
     /// Cells of repetition that are suspect.
@@ -125,6 +126,7 @@ impl Channel {
             values,
             may_stick: false,
             model: None,
+            middles: Middles::default(),
             stuck_cells: f64::INFINITY,
             repetition: Repetition::default(),
             track: Track::new(cell_min),

@@ -1,8 +1,10 @@
 //! What is usual for one channel of a machine, fitted to the past.
 
+use std::cmp::Reverse;
+
 use crate::analytics::charts::{Chart, Track};
 use crate::analytics::context::{PHASES, is_cold, is_late};
-use crate::analytics::envelope::{Envelope, Measure, Middle, Observation};
+use crate::analytics::envelope::{Envelope, Measure, Middle, Observation, RunMiddles};
 use crate::analytics::robust;
 use crate::analytics::scale::{Bounds, Centre, Sample, Scale};
 use crate::analytics::settings::Settings;
@@ -14,10 +16,14 @@ const UNSETTLED: f64 = 4.0;
 pub const ARRIVED: f64 = 2.5;
 /// Deviations beyond this many sigmas are not told apart.
 pub const MOST: f64 = 1e6;
-/// Every how many cells of a run a sample is kept for the scales, at least; and about how many samples
-/// are enough. Neighbours say nearly the same, so more of them cost time and tell nothing.
+/// Cells that the scales are fitted to. Where there are more, they are those of the newest runs of each
+/// reference: what a chart strays by is known from some hundred runs.
+const CELLS: usize = 24_000;
+/// Of these, every so manieth stretch of so many cells is looked at. Neighbours say nearly the same, so
+/// more of them cost time and tell little; of a stretch, medians need no sorting anew. No day has a
+/// multiple of them, so that runs that begin at the same time each day are seen in all of their phases.
 const EVERY: usize = 3;
-const SAMPLES: usize = 8_000;
+const STRETCH: usize = 11;
 
 /// An observation with its cell, so that gaps are known.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +32,36 @@ pub struct Seen {
     pub cell: usize,
     /// What was observed.
     pub item: Observation,
+}
+
+/// The middles of the runs that a model was fitted to last. By the next day most runs are what they were.
+#[derive(Clone, Debug, Default)]
+pub struct Middles(Vec<Known>);
+
+#[derive(Clone, Debug)]
+struct Known {
+    /// What was seen of the run: which one, its first cell, how many, and their sum.
+    seen: [usize; 4],
+    middles: RunMiddles,
+}
+
+impl Middles {
+    /// Takes those of other runs, ascending; what is known of them is taken over.
+    fn renew(&mut self, runs: &[&[Seen]], middle: Middle) {
+        let mut before = std::mem::take(&mut self.0).into_iter().peekable();
+        for run in runs {
+            let Some(first) = run.first() else { continue };
+            let sum = run.iter().map(|seen| seen.cell).sum();
+            let seen = [first.item.run, first.cell, run.len(), sum];
+            while before.next_if(|known| known.seen[1] < first.cell).is_some() {}
+            let same = before.next_if(|known| known.seen == seen);
+            let anew = || {
+                let middles = RunMiddles::of(run.iter().map(|seen| &seen.item), middle)?;
+                Some(Known { seen, middles })
+            };
+            self.0.extend(same.or_else(anew));
+        }
+    }
 }
 
 /// A channel's model.
@@ -50,24 +86,28 @@ pub struct Model {
 }
 
 impl Model {
-    /// Fits to what was seen; `None` where that is too little. `offset` is the one of the model
-    /// before, which moves by at most `adaptation`.
+    /// Fits to what was seen; `None` where that is too little. `known` is of the fit before, and its
+    /// offset that of the model before, which moves by at most `adaptation`.
     pub fn fit(
         seen: &[Seen],
         references: usize,
         (measure, middle): (Measure, Middle),
         cell_min: f64,
-        before: Option<&Self>,
+        (before, known): (Option<&Self>, &mut Middles),
         settings: &Settings,
     ) -> Option<Self> {
-        let items: Vec<Observation> = seen.iter().map(|seen| seen.item).collect();
-        let envelope = Envelope::fit(&items, references, measure, middle);
+        let runs: Vec<&[Seen]> = seen.chunk_by(|a, b| a.item.run == b.item.run).collect();
+        known.renew(&runs, middle);
+        let middles: Vec<&RunMiddles> = known.0.iter().map(|known| &known.middles).collect();
+        let envelope = Envelope::fit(&middles, references, measure);
+        let runs = newest(&runs, references);
         let deviation =
-            |item: &Observation| envelope.deviation(item.reference, item.phase, item.value);
-        let deviations: Vec<Option<f64>> = items.iter().map(deviation).collect();
-        let (settled, sigma) = settled(&items, &deviations);
-        let resolution = resolution(&items);
-        let pass = Pass::over(seen, &deviations, &settled, sigma, cell_min);
+            |Seen { item, .. }: &Seen| envelope.deviation(item.reference, item.phase, item.value);
+        let deviations: Vec<Vec<Option<f64>>> =
+            runs.iter().map(|run| run.iter().map(deviation).collect()).collect();
+        let (settled, sigma) = settled(&runs, &deviations);
+        let resolution = resolution(&runs);
+        let pass = Pass::over(&runs, &deviations, &settled, sigma, cell_min);
         let bounds = |chart: Chart| match (chart, measure) {
             (Chart::Roughness, _) => Bounds { least: 0.1, most: f64::INFINITY },
             (Chart::Jump, Measure::Ratio) => Bounds { least: 0.004, most: f64::INFINITY },
@@ -149,8 +189,6 @@ const SETTLED_SAMPLE: usize = 15;
 /// What the charts would have shown over the past, by the model fitted to it.
 #[derive(Default)]
 struct Pass {
-    /// Every how many cells of a run a sample is kept.
-    every: usize,
     samples: [Vec<Sample>; 5],
     levels: Vec<f64>,
     references: Vec<usize>,
@@ -160,18 +198,15 @@ struct Pass {
 
 impl Pass {
     fn over(
-        seen: &[Seen],
-        deviations: &[Option<f64>],
+        runs: &[&[Seen]],
+        deviations: &[Vec<Option<f64>>],
         settled: &[bool; PHASES],
         sigma: f64,
         cell_min: f64,
     ) -> Self {
-        let mut pass = Self { every: EVERY.max(seen.len() / SAMPLES), ..Self::default() };
-        let mut begin = 0;
-        for run in seen.chunk_by(|a, b| a.item.run == b.item.run) {
-            let end = begin + run.len();
-            pass.run(run, &deviations[begin..end], settled, sigma, cell_min);
-            begin = end;
+        let mut pass = Self::default();
+        for (run, deviations) in runs.iter().zip(deviations) {
+            pass.run(run, deviations, settled, sigma, cell_min);
         }
         pass
     }
@@ -189,7 +224,7 @@ impl Pass {
         let cold = usize::from(is_cold(first.item.phase));
         let mut arrived = false;
         let mut last = first.cell;
-        for (position, (seen, deviation)) in run.iter().zip(deviations).enumerate() {
+        for (seen, deviation) in run.iter().zip(deviations) {
             let item = seen.item;
             if seen.cell > last + 1 {
                 track.interrupt();
@@ -206,7 +241,7 @@ impl Pass {
                 }
                 self.arrivals[cold].push((seen.cell - first.cell) as f64);
             }
-            if !position.is_multiple_of(self.every) {
+            if !(seen.cell / STRETCH).is_multiple_of(EVERY) {
                 track.pass(deviation, f64::INFINITY);
                 continue;
             }
@@ -227,16 +262,42 @@ impl Pass {
     }
 }
 
+/// The newest runs of each reference, by turns, of so many cells as are enough; ascending.
+fn newest<'a>(runs: &[&'a [Seen]], references: usize) -> Vec<&'a [Seen]> {
+    let mut made = vec![0_usize; references];
+    let mut order: Vec<(usize, Reverse<usize>)> = Vec::with_capacity(runs.len());
+    for (index, run) in runs.iter().enumerate().rev() {
+        let before = run.first().and_then(|seen| made.get_mut(seen.item.reference));
+        order.extend(before.map(|count| {
+            *count += 1;
+            (*count, Reverse(index))
+        }));
+    }
+    order.sort_unstable();
+    let mut cells = 0;
+    let mut chosen: Vec<usize> = Vec::new();
+    for (_, Reverse(index)) in order {
+        if cells >= CELLS {
+            break;
+        }
+        cells += runs[index].len();
+        chosen.push(index);
+    }
+    chosen.sort_unstable();
+    chosen.into_iter().map(|index| runs[index]).collect()
+}
+
 /// Time in which nearly all runs arrived, and a little more.
 fn arrival(arrivals: &[f64]) -> usize {
     robust::quantile(arrivals, 0.95).map_or(0, |cells| (1.25 * cells) as usize + 10)
 }
 
 /// The phases in which levels can be judged, and the standard deviation of cells in late phases.
-fn settled(items: &[Observation], deviations: &[Option<f64>]) -> ([bool; PHASES], f64) {
+fn settled(runs: &[&[Seen]], deviations: &[Vec<Option<f64>>]) -> ([bool; PHASES], f64) {
     let mut by_phase: Vec<Vec<f64>> = vec![Vec::new(); PHASES];
     let mut late = Vec::new();
-    for (item, deviation) in items.iter().zip(deviations) {
+    let cells = runs.iter().copied().flatten().zip(deviations.iter().flatten());
+    for (Seen { item, .. }, deviation) in cells {
         if let Some(deviation) = *deviation {
             by_phase[item.phase].push(deviation);
             if is_late(item.phase) {
@@ -258,12 +319,66 @@ fn settled(items: &[Observation], deviations: &[Option<f64>]) -> ([bool; PHASES]
 
 /// Smallest step between neighbouring values that are not equal, at most what one in twenty is below:
 /// the sensor's resolution. A deviation below half of it is nothing.
-fn resolution(items: &[Observation]) -> f64 {
-    let steps: Vec<f64> = items
-        .windows(2)
-        .step_by(7)
-        .map(|pair| (pair[1].value - pair[0].value).abs())
+fn resolution(runs: &[&[Seen]]) -> f64 {
+    let steps: Vec<f64> = runs
+        .iter()
+        .flat_map(|run| run.windows(2).step_by(7))
+        .map(|pair| (pair[1].item.value - pair[0].item.value).abs())
         .filter(|step| *step > 0.0)
         .collect();
     robust::quantile(&steps, 0.05).unwrap_or(0.0) * 0.5
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(number: usize, reference: usize, cells: std::ops::Range<usize>) -> Vec<Seen> {
+        let item = |cell: usize| Observation {
+            reference,
+            phase: (cell - cells.start).min(PHASES - 1),
+            run: number,
+            value: (cell % 17) as f64,
+        };
+        cells.clone().map(|cell| Seen { cell, item: item(cell) }).collect()
+    }
+
+    #[test]
+    fn of_many_runs_the_newest_of_each_reference_are_enough() {
+        // Three of a reference that is made no more, then forty of another one.
+        let all: Vec<Vec<Seen>> = (0..43)
+            .map(|number| {
+                run(number, usize::from(number < 3), number * 1_000..number * 1_000 + 1_000)
+            })
+            .collect();
+        let runs: Vec<&[Seen]> = all.iter().map(Vec::as_slice).collect();
+        let numbers =
+            |runs: &[&[Seen]]| -> Vec<usize> { runs.iter().map(|run| run[0].item.run).collect() };
+        let expected: Vec<usize> = (0..3).chain(43 - 21..43).collect();
+        assert_eq!(numbers(&newest(&runs, 2)), expected, "24,000 cells");
+        assert_eq!(numbers(&newest(&runs[..20], 2)), (0..20).collect::<Vec<_>>(), "all are few");
+    }
+
+    #[test]
+    fn the_middles_of_runs_are_those_of_what_is_seen_of_them_now() {
+        let days = [
+            vec![run(0, 0, 0..50), run(1, 1, 60..90)],
+            // The first is out of the window in part, the second went on, and a third one began.
+            vec![run(0, 0, 20..50), run(1, 1, 60..110), run(2, 0, 120..130)],
+            // Part of the second was an event.
+            vec![[run(1, 1, 60..70), run(1, 1, 80..110)].concat(), run(2, 0, 120..130)],
+        ];
+        let mut known = Middles::default();
+        for day in &days {
+            let runs: Vec<&[Seen]> = day.iter().map(Vec::as_slice).collect();
+            known.renew(&runs, Middle::Median);
+            let mut fresh = Middles::default();
+            fresh.renew(&runs, Middle::Median);
+            let middles = |all: &Middles| -> Vec<RunMiddles> {
+                all.0.iter().map(|known| known.middles.clone()).collect()
+            };
+            assert_eq!(middles(&known), middles(&fresh));
+            assert_eq!(known.0.len(), day.len());
+        }
+    }
 }

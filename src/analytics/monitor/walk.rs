@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::channel::{Channel, Place};
 use super::describe::Story;
 use super::joint::Joint;
-use super::model::{MOST, Model, Seen};
+use super::model::{MOST, Middles, Model, Seen};
 use crate::analytics::context::{Context, Doing};
 use crate::analytics::envelope::{Measure, Middle, Observation};
 use crate::analytics::episode::{Episode, Exceedance, Gatherer, Mood, Rule};
@@ -183,6 +183,7 @@ impl<'a> Walk<'a> {
         self.state.resize(cells);
         for channel in &mut self.state.channels {
             channel.values = Vec::new();
+            channel.middles = Middles::default();
         }
         Progress(self.state)
     }
@@ -386,13 +387,13 @@ impl<'a> Walk<'a> {
         let known_again = self.mostly_flagged(from, cell);
         for index in 0..self.state.channels.len() {
             let seen = self.seen(index, from, cell, &known_again);
-            let channel = &self.state.channels[index];
+            let channel = &mut self.state.channels[index];
             let model = Model::fit(
                 &seen,
                 self.context.references.len(),
                 (channel.measure, middle(channel.quantity)),
                 self.state.grid.minutes(),
-                channel.model.as_deref(),
+                (channel.model.as_deref(), &mut channel.middles),
                 self.settings,
             );
             let longest = self.longest_repetition(index, from, cell);
