@@ -40,11 +40,11 @@ pub(super) async fn answer(
         true => lines(now, &then, query.compare.words(query.language)),
         false => tables(now.frames, &then.frames, query.compare),
     };
-    let text = format!(
-        "Compared with {}: {} to {}.",
-        query.compare.words(Language::En),
-        range.from().format("%Y-%m-%d %H:%M UTC"),
-        range.to().format("%Y-%m-%d %H:%M UTC")
+    let words = query.compare.words(query.language);
+    let [from, to] = [range.from(), range.to()].map(|at| at.format("%Y-%m-%d %H:%M UTC"));
+    let text = query.language.pick(
+        format!("Compared with {words}: {from} to {to}."),
+        format!("Comparado con {words}: de {from} a {to}."),
     );
     for frame in &mut frames {
         frame.notify_more(&[Notice::Info(text.clone())]);

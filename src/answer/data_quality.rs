@@ -54,10 +54,18 @@ pub(super) async fn answer(
     }
     let mut notices = Vec::new();
     if heard.is_empty() {
-        notices.push(Notice::Info(format!("None of {} sensors is silent.", sensors.len())));
+        let all = sensors.len();
+        notices.push(Notice::Info(query.language.pick(
+            format!("None of {all} sensors is silent."),
+            format!("Ninguno de {all} sensores está en silencio."),
+        )));
     }
     if heard.len() > query.limit {
-        let text = format!("Only {} of {} sensors, silent ones first.", query.limit, heard.len());
+        let (limit, all) = (query.limit, heard.len());
+        let text = query.language.pick(
+            format!("Only {limit} of {all} sensors, silent ones first."),
+            format!("Solo {limit} de {all} sensores, primero los que están en silencio."),
+        );
         notices.push(Notice::Warning(text));
         heard.truncate(query.limit);
     }
@@ -67,6 +75,7 @@ pub(super) async fn answer(
     };
     let reason = format!("one index probe a sensor; {silent} of {} are silent", sensors.len());
     Provenance {
+        language: query.language,
         shown: &shown,
         source: "readings",
         reason,

@@ -35,7 +35,10 @@ pub(super) async fn answer(
     let is_whole = [&place.lines, &place.machines, &place.sensors].map(|f| *f == Filter::All);
     let is_whole = is_whole == [true; 3] && !source.catalog.lines_only;
     if !is_whole {
-        let text = "Contracted power is that of a whole plant: choose no line, machine or sensor to compare with it.";
+        let text = query.language.pick(
+            "Contracted power is that of a whole plant: choose no line, machine or sensor to compare with it.",
+            "La potencia contratada es la de toda la planta: no elijas línea, máquina ni sensor para comparar con ella.",
+        );
         notices.push(Notice::Info(text.to_owned()));
     }
     let energy = Query {
@@ -52,7 +55,10 @@ pub(super) async fn answer(
     }
     let windows: Vec<plan::Window<'_>> = plan.windows.iter().map(|w| w.window.clone()).collect();
     if windows.iter().any(|w| w.sensor.interval_s > f64::from(QUARTER_S)) {
-        let text = "A meter sends less often than every quarter of an hour: its demand is spread evenly, and peaks are higher.";
+        let text = query.language.pick(
+            "A meter sends less often than every quarter of an hour: its demand is spread evenly, and peaks are higher.",
+            "Un contador envía menos que cada cuarto de hora: su demanda se reparte por igual, y los picos son mayores.",
+        );
         notices.push(Notice::Warning(text.to_owned()));
     }
     let sums = sums::fetch(source, &windows, &plan.slices.cuts, Ends::Omit).await?;
@@ -84,8 +90,10 @@ pub(super) async fn answer(
         all.push(Measured { plant, quarters: known.collect() });
     }
     if is_whole && all.iter().flat_map(|m| &m.quarters).all(|q| contracted(q).is_none()) {
-        let text =
-            "No contracted power is known: send it with the plant's tariff, POST /v1/tariffs.";
+        let text = query.language.pick(
+            "No contracted power is known: send it with the plant's tariff, POST /v1/tariffs.",
+            "No se conoce ninguna potencia contratada: envíala con la tarifa de la planta, POST /v1/tariffs.",
+        );
         notices.push(Notice::Info(text.to_owned()));
     }
     let mut frames = match query.format {
@@ -99,6 +107,7 @@ pub(super) async fn answer(
     }
     for frame in &mut frames {
         Provenance {
+            language: query.language,
             shown: &sums.shown,
             source: &sums.source,
             reason: sums.because("mean power of each quarter of an hour that is over"),

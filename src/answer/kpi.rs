@@ -29,7 +29,10 @@ pub(super) async fn answer(
     let starts = plan.edges[..plan.edges.len() - 1].to_vec();
     let bucket = plan.bucket;
     if plan.groups.is_empty() && query.context.narrows_time() {
-        let text = "Nothing of this selection was in such a shift or state in the time range.";
+        let text = query.language.pick(
+            "Nothing of this selection was in such a shift or state in the time range.",
+            "Nada de esta selección estuvo en ese turno o estado en el intervalo de tiempo.",
+        );
         notices.push(Notice::Info(text.to_owned()));
     }
     // What is not allocated is shown also where it is all.
@@ -53,15 +56,24 @@ pub(super) async fn answer(
     let figures = figures::kpi(&plan, &runs, &sums.cells, ask.now);
     notices.extend(plan.notices.iter().cloned().map(Notice::Info));
     if figures.groups.iter().flatten().any(|f| f.provisional) {
-        let text = "A run that is still open is part of these figures: they are provisional.";
+        let text = query.language.pick(
+            "A run that is still open is part of these figures: they are provisional.",
+            "Una fabricación aún abierta es parte de estas cifras: son provisionales.",
+        );
         notices.push(Notice::Info(text.to_owned()));
     }
     if !plan.units && query.kpis.iter().any(|k| k.needs_units()) {
-        let text = "Units belong to runs, not to states of machines: they are empty here.";
+        let text = query.language.pick(
+            "Units belong to runs, not to states of machines: they are empty here.",
+            "Las unidades son de las fabricaciones, no de los estados de las máquinas: aquí quedan vacías.",
+        );
         notices.push(Notice::Info(text.to_owned()));
     }
     if query.kpis.iter().any(|k| k.needs_states()) && plan.machine_time.is_empty() {
-        let text = "Nothing says what these machines were doing: send it with POST /v1/states.";
+        let text = query.language.pick(
+            "Nothing says what these machines were doing: send it with POST /v1/states.",
+            "Nada dice qué hacían estas máquinas: envíalo con POST /v1/states.",
+        );
         notices.push(Notice::Info(text.to_owned()));
     }
     notices.extend(without_rates(query, selection, &figures));
@@ -74,6 +86,7 @@ pub(super) async fn answer(
     };
     for frame in &mut frames {
         Provenance {
+            language: query.language,
             shown: &sums.shown,
             source: &sums.source,
             reason: sums.because(&plan.reason),
@@ -110,31 +123,39 @@ pub(super) async fn rates(
 /// Says for which plants cost or emissions are empty, and what to do about it.
 fn without_rates(query: &Query, selection: &Selection<'_>, figures: &KpiFigures) -> Vec<Notice> {
     let asked = |of: fn(&Kpi) -> bool| query.kpis.iter().any(of);
+    let pick = |en, es| query.language.pick(en, es);
     let missing = &figures.missing;
     let cases = [
-        (asked(|k| k.is_money()), &missing.price, "cost", "tariff", "tariffs"),
+        (
+            asked(|k| k.is_money()),
+            &missing.price,
+            pick("No tariff", "Ninguna tarifa"),
+            pick("its cost is empty", "su coste queda vacío"),
+            "tariffs",
+        ),
         (
             asked(|k| matches!(k, Kpi::Co2 | Kpi::Co2PerGoodUnit)),
             &missing.location_based,
-            "CO2",
-            "location-based factor",
+            pick("No location-based factor", "Ningún factor de ubicación"),
+            pick("its CO2 is empty", "su CO2 queda vacío"),
             "factors",
         ),
         (
             asked(|k| *k == Kpi::Co2MarketBased),
             &missing.market_based,
-            "market-based CO2",
-            "market-based factor",
+            pick("No market-based factor", "Ningún factor de mercado"),
+            pick("its market-based CO2 is empty", "su CO2 de mercado queda vacío"),
             "factors",
         ),
     ];
     let cases = cases.into_iter().filter(|(asked, plants, ..)| *asked && !plants.is_empty());
-    let text = |(_, ids, figure, what, route): (_, &BTreeSet<i32>, _, _, _)| {
+    let text = |(_, ids, what, empty, route): (_, &BTreeSet<i32>, _, _, _)| {
         let plants = selection.plants.iter().filter(|p| ids.contains(&p.id));
         let keys: Vec<&str> = plants.map(|p| p.key.as_str()).collect();
-        format!(
-            "No {what} of plant {} is valid for some of the energy: its {figure} is empty. Add one with POST /v1/{route}.",
-            keys.join(", ")
+        let keys = keys.join(", ");
+        query.language.pick(
+            format!("{what} of plant {keys} is valid for some of the energy: {empty}. Add one with POST /v1/{route}."),
+            format!("{what} de la planta {keys} vale para parte de la energía: {empty}. Añádelo con POST /v1/{route}."),
         )
     };
     cases.map(|case| Notice::Warning(text(case))).collect()
@@ -239,14 +260,22 @@ fn table(
         });
     }
     if order.len() > query.limit {
-        notices.push(Notice::Warning(format!("Only the {} groups with most energy.", query.limit)));
+        let limit = query.limit;
+        notices.push(Notice::Warning(query.language.pick(
+            format!("Only the {limit} groups with most energy."),
+            format!("Solo los {limit} grupos con más energía."),
+        )));
         order.truncate(query.limit);
     }
     let allocated: f64 = figures.groups.iter().filter_map(|g| g[0].energy).sum();
     let tells = |rest: f64| rest.abs() > NEGLIGIBLE * (allocated.abs() + rest.abs());
     let rest = figures.unallocated.first().filter(|f| f.energy.is_some_and(tells));
     if rest.and_then(|r| r.energy).is_some_and(|r| r < 0.0) {
-        notices.push(Notice::Warning("The parts measure more than the whole: check the meter tree, or runs that overlap on a line and its machines.".to_owned()));
+        let text = query.language.pick(
+            "The parts measure more than the whole: check the meter tree, or runs that overlap on a line and its machines.",
+            "Las partes miden más que el todo: revisa el árbol de contadores, o las fabricaciones que se solapan en una línea y sus máquinas.",
+        );
+        notices.push(Notice::Warning(text.to_owned()));
     }
     let names: Vec<&'static str> = match plan.groups.first() {
         Some(group) => group.labels.iter().map(|l| l.0).collect(),

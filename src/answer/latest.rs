@@ -2,6 +2,7 @@
 
 use super::{AnswerError, Provenance, Source};
 use crate::catalog::Sensor;
+use crate::domain::Language;
 use crate::domain::time::epoch_seconds;
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Format, Query};
@@ -26,7 +27,11 @@ pub(super) async fn answer(
     }
     let mut notices = Vec::new();
     if sensors.len() > query.limit {
-        let text = format!("Only the first {} of {} sensors.", query.limit, sensors.len());
+        let (limit, all) = (query.limit, sensors.len());
+        let text = query.language.pick(
+            format!("Only the first {limit} of {all} sensors."),
+            format!("Solo los primeros {limit} de {all} sensores."),
+        );
         notices.push(Notice::Warning(text));
         sensors.truncate(query.limit);
     }
@@ -57,7 +62,7 @@ pub(super) async fn answer(
         // The only number is what an alert rule compares; the texts are its labels.
         let fields = places.into_iter().chain([value]).collect();
         let mut frame = Frame::new("latest", "numeric-long", fields);
-        provenance(&shown, sensors.len(), notices).write(&mut frame);
+        provenance(&shown, sensors.len(), notices, query.language).write(&mut frame);
         return Ok(vec![frame]);
     }
     let mut fields = vec![Field::time("time", newest.iter().map(|n| n.map(|n| n.0)))];
@@ -68,12 +73,18 @@ pub(super) async fn answer(
             .unit("s"),
     ]);
     let mut frame = Frame::new("latest", "", fields);
-    provenance(&shown, sensors.len(), notices).write(&mut frame);
+    provenance(&shown, sensors.len(), notices, query.language).write(&mut frame);
     Ok(vec![frame])
 }
 
-fn provenance(shown: &str, sensors: usize, notices: Vec<Notice>) -> Provenance<'_> {
+fn provenance(
+    shown: &str,
+    sensors: usize,
+    notices: Vec<Notice>,
+    language: Language,
+) -> Provenance<'_> {
     Provenance {
+        language,
         shown,
         source: "readings",
         reason: "one index probe a sensor".to_owned(),

@@ -86,19 +86,33 @@ async fn of_query(source: &Source<'_>, query: Query, ask: &Ask) -> Result<Vec<Fr
 /// Says what is less exact where readings were dropped.
 fn not_kept(source: &Source<'_>, query: &Query, ask: &Ask) -> Option<Notice> {
     let from = source.catalog.raw_from.filter(|from| ask.range.from() < *from)?;
+    let pick = |en, es| query.language.pick(en, es);
     let text = match query.kind {
         QueryType::States | QueryType::Latest | QueryType::DataQuality => return None,
-        QueryType::Series if query.aggregate == Aggregate::Raw => "there are none to show",
-        QueryType::Anomalies | QueryType::Golden | QueryType::AbnormalRuns => {
-            "what needs single readings is missing there"
+        QueryType::Series if query.aggregate == Aggregate::Raw => {
+            pick("there are none to show", "no hay ninguna que mostrar")
         }
-        QueryType::Demand => {
-            "quarters of an hour there are parts of their hour, and peaks lower than they were"
-        }
-        _ => "parts of an hour there are in proportion to time, whole hours and lots exact",
+        QueryType::Anomalies | QueryType::Golden | QueryType::AbnormalRuns => pick(
+            "what needs single readings is missing there",
+            "allí falta lo que necesita lecturas sueltas",
+        ),
+        QueryType::Demand => pick(
+            "quarters of an hour there are parts of their hour, and peaks lower than they were",
+            "allí los cuartos de hora son partes de su hora, y los picos menores de lo que fueron",
+        ),
+        _ => pick(
+            "parts of an hour there are in proportion to time, whole hours and lots exact",
+            "allí las partes de una hora son proporcionales al tiempo; las horas y los lotes enteros, exactos",
+        ),
     };
     let from = from.to_rfc3339_opts(SecondsFormat::Secs, true);
-    Some(Notice::Info(format!("Readings before {from} are not kept: {text}.")))
+    Some(Notice::Info(
+        pick(
+            &format!("Readings before {from} are not kept: {text}."),
+            &format!("No se conservan las lecturas anteriores a {from}: {text}."),
+        )
+        .to_owned(),
+    ))
 }
 
 async fn of_narrowed(
@@ -171,7 +185,10 @@ async fn resolve_runs(
     let mut notices = Vec::new();
     if runs.is_empty() {
         reject_unknown(source, query, selection).await?;
-        let text = "No run of this selection lies in the time range.";
+        let text = query.language.pick(
+            "No run of this selection lies in the time range.",
+            "Ninguna fabricación de esta selección está en el intervalo de tiempo.",
+        );
         notices.push(Notice::Info(text.to_owned()));
     }
     Ok((runs, notices))
@@ -252,6 +269,8 @@ struct Provenance<'a> {
     bucket: String,
     coverage: Option<f64>,
     notices: Vec<Notice>,
+    /// Of the notice on coverage.
+    language: Language,
 }
 
 /// Below this share of time with data a figure carries a warning.
@@ -260,9 +279,10 @@ const COVERAGE_WARNING: f64 = 0.9;
 impl Provenance<'_> {
     fn write(mut self, frame: &mut Frame) {
         if let Some(coverage) = self.coverage.filter(|c| *c < COVERAGE_WARNING) {
-            self.notices.push(Notice::Warning(format!(
-                "Only {:.1} % of the time has data: figures are lower than the truth.",
-                coverage * 100.0
+            let share = self.language.number(format_args!("{:.1}", coverage * 100.0));
+            self.notices.push(Notice::Warning(self.language.pick(
+                format!("Only {share} % of the time has data: figures are lower than the truth."),
+                format!("Solo el {share} % del tiempo tiene datos: las cifras son menores que las reales."),
             )));
         }
         frame.notify(&self.notices);
@@ -287,6 +307,32 @@ impl Provenance<'_> {
 /// Name of what no group accounts for.
 fn unallocated(language: Language) -> &'static str {
     language.pick("Unallocated", "Sin asignar")
+}
+
+/// Says that there is nothing yet.
+fn in_the_future(language: Language) -> Notice {
+    let text = language
+        .pick("The time range lies in the future.", "El intervalo de tiempo está en el futuro.");
+    Notice::Info(text.to_owned())
+}
+
+/// " and 3 more" behind a list that was cut, nothing where `more` is 0.
+fn and_more(more: usize, language: Language) -> String {
+    match more {
+        0 => String::new(),
+        _ => language.pick(format!(" and {more} more"), format!(" y {more} más")),
+    }
+}
+
+/// Says that of some of what is shown the plants' tariffs have no price, and what to do about it.
+fn without_tariff(plants: &[&str], of_en: &str, of_es: &str, language: Language) -> Option<Notice> {
+    let plants = plants.join(", ");
+    (!plants.is_empty()).then(|| {
+        Notice::Info(language.pick(
+            format!("No tariff of plant {plants} is valid for some of {of_en}. Add one with POST /v1/tariffs."),
+            format!("Ninguna tarifa de la planta {plants} vale para parte {of_es}. Añade una con POST /v1/tariffs."),
+        ))
+    })
 }
 
 /// A frame without rows that says why.

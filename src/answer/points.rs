@@ -58,6 +58,7 @@ pub(super) async fn answer(
             let fields = vec![Field::instants("time", times), value];
             let mut frame = Frame::new(&key.name, "timeseries-multi", fields);
             Provenance {
+                language: query.language,
                 shown: &shown,
                 source: "readings",
                 reason: "readings as they are, as the query says".to_owned(),

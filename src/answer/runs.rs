@@ -32,7 +32,11 @@ pub(super) async fn answer(
     }
     if runs.len() > query.limit {
         runs.truncate(query.limit);
-        let text = format!("Only the newest {} runs; raise the limit for more.", query.limit);
+        let limit = query.limit;
+        let text = query.language.pick(
+            format!("Only the newest {limit} runs; raise the limit for more."),
+            format!("Solo las {limit} fabricaciones más recientes; sube el límite para ver más."),
+        );
         notices.push(Notice::Warning(text));
     }
     let mut reason = "runs that overlap the time range, newest first".to_owned();
@@ -49,6 +53,7 @@ pub(super) async fn answer(
         }
     };
     Provenance {
+        language: query.language,
         shown: &shown,
         source: &from,
         reason,

@@ -32,7 +32,10 @@ pub(super) async fn answer(
         |frames, kept| Answered { frames, bucket: plan.bucket, starts: starts.to_vec(), kept };
     if plan.windows.is_empty() {
         if query.context.narrows_time() && notices.is_empty() {
-            let text = "Nothing of this selection was in such a shift or state in the time range.";
+            let text = query.language.pick(
+                "Nothing of this selection was in such a shift or state in the time range.",
+                "Nada de esta selección estuvo en ese turno o estado en el intervalo de tiempo.",
+            );
             notices.push(Notice::Info(text.to_owned()));
         }
         return Ok(answered(nothing(&notices), keep));
@@ -61,6 +64,7 @@ pub(super) async fn answer(
             fields.extend(extremes.into_iter().flat_map(band));
             let mut frame = Frame::new(&key.name, "timeseries-multi", fields);
             Provenance {
+                language: query.language,
                 shown: &sums.shown,
                 source: &sums.source,
                 reason: sums.because(&plan.reason),
@@ -95,8 +99,9 @@ pub(super) fn highest(
 ) -> Option<Vec<Labels>> {
     let top = query.top.filter(|top| *top < series.len())?;
     let count = series.len();
-    notices.push(Notice::Info(format!(
-        "{top} of {count} series are shown: those with the highest mean."
+    notices.push(Notice::Info(query.language.pick(
+        format!("{top} of {count} series are shown: those with the highest mean."),
+        format!("Se muestran {top} de {count} series: las de mayor media."),
     )));
     Some(largest(means.zip(series).map(|(mean, key)| (mean, &key.labels)), top))
 }

@@ -55,7 +55,12 @@ pub(super) async fn answer(
         }
     };
     if frames.len() > query.limit {
-        notices.push(Notice::Warning(format!("Only {} of {}.", query.limit, frames.len())));
+        let (limit, all) = (query.limit, frames.len());
+        notices.push(Notice::Warning(
+            query
+                .language
+                .pick(format!("Only {limit} of {all}."), format!("Solo {limit} de {all}.")),
+        ));
         frames.truncate(query.limit);
     }
     if frames.is_empty() {
@@ -63,6 +68,7 @@ pub(super) async fn answer(
     }
     for frame in &mut frames {
         Provenance {
+            language: query.language,
             shown: &shown,
             source: if by_run { "runs" } else { "states" },
             reason: reason.clone(),

@@ -126,7 +126,7 @@ pub fn kpi<'a>(
         bucket,
         balanced: false,
         reason: String::new(),
-        notices: clock_notice(bucket, &selection.plants).into_iter().collect(),
+        notices: clock_notice(bucket, &selection.plants, query.language).into_iter().collect(),
         found: Found::default(),
     };
     let Some(range) = past(ask) else { return Ok(plan) };

@@ -19,7 +19,7 @@ use chrono::{DateTime, Utc};
 
 use crate::catalog::{Plant, Sensor};
 use crate::domain::bucket::CutError;
-use crate::domain::{Bucket, TimeRange, bucket};
+use crate::domain::{Bucket, Language, TimeRange, bucket};
 
 pub use cut::{Cut, Named, Part, StateTime, needs_states, needs_tariffs};
 pub use gather::{Labels, OTHER};
@@ -213,13 +213,18 @@ fn resolve_bucket(bucket: Bucket, ask: &Ask, sensor_interval_s: f64) -> Bucket {
 }
 
 /// Says whose clock the buckets follow, where that makes a difference.
-fn clock_notice(bucket: Bucket, plants: &[&Plant]) -> Option<String> {
+fn clock_notice(bucket: Bucket, plants: &[&Plant], language: Language) -> Option<String> {
     let first = plants.first()?;
     let same = plants.iter().all(|p| p.zone() == first.zone());
     // Offsets of time zones are whole hours or quarters of them, which narrow buckets divide.
     let narrow = matches!(bucket, Bucket::Auto | Bucket::Whole | Bucket::Width(..=900));
-    (!same && !narrow)
-        .then(|| format!("Buckets follow the clock of plant {} ({}).", first.key, first.zone()))
+    let (key, zone) = (&first.key, first.zone());
+    (!same && !narrow).then(|| {
+        language.pick(
+            format!("Buckets follow the clock of plant {key} ({zone})."),
+            format!("Los tramos siguen el reloj de la planta {key} ({zone})."),
+        )
+    })
 }
 
 /// The part of the panel's range that has happened: nothing is expected of the future.

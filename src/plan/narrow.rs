@@ -28,8 +28,13 @@ pub fn narrow(mut query: Query, catalog: &Catalog) -> Result<Narrowed, PlanError
         return Ok(Narrowed { query: Some(query), notices });
     }
     let rules = compiled(&query.filters)?;
+    let language = query.language;
     let nothing = |key: FilterKey| {
-        let text = format!("Nothing here passes the dashboard's filter on {}.", key.as_str());
+        let key = key.as_str();
+        let text = language.pick(
+            format!("Nothing here passes the dashboard's filter on {key}."),
+            format!("Nada de aquí pasa el filtro {key} del panel de mando."),
+        );
         Ok(Narrowed { query: None, notices: vec![text] })
     };
     for key in [FilterKey::Plant, FilterKey::Line, FilterKey::Machine, FilterKey::Sensor] {
@@ -63,7 +68,7 @@ pub fn narrow(mut query: Query, catalog: &Catalog) -> Result<Narrowed, PlanError
     }
     let about_sensors = !rules.is_free(FilterKey::Sensor) || !rules.is_free(FilterKey::Quantity);
     if about_sensors && !knows_sensors(query.kind) {
-        notices.push(ignored("sensor or quantity", query.kind));
+        notices.push(ignored("sensor or quantity", "de sensor o magnitud", &query));
     }
     let about_time = !rules.is_free(FilterKey::Shift) || !rules.is_free(FilterKey::State);
     match query.kind {
@@ -86,10 +91,10 @@ pub fn narrow(mut query: Query, catalog: &Catalog) -> Result<Narrowed, PlanError
                 return nothing(FilterKey::State);
             }
             if !rules.is_free(FilterKey::Shift) {
-                notices.push(ignored("shift", query.kind));
+                notices.push(ignored("shift", "de turno", &query));
             }
         }
-        kind if about_time => notices.push(ignored("shift or state", kind)),
+        _ if about_time => notices.push(ignored("shift or state", "de turno o estado", &query)),
         _ => {}
     }
     let made = [FilterKey::Reference, FilterKey::Lot, FilterKey::Operator];
@@ -98,7 +103,11 @@ pub fn narrow(mut query: Query, catalog: &Catalog) -> Result<Narrowed, PlanError
     if !about_made.is_empty() {
         match query.kind {
             QueryType::Latest | QueryType::DataQuality => {
-                notices.push(ignored("reference, lot or operator", query.kind));
+                notices.push(ignored(
+                    "reference, lot or operator",
+                    "de referencia, lote u operario",
+                    &query,
+                ));
             }
             _ => query.context.rules = about_made,
         }
@@ -148,8 +157,12 @@ fn knows_sensors(kind: QueryType) -> bool {
     !matches!(kind, Kpi | Runs | States | AbnormalRuns)
 }
 
-fn ignored(what: &str, kind: QueryType) -> String {
-    format!("The dashboard's filter on {what} has no meaning for {} queries.", kind.as_str())
+fn ignored(what: &str, de: &str, query: &Query) -> String {
+    let kind = query.kind.as_str();
+    query.language.pick(
+        format!("The dashboard's filter on {what} has no meaning for {kind} queries."),
+        format!("El filtro {de} del panel de mando no tiene sentido en consultas {kind}."),
+    )
 }
 
 #[cfg(test)]

@@ -102,7 +102,7 @@ pub fn series<'a>(
         bucket,
         aggregate: query.aggregate,
         reason,
-        notices: clock_notice(bucket, &plants).into_iter().collect(),
+        notices: clock_notice(bucket, &plants, query.language).into_iter().collect(),
     };
     let group = match query.group_by {
         GroupBy::None => GroupBy::Sensor,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::super::{AnswerError, Source, sums};
 use super::{Times, idle};
 use crate::analytics::abnormal::{Feature, Features};
+use crate::domain::Language;
 use crate::figures;
 use crate::figures::runs::{RunEnergy, RunHeat};
 use crate::frame::Notice;
@@ -34,6 +35,7 @@ pub(super) async fn of(
     runs: &[Run],
     times: &Times,
     ask: &Ask,
+    language: Language,
 ) -> Result<Found, AnswerError> {
     let meters = plan::run_energy(runs, selection, source.catalog, ask.now);
     let thermometers = plan::run_heat(runs, selection, source.catalog, ask.now);
@@ -72,7 +74,7 @@ pub(super) async fn of(
         (found.source, found.reason) = (sums.source, sums.reason);
         (found.rows, found.shown) = (sums.rows, sums.shown);
     }
-    let idle = idle::shares(source, selection, runs, times).await?;
+    let idle = idle::shares(source, selection, runs, times, language).await?;
     found.notices = idle.notices;
     for (index, run) in runs.iter().enumerate() {
         let energy = energy.get(&index).filter(|e| e.coverage >= LEAST_COVERAGE);

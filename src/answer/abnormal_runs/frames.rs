@@ -25,7 +25,11 @@ pub(super) fn frames(
     }
     judged.retain(Judged::is_abnormal);
     if judged.len() > query.limit {
-        let text = format!("Only the newest {} of {} abnormal runs.", query.limit, judged.len());
+        let (limit, all) = (query.limit, judged.len());
+        let text = query.language.pick(
+            format!("Only the newest {limit} of {all} abnormal runs."),
+            format!("Solo las {limit} fabricaciones anómalas más recientes de {all}."),
+        );
         notices.push(Notice::Warning(text));
         judged.truncate(query.limit);
     }

@@ -11,7 +11,7 @@ use super::super::{AnswerError, Source, machine_states, raw};
 use super::Times;
 use crate::analytics::modes::{Modes, modes};
 use crate::catalog::Sensor;
-use crate::domain::{SensorKind, TimeRange};
+use crate::domain::{Language, SensorKind, TimeRange};
 use crate::frame::Notice;
 use crate::plan::{Node, Run, Selection, Window, meters};
 use crate::sql::raw::Readings;
@@ -35,6 +35,7 @@ pub(super) async fn shares(
     selection: &Selection<'_>,
     runs: &[Run],
     times: &Times,
+    language: Language,
 ) -> Result<Idle, AnswerError> {
     let Ok(range) = TimeRange::new(times.learn.from(), times.shown.to()) else {
         return Ok(Idle { shares: vec![None; runs.len()], notices: Vec::new() });
@@ -60,7 +61,7 @@ pub(super) async fn shares(
         (count > 0).then(|| sum / f64::from(count))
     });
     let shares = shares.collect();
-    Ok(Idle { shares, notices: notice(source, &modes).into_iter().collect() })
+    Ok(Idle { shares, notices: notice(source, &modes, language).into_iter().collect() })
 }
 
 /// Share of the known time of a run that is not `running`.
@@ -176,23 +177,29 @@ fn nanos(at: DateTime<Utc>) -> i64 {
 }
 
 /// Says where idling was inferred, and below which power.
-fn notice(source: &Source<'_>, found: &BTreeMap<i32, Found<'_>>) -> Option<Notice> {
+fn notice(
+    source: &Source<'_>,
+    found: &BTreeMap<i32, Found<'_>>,
+    language: Language,
+) -> Option<Notice> {
     let describe = |(machine, found): (&i32, &Found<'_>)| {
         let modes = (*found.modes).as_ref()?;
         let key = &source.catalog.machine(*machine)?.key;
-        let levels: Vec<String> = modes.modes.iter().map(|m| format!("{:.1}", m.level)).collect();
-        Some(format!(
-            "{key} below {:.1} {unit} (modes at {} {unit})",
-            modes.idle_below,
-            levels.join(", "),
-            unit = found.sensor.unit
+        let number = |value: f64| language.number(format_args!("{value:.1}"));
+        let levels: Vec<String> = modes.modes.iter().map(|mode| number(mode.level)).collect();
+        let (below, levels, unit) =
+            (number(modes.idle_below), levels.join(language.pick(", ", "; ")), &found.sensor.unit);
+        Some(language.pick(
+            format!("{key} below {below} {unit} (modes at {levels} {unit})"),
+            format!("{key} por debajo de {below} {unit} (modos en {levels} {unit})"),
         ))
     };
     let all: Vec<String> = found.iter().filter_map(describe).collect();
     (!all.is_empty()).then(|| {
-        Notice::Info(format!(
-            "No states are reported: idling was inferred by clustering of power: {}.",
-            all.join("; ")
+        let all = all.join("; ");
+        Notice::Info(language.pick(
+            format!("No states are reported: idling was inferred by clustering of power: {all}."),
+            format!("No se notifican estados: la marcha en vacío se dedujo agrupando la potencia: {all}."),
         ))
     })
 }

@@ -16,7 +16,9 @@ use std::sync::Arc;
 use chrono::{NaiveTime, TimeDelta};
 
 use super::memo::{Key, Memo};
-use super::{AnswerError, MAX_RUNS, Provenance, Source, nothing, reject_unknown};
+use super::{
+    AnswerError, MAX_RUNS, Provenance, Source, and_more, in_the_future, nothing, reject_unknown,
+};
 use crate::analytics::abnormal::{FEWEST_RUNS, Feature, Features, Model, Refusal, Sample, Verdict};
 use crate::domain::TimeRange;
 use crate::frame::{Frame, Notice};
@@ -70,24 +72,28 @@ pub(super) async fn answer(
     ask: &Ask,
 ) -> Result<Vec<Frame>, AnswerError> {
     let Some(times) = times(query, ask) else {
-        return Ok(nothing(&[Notice::Info("The time range lies in the future.".to_owned())]));
+        return Ok(nothing(&[in_the_future(query.language)]));
     };
     let runs = fetch_runs(source, selection, &times).await?;
     let asked = |run: &Run| is_asked(query, run, &times);
     if !runs.iter().any(asked) {
         reject_unknown(source, query, selection).await?;
-        let text = "No run of this selection ended in the time range.";
+        let text = query.language.pick(
+            "No run of this selection ended in the time range.",
+            "Ninguna fabricación de esta selección terminó en el intervalo de tiempo.",
+        );
         return Ok(nothing(&[Notice::Info(text.to_owned())]));
     }
-    let found = features::of(source, selection, &runs, &times, ask).await?;
+    let found = features::of(source, selection, &runs, &times, ask, query.language).await?;
     let mut judged = judge(source, &runs, &found.features, &times, &asked).await?;
     let mut notices = found.notices;
     notices.extend(refusals(&judged, query, &times));
-    notices.extend(price::price(source, selection, &mut judged, ask).await?);
+    notices.extend(price::price(source, selection, &mut judged, ask, query.language).await?);
     let count = judged.len();
     let mut frames = frames::frames(query, judged, &mut notices, ask);
     for frame in &mut frames {
         Provenance {
+            language: query.language,
             shown: &found.shown,
             source: &found.source,
             reason: format!(
@@ -205,11 +211,12 @@ const MOST_NAMES: usize = 5;
 
 /// Says of which references too few runs are known.
 fn refusals(judged: &[Judged<'_>], query: &Query, times: &Times) -> Option<Notice> {
+    let language = query.language;
     let mut missing: Vec<String> = Vec::new();
     for judged in judged {
         let Err(Refusal::TooFewRuns(runs)) = judged.verdict else { continue };
         let at = if judged.machine.is_empty() { &judged.line } else { &judged.machine };
-        let text = format!("{} at {at} ({runs})", judged.run.reference);
+        let text = format!("{} {} {at} ({runs})", judged.run.reference, language.pick("at", "en"));
         if !missing.contains(&text) {
             missing.push(text);
         }
@@ -219,12 +226,11 @@ fn refusals(judged: &[Judged<'_>], query: &Query, times: &Times) -> Option<Notic
     }
     let more = missing.len().saturating_sub(MOST_NAMES);
     missing.truncate(MOST_NAMES);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    Some(Notice::Warning(format!(
-        "Too few runs to judge {}{more}: {FEWEST_RUNS} of a reference at a place are needed in the {} days before {}.",
-        missing.join(", "),
-        query.learning_days,
-        times.shown.from().format("%Y-%m-%d %H:%M UTC"),
+    let missing = format!("{}{}", missing.join(", "), and_more(more, language));
+    let (days, from) = (query.learning_days, times.shown.from().format("%Y-%m-%d %H:%M UTC"));
+    Some(Notice::Warning(language.pick(
+        format!("Too few runs to judge {missing}: {FEWEST_RUNS} of a reference at a place are needed in the {days} days before {from}."),
+        format!("Muy pocas fabricaciones para juzgar {missing}: hacen falta {FEWEST_RUNS} de una referencia en un lugar en los {days} días antes de {from}."),
     )))
 }
 

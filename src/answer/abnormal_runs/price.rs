@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{AnswerError, Source, fetch_rates, sums};
+use super::super::{AnswerError, Source, fetch_rates, sums, without_tariff};
 use super::Judged;
 use crate::analytics::abnormal::Feature;
-use crate::domain::TimeRange;
+use crate::domain::{Language, TimeRange};
 use crate::figures;
 use crate::frame::Notice;
 use crate::plan::{self, Ask, Run, Selection, Slices, Window};
@@ -17,6 +17,7 @@ pub(super) async fn price(
     selection: &Selection<'_>,
     judged: &mut [Judged<'_>],
     ask: &Ask,
+    language: Language,
 ) -> Result<Option<Notice>, AnswerError> {
     for judged in judged.iter_mut() {
         judged.energy = excess(judged);
@@ -51,12 +52,12 @@ pub(super) async fn price(
         }
     }
     let keys: Vec<&str> = without.into_iter().collect();
-    Ok((!keys.is_empty()).then(|| {
-        Notice::Info(format!(
-            "No tariff of plant {} is valid for some of the energy: its cost is empty. Add one with POST /v1/tariffs.",
-            keys.join(", ")
-        ))
-    }))
+    Ok(without_tariff(
+        &keys,
+        "the energy: its cost is empty",
+        "de la energía: su coste queda vacío",
+        language,
+    ))
 }
 
 /// (kWh per unit - usual) × good units; without units, (mean power - usual) × hours.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::super::{AnswerError, Source, fetch_rates};
+use super::super::{AnswerError, Source, fetch_rates, without_tariff};
 use super::history::{Context, Unit};
 use super::{Times, Watched, second};
 use crate::analytics::finding::Finding;
@@ -110,6 +110,7 @@ pub(super) async fn price<'a>(
     mut events: Vec<Event<'a>>,
     watched: &[Watched<'a>],
     ask: &Ask,
+    language: Language,
 ) -> Result<(Vec<Event<'a>>, Vec<Notice>), AnswerError> {
     let with_energy = || events.iter().filter(|e| e.finding.energy_kwh.is_some());
     let from = with_energy().map(|e| e.range.from()).min();
@@ -134,12 +135,12 @@ pub(super) async fn price<'a>(
         }
     }
     let keys: Vec<&str> = without.into_iter().collect();
-    let notice = (!keys.is_empty()).then(|| {
-        Notice::Info(format!(
-            "No tariff of plant {} is valid for some of the energy: its cost is empty. Add one with POST /v1/tariffs.",
-            keys.join(", ")
-        ))
-    });
+    let notice = without_tariff(
+        &keys,
+        "the energy: its cost is empty",
+        "de la energía: su coste queda vacío",
+        language,
+    );
     Ok((events, notice.into_iter().collect()))
 }
 

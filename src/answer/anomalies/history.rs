@@ -68,8 +68,11 @@ pub(super) fn units<'a>(
         unit.sensors.push(sensor);
     }
     let notice = (!homeless.is_empty()).then(|| {
-        let text = "not judged, because no run is made by a whole plant";
-        Notice::Info(format!("Sensors of a plant ({}) are {text}.", homeless.join(", ")))
+        let homeless = homeless.join(", ");
+        Notice::Info(query.language.pick(
+            format!("Sensors of a plant ({homeless}) are not judged, because no run is made by a whole plant."),
+            format!("Los sensores de una planta ({homeless}) no se juzgan, porque ninguna fabricación es de toda una planta."),
+        ))
     });
     (units.into_values().collect(), notice.into_iter().collect())
 }

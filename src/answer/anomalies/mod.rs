@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
-use super::{AnswerError, Provenance, Source, nothing, reject_unknown};
+use super::{AnswerError, Provenance, Source, and_more, in_the_future, nothing, reject_unknown};
 use crate::analytics::monitor::Outcome;
-use crate::domain::TimeRange;
+use crate::domain::{Language, TimeRange};
 use crate::frame::{Frame, Notice};
 use crate::model::{Format, Query};
 use crate::plan::{Ask, PlanError, Selection};
@@ -53,7 +53,7 @@ pub(super) async fn answer(
         return Err(PlanError::NoSensor("of a machine or line here".to_owned()).into());
     }
     let Some(times) = times(query, ask) else {
-        return Ok(nothing(&[Notice::Info("The time range lies in the future.".to_owned())]));
+        return Ok(nothing(&[in_the_future(query.language)]));
     };
     let readings = units.iter().map(|unit| unit.readings(times.read)).sum();
     if readings > MOST_READINGS {
@@ -67,18 +67,18 @@ pub(super) async fn answer(
         shown = statement;
         watched.push(Watched { unit, outcome: detect::outcome(machine).await? });
     }
-    notices.extend(too_little(&watched, times, query.learning_days));
+    notices.extend(too_little(&watched, times, query));
     let events = events::of(&watched, &context, &query.context, times);
     if events.is_empty() {
         reject_unknown(source, query, selection).await?;
     }
-    let (mut events, said) = events::price(source, events, &watched, ask).await?;
+    let (mut events, said) = events::price(source, events, &watched, ask, query.language).await?;
     notices.extend(said);
     let mut frames = match query.format {
         Format::Score => frames::score(&watched, times, ask),
         Format::Alert => vec![frames::numbers(&watched, &events, times)],
         _ => {
-            notices.extend(limit(&mut events, query.limit));
+            notices.extend(limit(&mut events, query.limit, query.language));
             vec![match query.format {
                 Format::Annotations => frames::annotations(&events, query.language),
                 _ => frames::table(&events, query.language),
@@ -87,6 +87,7 @@ pub(super) async fn answer(
     };
     for frame in &mut frames {
         Provenance {
+            language: query.language,
             shown: &shown,
             source: "readings",
             reason: format!(
@@ -112,42 +113,56 @@ fn times(query: &Query, ask: &Ask) -> Option<Times> {
 }
 
 /// The newest events, and a notice where that leaves some out.
-fn limit(events: &mut Vec<Event<'_>>, limit: usize) -> Option<Notice> {
+fn limit(events: &mut Vec<Event<'_>>, limit: usize, language: Language) -> Option<Notice> {
     let all = events.len();
     events.truncate(limit);
-    (all > limit).then(|| Notice::Warning(format!("Only the newest {limit} of {all} events.")))
+    (all > limit).then(|| {
+        Notice::Warning(language.pick(
+            format!("Only the newest {limit} of {all} events."),
+            format!("Solo los {limit} sucesos más recientes de {all}."),
+        ))
+    })
 }
 
 /// Most machines that a notice names.
 const MOST_NAMES: usize = 5;
 
 /// Says which units could not be judged, and what they lack.
-fn too_little(watched: &[Watched<'_>], times: Times, learning_days: u32) -> Option<Notice> {
+fn too_little(watched: &[Watched<'_>], times: Times, query: &Query) -> Option<Notice> {
+    let (language, learning_days) = (query.language, query.learning_days);
     let to = times.shown.to().timestamp();
     let unknown: Vec<&Watched<'_>> =
         watched.iter().filter(|w| w.outcome.judged_from.is_none_or(|from| from >= to)).collect();
     if unknown.is_empty() {
         return None;
     }
-    let names: Vec<String> = unknown.iter().take(MOST_NAMES).map(|w| since(w)).collect();
+    let names: Vec<String> = unknown.iter().take(MOST_NAMES).map(|w| since(w, language)).collect();
     let more = unknown.len().saturating_sub(MOST_NAMES);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    Some(Notice::Warning(format!(
-        "Too little history to judge {}{more}: {:.0} days of readings (about two where neither runs nor states are known) are needed before anything can be called unusual, and the {learning_days} days before the time range were read.",
-        names.join(", "),
-        crate::analytics::settings::Settings::default().least_history_days,
+    let names = format!("{}{}", names.join(", "), and_more(more, language));
+    let least = crate::analytics::settings::Settings::default().least_history_days;
+    Some(Notice::Warning(language.pick(
+        format!("Too little history to judge {names}: {least:.0} days of readings (about two where neither runs nor states are known) are needed before anything can be called unusual, and the {learning_days} days before the time range were read."),
+        format!("Muy poco historial para juzgar {names}: hacen falta {least:.0} días de lecturas (unos dos donde no se conocen ni fabricaciones ni estados) antes de poder llamar inusual a algo, y se leyeron los {learning_days} días anteriores al intervalo."),
     )))
 }
 
 /// A unit and how long it has sent.
-fn since(watched: &Watched<'_>) -> String {
+fn since(watched: &Watched<'_>, language: Language) -> String {
     let outcome = &watched.outcome;
     let days = outcome.score.len() as f64 * outcome.step as f64 / 86_400.0;
     match second(outcome.start).filter(|_| !outcome.score.is_empty()) {
         Some(from) => {
-            format!("{} ({days:.1} days, since {})", watched.unit.name(), from.format("%Y-%m-%d"))
+            let (name, from) = (watched.unit.name(), from.format("%Y-%m-%d"));
+            let days = language.number(format_args!("{days:.1}"));
+            language.pick(
+                format!("{name} ({days} days, since {from})"),
+                format!("{name} ({days} días, desde {from})"),
+            )
         }
-        None => format!("{} (no readings)", watched.unit.name()),
+        None => {
+            let none = language.pick("no readings", "sin lecturas");
+            format!("{} ({none})", watched.unit.name())
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::history::Unit;
 use crate::analytics::baseline::{Measure, UNNAMED};
 use crate::domain::Language;
 use crate::frame::{Field, Frame, Notice};
-use crate::model::AlertOn;
+use crate::model::{AlertOn, Query};
 
 fn key(spot: Option<&crate::catalog::Spot>) -> String {
     spot.map(|spot| spot.key.clone()).unwrap_or_default()
@@ -157,14 +157,19 @@ pub(super) fn series(
 pub(super) fn table(
     compared: &[Compared<'_>],
     currencies: &BTreeMap<i32, String>,
-    limit: usize,
+    query: &Query,
     notices: &mut Vec<Notice>,
 ) -> Frame {
     let mut rows: Vec<(&Unit<'_>, &Compare)> =
         compared.iter().flat_map(|c| c.buckets.iter().map(|b| (c.unit, b))).collect();
     rows.sort_by_key(|(_, bucket)| bucket.start);
+    let limit = query.limit;
     if rows.len() > limit {
-        notices.push(Notice::Warning(format!("Only the newest {limit} of {} rows.", rows.len())));
+        let all = rows.len();
+        notices.push(Notice::Warning(query.language.pick(
+            format!("Only the newest {limit} of {all} rows."),
+            format!("Solo las {limit} filas más recientes de {all}."),
+        )));
         rows.drain(..rows.len() - limit);
     }
     let one = one_currency(currencies);

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::super::{AnswerError, MAX_RUNS, Source, fetch_rates, sums};
+use super::super::{AnswerError, MAX_RUNS, Source, fetch_rates, sums, without_tariff};
 use super::compare::Compared;
 use super::{MOST_CELLS, Times, clipped};
 use crate::analytics::baseline::{Machine, Observations, observe};
 use crate::analytics::history::{Run, Span};
 use crate::catalog::{Catalog, Plant, Sensor, Spot};
-use crate::domain::{Bucket, SensorKind, TimeRange};
+use crate::domain::{Bucket, Language, SensorKind, TimeRange};
 use crate::figures::{self, Metered};
 use crate::frame::Notice;
 use crate::model::{self, Aggregate, GroupBy, Query};
@@ -99,8 +99,10 @@ pub(super) fn units<'a>(
             false => units.push(unit),
         }
     }
-    let notice = (!without.is_empty() && !units.is_empty())
-        .then(|| Notice::Info(format!("Without a meter of their own: {}.", without.join(", "))));
+    let notice = (!without.is_empty() && !units.is_empty()).then(|| {
+        let own = query.language.pick("Without a meter of their own", "Sin contador propio");
+        Notice::Info(format!("{own}: {}.", without.join(", ")))
+    });
     (units, notice.into_iter().collect())
 }
 
@@ -168,17 +170,19 @@ impl Read {
     }
 
     /// Says which plants have no price for some of the time.
-    pub fn without_price(&self, compared: &[Compared<'_>]) -> Option<Notice> {
+    pub fn without_price(&self, compared: &[Compared<'_>], language: Language) -> Option<Notice> {
         let mut keys: Vec<&str> = (compared.iter())
             .filter(|c| c.buckets.iter().any(|b| b.deviation.is_some() && b.cost.is_none()))
             .map(|c| c.unit.plant.key.as_str())
             .collect();
         keys.sort_unstable();
         keys.dedup();
-        (!keys.is_empty()).then(|| Notice::Info(format!(
-            "No tariff of plant {} is valid for some of the time: the cost of the deviation is empty. Add one with POST /v1/tariffs.",
-            keys.join(", ")
-        )))
+        without_tariff(
+            &keys,
+            "the time: the cost of the deviation is empty",
+            "del tiempo: el coste de la desviación queda vacío",
+            language,
+        )
     }
 }
 

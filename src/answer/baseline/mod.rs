@@ -12,7 +12,7 @@ mod tables;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
-use super::{AnswerError, Provenance, Source, nothing};
+use super::{AnswerError, Provenance, Source, in_the_future, nothing};
 use crate::catalog::Plant;
 use crate::domain::bucket::CutError;
 use crate::domain::{Bucket, TimeRange};
@@ -56,12 +56,14 @@ pub(super) async fn answer(
         );
     }
     let Some(shown) = ask.range.clip(ask.range.from(), Some(ask.now)) else {
-        return Ok(nothing(&[Notice::Info("The time range lies in the future.".to_owned())]));
+        return Ok(nothing(&[in_the_future(query.language)]));
     };
     if query.context.is_restricted() {
-        notices.push(Notice::Info(
-            "Filters on references, lots and operators are not used: the energy of an hour is that of everything made in it.".to_owned(),
-        ));
+        let text = query.language.pick(
+            "Filters on references, lots and operators are not used: the energy of an hour is that of everything made in it.",
+            "Los filtros de referencias, lotes y operarios no se usan: la energía de una hora es la de todo lo que se hizo en ella.",
+        );
+        notices.push(Notice::Info(text.to_owned()));
     }
     let drivers = history::drivers(source.catalog, query)?;
     let mut compared: Vec<Compared<'_>> = Vec::with_capacity(units.len());
@@ -82,7 +84,7 @@ pub(super) async fn answer(
         }
     }
     notices.extend(refusals(&compared, query));
-    notices.extend(provenance.without_price(&compared));
+    notices.extend(provenance.without_price(&compared, query.language));
     let mut frames = match query.format {
         Format::Series => frames::series(&compared, &provenance.currencies, query.language),
         Format::Model => vec![frames::model(&compared, query.language)],
@@ -91,13 +93,14 @@ pub(super) async fn answer(
         _ if query.group_by.is_context() => {
             vec![tables::making(&compared, &provenance.currencies, query, &mut notices)]
         }
-        _ => vec![frames::table(&compared, &provenance.currencies, query.limit, &mut notices)],
+        _ => vec![frames::table(&compared, &provenance.currencies, query, &mut notices)],
     };
     if frames.is_empty() {
         return Ok(nothing(&notices));
     }
     for frame in &mut frames {
         Provenance {
+            language: query.language,
             shown: &provenance.shown,
             source: &provenance.source,
             reason: provenance.reason.clone(),
@@ -164,25 +167,25 @@ fn refusals(compared: &[Compared<'_>], query: &Query) -> Vec<Notice> {
     let refused: Vec<String> = compared
         .iter()
         .filter_map(|c| {
-            Some(format!(
-                "No baseline for {}: {}.",
-                c.unit.name(),
-                c.model.as_ref().as_ref().err()?
-            ))
+            let why = c.model.as_ref().as_ref().err()?.say(query.language);
+            let none = query.language.pick("No baseline for", "Sin línea base para");
+            Some(format!("{none} {}: {why}.", c.unit.name()))
         })
         .collect();
     let more = refused.len().saturating_sub(MOST_NAMES);
     let mut notices: Vec<Notice> =
         refused.into_iter().take(MOST_NAMES).map(Notice::Warning).collect();
     if more > 0 {
-        notices.push(Notice::Warning(format!(
-            "No baseline for {more} more; the format model has the reasons."
+        notices.push(Notice::Warning(query.language.pick(
+            format!("No baseline for {more} more; the format model has the reasons."),
+            format!("Sin línea base para {more} más; el formato modelo tiene los motivos."),
         )));
     }
     if query.baseline.period.is_none() {
-        let text = format!(
-            "The baseline period is the {} days before the time range: it moves with it. Choose a first and a last day for figures that compare with one period.",
-            query.learning_days
+        let days = query.learning_days;
+        let text = query.language.pick(
+            format!("The baseline period is the {days} days before the time range: it moves with it. Choose a first and a last day for figures that compare with one period."),
+            format!("El periodo de referencia son los {days} días antes del intervalo y se mueve con él. Elige un primer y un último día para cifras que comparen con un mismo periodo."),
         );
         notices.push(Notice::Info(text));
     }

@@ -94,10 +94,10 @@ pub(super) fn making(
     let rank = |making: &Making| making.cost.filter(|_| has_cost).unwrap_or(making.deviation());
     rows.sort_by(|a, b| rank(b.1).total_cmp(&rank(a.1)).then_with(|| a.1.lot.cmp(&b.1.lot)));
     if rows.len() > query.limit {
-        notices.push(Notice::Warning(format!(
-            "Only the {} rows with the largest deviation of {}.",
-            query.limit,
-            rows.len()
+        let (limit, all) = (query.limit, rows.len());
+        notices.push(Notice::Warning(query.language.pick(
+            format!("Only the {limit} rows with the largest deviation of {all}."),
+            format!("Solo las {limit} filas con mayor desviación de {all}."),
         )));
         rows.truncate(query.limit);
     }

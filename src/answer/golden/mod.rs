@@ -17,7 +17,10 @@ use std::sync::Arc;
 use chrono::{NaiveTime, TimeDelta};
 
 use super::memo::{Key, Memo};
-use super::{AnswerError, MAX_RUNS, Provenance, Source, nothing, reject_unknown, runs};
+use super::{
+    AnswerError, MAX_RUNS, Provenance, Source, and_more, in_the_future, nothing, reject_unknown,
+    runs,
+};
 use crate::analytics::golden::{Candidate, Choice, Envelope, FEWEST_RUNS, Verdict, choose};
 use crate::domain::{Language, TimeRange};
 use crate::figures::levels::Level;
@@ -93,7 +96,7 @@ pub(super) async fn answer(
 ) -> Result<Vec<Frame>, AnswerError> {
     let sensors = plan::golden_sensors(query, selection)?;
     let Some(times) = times(query, ask) else {
-        return Ok(nothing(&[Notice::Info("The time range lies in the future.".to_owned())]));
+        return Ok(nothing(&[in_the_future(query.language)]));
     };
     let runs = fetch_runs(source, query, selection, &times).await?;
     let all = plan::made(&runs, ask.now);
@@ -101,7 +104,10 @@ pub(super) async fn answer(
     let asked = asked(query, &all, &runs, &times, &mut notices);
     if asked.is_empty() {
         reject_unknown(source, query, selection).await?;
-        let text = "No lot of this selection has a run in the time range.";
+        let text = query.language.pick(
+            "No lot of this selection has a run in the time range.",
+            "Ningún lote de esta selección tiene una fabricación en el intervalo de tiempo.",
+        );
         notices.push(Notice::Info(text.to_owned()));
         return Ok(nothing(&notices));
     }
@@ -116,7 +122,10 @@ pub(super) async fn answer(
     let (curves, windows) =
         plan::golden(query, source.catalog, &sensors, &runs, &all, &wanted, ask.now)?;
     if curves.is_empty() {
-        let text = "The lots' runs have no such sensor on their lines and machines.";
+        let text = query.language.pick(
+            "The lots' runs have no such sensor on their lines and machines.",
+            "Las fabricaciones de los lotes no tienen ese sensor en sus líneas y máquinas.",
+        );
         notices.push(Notice::Info(text.to_owned()));
         return Ok(nothing(&notices));
     }
@@ -128,12 +137,16 @@ pub(super) async fn answer(
     notices.extend(price::price(source, &mut answer, ask).await?);
     notices.extend(refusals(&answer, query, &times));
     if answer.judged.iter().any(|j| j.made.open) {
-        let text = "A lot is still being made: it is judged by its time so far.";
+        let text = query.language.pick(
+            "A lot is still being made: it is judged by its time so far.",
+            "Un lote aún se está fabricando: se juzga por su tiempo hasta ahora.",
+        );
         notices.push(Notice::Info(text.to_owned()));
     }
     let mut frames = frames::frames(query, &answer, ask)?;
     for frame in &mut frames {
         Provenance {
+            language: query.language,
             shown: &read.shown,
             source: "readings",
             reason: format!(
@@ -208,7 +221,10 @@ fn asked(
     let mut asked: Vec<usize> = (0..all.len()).filter(|i| inside(&all[*i])).collect();
     if query.align == Align::Progress && asked.iter().any(|i| all[*i].open) {
         asked.retain(|i| !all[*i].open);
-        let text = "Lots that are still being made have no known length: they are not compared by progress. Choose elapsed time for them.";
+        let text = query.language.pick(
+            "Lots that are still being made have no known length: they are not compared by progress. Choose elapsed time for them.",
+            "Los lotes que aún se fabrican no tienen duración conocida: no se comparan por avance. Elige para ellos el tiempo transcurrido.",
+        );
         notices.push(Notice::Info(text.to_owned()));
     }
     asked.sort_by(|a, b| all[*b].from.cmp(&all[*a].from).then(a.cmp(b)));
@@ -229,7 +245,11 @@ fn asked(
                 _ => query.limit,
             };
             if asked.len() > most {
-                let text = format!("Only the newest {most} of {} lots.", asked.len());
+                let all = asked.len();
+                let text = query.language.pick(
+                    format!("Only the newest {most} of {all} lots."),
+                    format!("Solo los {most} lotes más recientes de {all}."),
+                );
                 notices.push(Notice::Warning(text));
                 asked.truncate(most);
             }
@@ -374,12 +394,14 @@ const MOST_NAMES: usize = 5;
 
 /// Says which lots have no golden one, and what is missing.
 fn refusals(answer: &Answer<'_>, query: &Query, times: &Times) -> Option<Notice> {
+    let language = query.language;
     let mut missing: Vec<String> = Vec::new();
     for judged in answer.judged.iter().filter(|j| j.golden.envelope.is_none()) {
         let Golden { ended, chosen, .. } = *judged.golden;
+        let (over, usable) = language.pick(("ended", "usable"), ("terminados", "utilizables"));
         let text = match chosen < ended.min(FEWEST_RUNS) {
-            true => format!("{} ({ended} ended, {chosen} usable)", judged.made.reference),
-            false => format!("{} ({ended} ended)", judged.made.reference),
+            true => format!("{} ({ended} {over}, {chosen} {usable})", judged.made.reference),
+            false => format!("{} ({ended} {over})", judged.made.reference),
         };
         if !missing.contains(&text) {
             missing.push(text);
@@ -390,15 +412,17 @@ fn refusals(answer: &Answer<'_>, query: &Query, times: &Times) -> Option<Notice>
     }
     let more = missing.len().saturating_sub(MOST_NAMES);
     missing.truncate(MOST_NAMES);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    Some(Notice::Warning(format!(
-        "No golden lot of {}{more}: {FEWEST_RUNS} lots at one place with {} are needed in the {} days before {}. Learn from more days, or choose a later time range.",
-        missing.join(", "),
-        match query.golden {
-            GoldenFrom::Good => "measured curves",
-            _ => "measured curves and energy per good unit",
-        },
-        query.learning_days,
-        times.shown.from().format("%Y-%m-%d %H:%M UTC"),
+    let missing = format!("{}{}", missing.join(", "), and_more(more, language));
+    let needed = match query.golden {
+        GoldenFrom::Good => language.pick("measured curves", "curvas medidas"),
+        _ => language.pick(
+            "measured curves and energy per good unit",
+            "curvas medidas y energía por unidad buena",
+        ),
+    };
+    let (days, from) = (query.learning_days, times.shown.from().format("%Y-%m-%d %H:%M UTC"));
+    Some(Notice::Warning(language.pick(
+        format!("No golden lot of {missing}: {FEWEST_RUNS} lots at one place with {needed} are needed in the {days} days before {from}. Learn from more days, or choose a later time range."),
+        format!("Sin lote de oro de {missing}: hacen falta {FEWEST_RUNS} lotes en un mismo lugar con {needed} en los {days} días antes de {from}. Aprende de más días o elige un intervalo posterior."),
     )))
 }

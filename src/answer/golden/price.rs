@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{AnswerError, Source, fetch_rates};
+use super::super::{AnswerError, Source, fetch_rates, without_tariff};
 use super::{Answer, Judged};
 use crate::domain::TimeRange;
 use crate::frame::Notice;
@@ -40,12 +40,12 @@ pub(super) async fn price(
         }
     }
     let keys: Vec<&str> = without.into_iter().collect();
-    Ok((!keys.is_empty()).then(|| {
-        Notice::Info(format!(
-            "No tariff of plant {} is valid for some of the time: the cost is empty. Add one with POST /v1/tariffs.",
-            keys.join(", ")
-        ))
-    }))
+    Ok(without_tariff(
+        &keys,
+        "the time: the cost is empty",
+        "del tiempo: el coste queda vacío",
+        answer.language,
+    ))
 }
 
 /// Σ (level - median) × measured hours over the judged steps, in kWh; and the same times the price at

@@ -8,7 +8,7 @@ mod points;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{AnswerError, Provenance, Source, nothing};
+use super::{AnswerError, Provenance, Source, and_more, in_the_future, nothing};
 use crate::analytics::spc::{
     EWMA_LIMIT, LAMBDA, LEAST_VALUES, Limits, Rule, Smoothed, ewma, violations,
 };
@@ -97,7 +97,7 @@ pub(super) async fn answer(
     ask: &Ask,
 ) -> Result<Vec<Frame>, AnswerError> {
     let Some(times) = times(query, selection, ask)? else {
-        return Ok(nothing(&[Notice::Info("The time range lies in the future.".to_owned())]));
+        return Ok(nothing(&[in_the_future(query.language)]));
     };
     let mut read = points::Read::default();
     let mut charts = match query.spc.subject {
@@ -108,7 +108,7 @@ pub(super) async fn answer(
     };
     charts.iter_mut().for_each(|chart| chart.judge(query));
     let mut notices = std::mem::take(&mut read.notices);
-    notices.extend(without_limits(&charts));
+    notices.extend(without_limits(&charts, query.language));
     charts.retain(|chart| !chart.points.is_empty() || query.format == Format::Alert);
     if charts.len() > query.limit {
         return Err(PlanError::TooManySeries { count: charts.len(), limit: query.limit }.into());
@@ -130,6 +130,7 @@ pub(super) async fn answer(
     };
     for frame in &mut frames {
         Provenance {
+            language: query.language,
             shown: &read.shown,
             source: &read.source,
             reason: format!(
@@ -175,15 +176,15 @@ fn times(
 const MOST_NAMES: usize = 5;
 
 /// Says which charts have no limits, and why.
-fn without_limits(charts: &[Chart]) -> Option<Notice> {
+fn without_limits(charts: &[Chart], language: Language) -> Option<Notice> {
     let without: Vec<&Chart> = charts.iter().filter(|c| c.limits.is_none()).collect();
     let names: Vec<String> = (without.iter().take(MOST_NAMES))
-        .map(|c| format!("{} ({} values)", c.name, c.learned.len()))
+        .map(|c| format!("{} ({} {})", c.name, c.learned.len(), language.pick("values", "valores")))
         .collect();
     let more = without.len().saturating_sub(MOST_NAMES);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    (!without.is_empty()).then(|| Notice::Warning(format!(
-        "No limits for {}{more}: the baseline period must have at least {LEAST_VALUES} values of each. Choose a longer one.",
-        names.join(", ")
+    let names = format!("{}{}", names.join(", "), and_more(more, language));
+    (!without.is_empty()).then(|| Notice::Warning(language.pick(
+        format!("No limits for {names}: the baseline period must have at least {LEAST_VALUES} values of each. Choose a longer one."),
+        format!("Sin límites para {names}: el periodo de referencia debe tener al menos {LEAST_VALUES} valores de cada una. Elige uno más largo."),
     )))
 }

@@ -73,8 +73,11 @@ pub(super) async fn runs(
     let from = done.iter().map(|r| r.started_at).min();
     let to = done.iter().filter_map(|r| r.ended_at).max();
     let Some(range) = from.zip(to).and_then(|(from, to)| TimeRange::new(from, to).ok()) else {
-        read.notices
-            .push(Notice::Info("No run of this selection is over in the time range.".to_owned()));
+        let text = query.language.pick(
+            "No run of this selection is over in the time range.",
+            "Ninguna fabricación de esta selección ha terminado en el intervalo de tiempo.",
+        );
+        read.notices.push(Notice::Info(text.to_owned()));
         return Ok(Vec::new());
     };
     let kpis =

@@ -5,6 +5,7 @@ mod compare;
 mod extremes;
 mod fill;
 mod filters;
+mod language;
 mod lots;
 mod states;
 mod tariff;
