@@ -177,9 +177,12 @@ fn a_stop_that_comes_only_with_production_has_its_own_power() {
     data.states.push("stopped".into());
     let mut stream = Stream::new(7, &["stops"]);
     let making = data.intervals.iter_mut().filter(|interval| !interval.made.is_empty());
-    for (_, interval) in making.enumerate().filter(|(hour, _)| hour % 4 == 0) {
-        // Minutes as a rule, sometimes nearly all of the hour.
-        let stopped = 0.05 + 0.8 * stream.normal().abs().min(3.0).powi(3) / 27.0;
+    for (hour, interval) in making.enumerate().filter(|(hour, _)| hour % 4 == 0) {
+        // Minutes as a rule, now and then seconds at the edge of an hour, or most of it.
+        let stopped = match hour % 16 {
+            0 => 0.0005,
+            _ => 0.05 + 0.8 * stream.normal().abs().min(3.0).powi(3) / 27.0,
+        };
         let base = 4.0 + 0.2 * (interval.drivers[0] - 15.0);
         interval.energy = base + (interval.energy - base) * (1.0 - stopped) + STOPPED_KW * stopped;
         for made in &mut interval.made {
