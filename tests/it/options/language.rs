@@ -13,7 +13,7 @@ const AHEAD: (&str, &str) = ("2027-03-02T08:00:00Z", "2027-03-02T12:00:00Z");
 
 /// Queries that have something to say: when, and what.
 fn queries() -> Vec<((&'static str, &'static str), Value)> {
-    let rule = |key: &str, value: &str| json!([{"key": key, "op": "=", "values": [value]}]);
+    let rule = |key: &str, value: &str| json!([{"key": key, "op": "is", "values": [value]}]);
     let mut all = vec![
         (HOURS, json!({"type": "kpi", "groupBy": "lot", "limit": 1})),
         (HOURS, json!({"type": "kpi", "kpis": ["cost", "co2", "co2_market_based"]})),
@@ -21,19 +21,21 @@ fn queries() -> Vec<((&'static str, &'static str), Value)> {
         (HOURS, json!({"type": "kpi", "compare": "previous"})),
         (HOURS, json!({"type": "kpi", "context": {"states": ["stopped"]}})),
         (NIGHT, json!({"type": "kpi", "groupBy": "reference"})),
-        (HOURS, json!({"type": "series", "context": {"states": ["stopped"]}})),
-        (HOURS, json!({"type": "series", "groupBy": "lot", "top": 1})),
-        (NIGHT, json!({"type": "series", "groupBy": "lot"})),
+        (
+            HOURS,
+            json!({"type": "series", "place": {"quantity": "power"}, "context": {"states": ["stopped"]}}),
+        ),
+        (
+            HOURS,
+            json!({"type": "series", "place": {"quantity": "power"}, "groupBy": "lot", "top": 1}),
+        ),
+        (NIGHT, json!({"type": "series", "place": {"quantity": "power"}, "groupBy": "lot"})),
         (HOURS, json!({"type": "runs", "limit": 1})),
         (HOURS, json!({"type": "latest", "limit": 1})),
         (HOURS, json!({"type": "latest", "filters": rule("lot", "L1")})),
         (HOURS, json!({"type": "runs", "filters": rule("sensor", "main")})),
         (HOURS, json!({"type": "kpi", "filters": rule("line", "M9")})),
         (HOURS, json!({"type": "data_quality", "limit": 1})),
-        (
-            HOURS,
-            json!({"type": "data_quality", "format": "silent", "place": {"sensors": ["main"]}}),
-        ),
         (
             HOURS,
             json!({"type": "lots", "place": {"quantity": "temperature"}, "context": {"lots": ["L2"]},
@@ -50,8 +52,9 @@ fn queries() -> Vec<((&'static str, &'static str), Value)> {
         (HOURS, json!({"type": "demand"})),
         (HOURS, json!({"type": "demand", "place": {"lines": ["M1"]}})),
     ];
-    let ahead = ["golden", "abnormal_runs", "anomalies", "baseline", "spc"];
-    all.extend(ahead.map(|kind| (AHEAD, json!({"type": kind, "place": {"quantity": "power"}}))));
+    all.push((AHEAD, json!({"type": "golden", "place": {"quantity": "power"}})));
+    let ahead = ["abnormal_runs", "anomalies", "baseline", "spc"];
+    all.extend(ahead.map(|kind| (AHEAD, json!({"type": kind}))));
     all
 }
 
@@ -70,28 +73,37 @@ fn numbers(text: &str) -> Vec<String> {
 async fn notices_are_in_the_language_of_the_query() {
     both(async |server| {
         let factory = Factory::new(server, "2026-03-02T07:00:00Z", "2026-03-02T13:00:00Z").await;
+        let mut wrong = Vec::new();
         let mut seen = BTreeSet::new();
         for ((from, to), query) in queries() {
             let ask = async |language: &str| {
                 let mut query = query.clone();
                 query["language"] = json!(language);
-                notices(&factory.ask(from, to, query).await)
+                factory.try_ask(from, to, query).await.map(|frames| notices(&frames))
             };
-            let (english, spanish) = (ask("en").await, ask("es").await);
-            assert_eq!(english.len(), spanish.len(), "{query}: {english:?}, {spanish:?}");
-            assert!(!english.is_empty(), "{query} says nothing");
+            let (english, spanish) = match (ask("en").await, ask("es").await) {
+                (Ok(english), Ok(spanish)) => (english, spanish),
+                (english, spanish) => {
+                    wrong.push(format!("{query}: {english:?}, {spanish:?}"));
+                    continue;
+                }
+            };
+            if english.is_empty() || english.len() != spanish.len() {
+                wrong.push(format!("{query}: {english:?}, {spanish:?}"));
+            }
             for (en, es) in english.iter().zip(&spanish) {
                 let mut words = es.split(|c: char| !c.is_alphabetic());
-                let is_english = |word: &str| {
-                    ["the", "of", "is", "are", "No", "Only", "for", "there"].contains(&word)
-                };
-                assert!(!words.any(is_english), "{query}: {es}");
+                let is_english =
+                    |word: &str| ["the", "of", "is", "are", "Only", "for", "there"].contains(&word);
                 // The same numbers, and as many of them.
-                assert_eq!(numbers(en), numbers(es), "{query}: {en}, {es}");
+                if words.any(is_english) || numbers(en) != numbers(es) {
+                    wrong.push(format!("{query}: {en} {es}"));
+                }
             }
             seen.extend(spanish);
         }
-        assert!(seen.len() > 25, "{seen:#?}");
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        assert!(seen.len() > 20, "{seen:#?}");
     })
     .await;
 }
