@@ -178,6 +178,11 @@ pub async fn search(State(app): State<App>) -> Result<Json<Value>, Failure> {
     Ok(Json(entries.collect()))
 }
 
+/// `GET /api/v1/provisioning/alert-rules`
+pub async fn alert_rules(State(app): State<App>) -> Result<Json<Value>, Failure> {
+    Ok(Json(provisioning::alert_rules(&app.provisioning)?.into()))
+}
+
 /// `GET /api/dashboards/uid/:uid`; read anew each time, so that an edited file shows at reload.
 pub async fn dashboard(
     State(app): State<App>,

@@ -125,6 +125,7 @@ fn routes(app: App, dist: PathBuf, web: PathBuf) -> Router {
         .route("/ds/query", post(query::query))
         .route("/dashboards/uid/{uid}", get(api::dashboard))
         .route("/search", get(api::search))
+        .route("/v1/provisioning/alert-rules", get(api::alert_rules))
         .fallback(api::unknown);
 
     // A rebuilt bundle must be seen at the next reload.

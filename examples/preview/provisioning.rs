@@ -79,6 +79,19 @@ pub fn dashboards(provisioning: &Path) -> Result<Vec<Value>> {
     Ok(found)
 }
 
+/// Reads the rules of `DIR/alerting/*.yaml`, those of all groups, as they are written there.
+pub fn alert_rules(provisioning: &Path) -> Result<Vec<Value>> {
+    let mut found = Vec::new();
+    for path in files(&provisioning.join("alerting"), &["yaml", "yml"])? {
+        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let file: Value =
+            serde_yaml_ng::from_str(&text).with_context(|| path.display().to_string())?;
+        let groups = file["groups"].as_array().into_iter().flatten();
+        found.extend(groups.filter_map(|group| group["rules"].as_array()).flatten().cloned());
+    }
+    Ok(found)
+}
+
 fn parse_datasources(
     text: &str,
     lookup: &dyn Fn(&str) -> Option<String>,
@@ -191,6 +204,16 @@ mod tests {
             assert_eq!(interpolate(text, &environment).unwrap(), expected, "{text:?}");
         }
         assert!(interpolate("$__file{/does/not/exist}", &environment).is_err());
+    }
+
+    #[test]
+    fn the_example_rules_are_found() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("provisioning");
+        let rules = alert_rules(&folder).unwrap();
+        let uids: Vec<&str> = rules.iter().filter_map(|rule| rule["uid"].as_str()).collect();
+        assert!(uids.len() >= 4 && uids.contains(&"lotwise-anomaly-open"), "{uids:?}");
+        assert!(rules.iter().all(|rule| rule["data"].is_array()), "{rules:?}");
+        assert!(alert_rules(Path::new("/does/not/exist")).unwrap().is_empty());
     }
 
     #[test]

@@ -110,6 +110,12 @@ export class Database {
     return increase(await this.meter(plant, line, range), range);
   }
 
+  /** How many machines there are. */
+  async machines(): Promise<number> {
+    const [{ count }] = await this.rows<{ count: string }>('SELECT count(*) FROM lotwise.machine', []);
+    return Number(count);
+  }
+
   /** Registers a sensor that never sends, so that one is silent for sure. */
   async registerSilentSensor(plant: string, line: string, name: string) {
     await this.rows(

@@ -8,6 +8,7 @@ import { NavigationType, Route, Router, Routes } from 'react-router-dom';
 import { preferredTheme, rememberTheme, ThemeName } from './boot/preferences';
 import { texts } from './boot/texts';
 import { installServices } from './host/services';
+import { AlertRulesPage } from './pages/AlertRules';
 import { Alerts } from './pages/Alerts';
 import { DashboardPage } from './pages/Dashboard';
 import { DashboardList } from './pages/DashboardList';
@@ -38,6 +39,7 @@ function App() {
             <Route path="/" element={<DashboardList />} />
             <Route path="/d/:uid/:slug?" element={<DashboardPage />} />
             <Route path="/explore" element={<ExplorePage />} />
+            <Route path="/alerting" element={<AlertRulesPage />} />
             <Route path="/datasources/edit/:uid" element={<DataSourceEditPage />} />
             <Route path="*" element={<p>{texts.notFound}</p>} />
           </Routes>

@@ -25,6 +25,7 @@ export function Shell({ onToggleTheme, children }: { onToggleTheme: () => void; 
             {texts.dashboards}
           </NavLink>
           <NavLink to="/explore">{texts.explore}</NavLink>
+          <NavLink to="/alerting">{texts.alertRules}</NavLink>
           {uid && <NavLink to={`/datasources/edit/${uid}`}>{texts.dataSource}</NavLink>}
         </nav>
         <Badge text={texts.badge} color="orange" tooltip={texts.badgeHint} />
