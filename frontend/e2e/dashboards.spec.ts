@@ -30,8 +30,6 @@ async function view(name: string, world: World): Promise<{ range: Range; variabl
       return { range: world.hour(), variables: { plant, line } };
     case 'spc':
       return { range: world.range, variables: { plant, line, reference } };
-    case 'anomalies':
-      return { range: world.range, variables: { plant, line } };
     default:
       return { range: world.range, variables: { plant } };
   }
