@@ -96,7 +96,7 @@ function Instances({ instances }: { instances: Instance[] }) {
 }
 
 /** Asks as Grafana's scheduler does, and compares: a threshold over the only number of each instance. */
-async function evaluate({ title, condition, data }: Rule): Promise<Instance[]> {
+async function evaluate({ uid, title, condition, data }: Rule): Promise<Instance[]> {
   const threshold = data.find(({ refId }) => refId === condition)?.model;
   const step = data.find(({ refId }) => refId === threshold?.expression);
   const evaluator = threshold?.conditions?.[0]?.evaluator;
@@ -104,7 +104,7 @@ async function evaluate({ title, condition, data }: Rule): Promise<Instance[]> {
     throw new Error(`${title}: only thresholds over a query are evaluated here`);
   }
   const datasource = await getDataSourceSrv().get(step.datasourceUid);
-  const answer = await lastValueFrom(runRequest(datasource, request(step)));
+  const answer = await lastValueFrom(runRequest(datasource, request(uid, step)));
   if (answer.error) {
     throw new Error(answer.error.message);
   }
@@ -115,11 +115,13 @@ async function evaluate({ title, condition, data }: Rule): Promise<Instance[]> {
   }));
 }
 
-function request({ refId, relativeTimeRange = { from: 600, to: 0 }, model, datasourceUid }: Step): DataQueryRequest {
+function request(rule: string, { relativeTimeRange, model, datasourceUid }: Step): DataQueryRequest {
+  const { from: first, to: last } = relativeTimeRange ?? { from: 600, to: 0 };
   const before = (seconds: number) => dateTime(Date.now() - seconds * 1000);
-  const [from, to] = [before(relativeTimeRange.from), before(relativeTimeRange.to)];
+  const [from, to] = [before(first), before(last)];
   return {
-    requestId: `alert-${datasourceUid}-${refId}`,
+    // A second request of the same id would end the first one.
+    requestId: `alert-${rule}`,
     app: CoreApp.UnifiedAlerting,
     targets: [{ ...model, datasource: { uid: datasourceUid } }],
     range: { from, to, raw: { from, to } },
