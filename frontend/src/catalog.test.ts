@@ -28,6 +28,12 @@ describe('Catalog', () => {
     expect(getResource).toHaveBeenCalledTimes(2);
   });
 
+  it('asks for the names of states in the language of whoever looks', async () => {
+    const getResource = jest.fn().mockResolvedValue(page);
+    await new Catalog({ getResource }).list('states');
+    expect(getResource.mock.calls[0][0]).toBe('states?language=en');
+  });
+
   it('does not remember a failure', async () => {
     const getResource = jest.fn().mockRejectedValueOnce(new Error('down')).mockResolvedValue(page);
     const catalog = new Catalog({ getResource });

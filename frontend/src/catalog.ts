@@ -1,5 +1,8 @@
 import { DataSourceWithBackend } from '@grafana/runtime';
 
+import { Language } from './generated/model';
+import { spokenLanguage } from './i18n';
+
 /** What the plugin's resource endpoints list. */
 export type CatalogPath =
   | 'plants'
@@ -24,6 +27,7 @@ export interface CatalogFilter {
   from?: string;
   to?: string;
   limit?: number;
+  language?: Language;
 }
 
 export interface CatalogItem {
@@ -52,7 +56,7 @@ export function catalogUrl(path: CatalogPath, filter: CatalogFilter = {}): strin
       [...values].sort().forEach((value) => query.append(name, value));
     }
   }
-  for (const name of ['quantity', 'search', 'from', 'to', 'limit'] as const) {
+  for (const name of ['quantity', 'search', 'from', 'to', 'limit', 'language'] as const) {
     const value = filter[name];
     if (value !== undefined && value !== '' && !ALL.has(String(value))) {
       query.append(name, String(value));
@@ -74,8 +78,10 @@ export class Catalog {
     private readonly now: () => number = Date.now
   ) {}
 
-  list(path: CatalogPath, filter?: CatalogFilter): Promise<CatalogPage> {
-    return this.get(catalogUrl(path, filter));
+  async list(path: CatalogPath, filter?: CatalogFilter): Promise<CatalogPage> {
+    // Of all that is listed, only the states have names of the plugin's own.
+    const language = path === 'states' ? await spokenLanguage() : undefined;
+    return this.get(catalogUrl(path, { ...filter, language }));
   }
 
   /** The listing at an address made by `catalogUrl`. */

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{AnswerError, Source};
+use crate::catalog::Catalog;
 use crate::domain::{Language, MachineState, ShiftStart};
 use crate::model::{Filter, Place};
 use crate::plan::{PlanError, Selection, select};
@@ -80,6 +81,8 @@ pub struct Wanted {
     pub search: String,
     /// Most choices.
     pub limit: usize,
+    /// Language of names that are not the user's own.
+    pub language: Language,
 }
 
 /// The choices, and whether there are more.
@@ -162,7 +165,7 @@ fn places(source: &Source<'_>, selection: &Selection<'_>, wanted: &Wanted) -> Ve
         }
         Subject::States => MachineState::ALL
             .into_iter()
-            .map(|s| choice(s.as_str(), s.name(Language::En), String::new()))
+            .map(|s| choice(s.as_str(), s.name(wanted.language), String::new()))
             .collect(),
         Subject::Context(_) => Vec::new(),
     };
@@ -181,21 +184,55 @@ async fn made(
     wanted: &Wanted,
 ) -> Result<Vec<Choice>, AnswerError> {
     let by_line = source.catalog.lines_only || wanted.place.lines != Filter::All;
+    if !by_line && wanted.from.is_none() && wanted.to.is_none() {
+        // What was made known a moment ago is in the database first.
+        let known = known(source.catalog, subject, selection, wanted);
+        if !known.is_empty() {
+            return Ok(known);
+        }
+    }
     // No key has one, and no text of PostgreSQL can.
     let search = wanted.search.replace('\0', "");
+    let is_lots = subject == picker::Subject::Lots;
     let restrict = Restrict {
         plants: selection.plants.iter().map(|p| p.id).collect(),
         lines: by_line.then(|| selection.lines.iter().map(|l| l.id).collect()),
         references: wanted.references.keys().map(<[_]>::to_vec),
         from: wanted.from,
         to: wanted.to,
-        is_common: picker::is_common(&search, &source.catalog.newest_lots),
+        is_common: is_lots && picker::is_common(&search, &source.catalog.newest_lots),
         search,
         limit: wanted.limit,
     };
     let statement = picker::statement(subject, &restrict);
     let rows = source.db.query(&statement.sql, statement.params).await?;
     Ok(rows.iter().map(picker::read).collect::<Result<_, _>>()?)
+}
+
+/// The choices that the catalog has.
+fn known(
+    catalog: &Catalog,
+    subject: picker::Subject,
+    selection: &Selection<'_>,
+    wanted: &Wanted,
+) -> Vec<Choice> {
+    let list = match subject {
+        picker::Subject::References => &catalog.references,
+        picker::Subject::Operators => &catalog.operators,
+        picker::Subject::Lots => &None,
+    };
+    let search = wanted.search.to_lowercase();
+    let contains = |text: &str| text.to_lowercase().contains(&search);
+    let plant = |id| selection.plants.iter().find(|p| p.id == id);
+    let of = list.iter().flatten().filter(|x| contains(&x.key) || contains(&x.name));
+    let choices = of.filter_map(|x| {
+        plant(x.plant).map(|plant| Choice {
+            value: x.key.clone(),
+            label: x.name.clone(),
+            description: plant.key.clone(),
+        })
+    });
+    choices.take(wanted.limit + 1).collect()
 }
 
 fn first(mut items: Vec<Choice>, limit: usize) -> Choices {

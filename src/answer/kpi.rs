@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::{
-    AnswerError, Answered, Provenance, Source, fetch_rates, largest, needed_states, nothing,
-    resolve_runs, sums, unallocated,
+    AnswerError, Answered, Provenance, Source, fetch_rates, largest, needed_states, not_valid,
+    nothing, resolve_runs, sums, unallocated,
 };
 use crate::domain::Bucket;
 use crate::figures::{self, Figures, KpiFigures};
@@ -130,33 +130,32 @@ fn without_rates(query: &Query, selection: &Selection<'_>, figures: &KpiFigures)
             asked(|k| k.is_money()),
             &missing.price,
             pick("No tariff", "Ninguna tarifa"),
-            pick("its cost is empty", "su coste queda vacío"),
+            pick("the energy: its cost is empty", "de la energía: su coste queda vacío"),
             "tariffs",
         ),
         (
             asked(|k| matches!(k, Kpi::Co2 | Kpi::Co2PerGoodUnit)),
             &missing.location_based,
             pick("No location-based factor", "Ningún factor de ubicación"),
-            pick("its CO2 is empty", "su CO2 queda vacío"),
+            pick("the energy: its CO2 is empty", "de la energía: su CO2 queda vacío"),
             "factors",
         ),
         (
             asked(|k| *k == Kpi::Co2MarketBased),
             &missing.market_based,
             pick("No market-based factor", "Ningún factor de mercado"),
-            pick("its market-based CO2 is empty", "su CO2 de mercado queda vacío"),
+            pick(
+                "the energy: its market-based CO2 is empty",
+                "de la energía: su CO2 de mercado queda vacío",
+            ),
             "factors",
         ),
     ];
     let cases = cases.into_iter().filter(|(asked, plants, ..)| *asked && !plants.is_empty());
-    let text = |(_, ids, what, empty, route): (_, &BTreeSet<i32>, _, _, _)| {
+    let text = |(_, ids, what, of, route): (_, &BTreeSet<i32>, _, _, _)| {
         let plants = selection.plants.iter().filter(|p| ids.contains(&p.id));
         let keys: Vec<&str> = plants.map(|p| p.key.as_str()).collect();
-        let keys = keys.join(", ");
-        query.language.pick(
-            format!("{what} of plant {keys} is valid for some of the energy: {empty}. Add one with POST /v1/{route}."),
-            format!("{what} de la planta {keys} vale para parte de la energía: {empty}. Añádelo con POST /v1/{route}."),
-        )
+        not_valid(what, &keys, of, route, query.language)
     };
     cases.map(|case| Notice::Warning(text(case))).collect()
 }

@@ -326,13 +326,18 @@ fn and_more(more: usize, language: Language) -> String {
 
 /// Says that of some of what is shown the plants' tariffs have no price, and what to do about it.
 fn without_tariff(plants: &[&str], of_en: &str, of_es: &str, language: Language) -> Option<Notice> {
+    let what = language.pick("No tariff", "Ninguna tarifa");
+    let text = || not_valid(what, plants, language.pick(of_en, of_es), "tariffs", language);
+    (!plants.is_empty()).then(|| Notice::Info(text()))
+}
+
+/// The sentence: none of `what` of these plants is valid for some `of` what is shown, and where to add it.
+fn not_valid(what: &str, plants: &[&str], of: &str, route: &str, language: Language) -> String {
     let plants = plants.join(", ");
-    (!plants.is_empty()).then(|| {
-        Notice::Info(language.pick(
-            format!("No tariff of plant {plants} is valid for some of {of_en}. Add one with POST /v1/tariffs."),
-            format!("Ninguna tarifa de la planta {plants} vale para parte {of_es}. Añade una con POST /v1/tariffs."),
-        ))
-    })
+    language.pick(
+        format!("{what} of plant {plants} is valid for some of {of}. Add one with POST /v1/{route}."),
+        format!("{what} de la planta {plants} vale para parte {of}. Añade lo que falta con POST /v1/{route}."),
+    )
 }
 
 /// A frame without rows that says why.

@@ -1,8 +1,9 @@
 //! Reads the catalog. A few small tables; the readings are not touched.
 
 use chrono::NaiveTime;
+use tokio_postgres::types::ToSql;
 
-use super::{Catalog, Plant, Sensor, Spot};
+use super::{Catalog, Named, Plant, Sensor, Spot};
 use crate::db::{Db, DbError, column};
 use crate::domain::{Calendar, ShiftStart};
 
@@ -16,6 +17,15 @@ const SHIFTS: &str =
     "SELECT plant_id, key, name, starts_at FROM lotwise.shift ORDER BY plant_id, starts_at";
 
 const NEWEST_LOTS: &str = "SELECT key FROM lotwise.lot ORDER BY id DESC LIMIT 400";
+
+/// References, and operators, up to so many are kept: some hundred kilobytes.
+const MOST_NAMED: i64 = 2_000;
+const REFERENCES: &str = "SELECT x.plant_id, x.key, x.name FROM lotwise.reference x \
+     JOIN lotwise.plant p ON p.id = x.plant_id WHERE x.plant_id = ANY($1::int4[]) \
+     ORDER BY x.key, p.key LIMIT $2";
+const OPERATORS: &str = "SELECT x.plant_id, x.key, x.name FROM lotwise.operator x \
+     JOIN lotwise.plant p ON p.id = x.plant_id WHERE x.plant_id = ANY($1::int4[]) \
+     ORDER BY x.key, p.key LIMIT $2";
 
 /// A database that was not migrated yet has no such column, and all its readings.
 const RAW_FROM: &str =
@@ -51,6 +61,8 @@ pub async fn load(db: &Db, plants: &[String], lines: &[String]) -> Result<Catalo
             });
         }
     }
+    catalog.references = named(db, REFERENCES, &catalog).await?;
+    catalog.operators = named(db, OPERATORS, &catalog).await?;
     for row in db.fetch(SHIFTS).await? {
         let plant: i32 = column(&row, 0)?;
         let shift = ShiftStart {
@@ -85,6 +97,20 @@ pub async fn load(db: &Db, plants: &[String], lines: &[String]) -> Result<Catalo
         }
     }
     Ok(catalog)
+}
+
+/// The rows of a list, if they are few enough.
+async fn named(db: &Db, sql: &str, catalog: &Catalog) -> Result<Option<Vec<Named>>, DbError> {
+    let plants: Vec<i32> = catalog.plants.iter().map(|p| p.id).collect();
+    let params: [&(dyn ToSql + Sync); 2] = [&plants, &(MOST_NAMED + 1)];
+    let rows = db.query(sql, params.to_vec()).await?;
+    if rows.len() > MOST_NAMED as usize {
+        return Ok(None);
+    }
+    let read = |row: &tokio_postgres::Row| {
+        Ok(Named { plant: column(row, 0)?, key: column(row, 1)?, name: column(row, 2)? })
+    };
+    rows.iter().map(read).collect::<Result<_, _>>().map(Some)
 }
 
 fn spot(row: &tokio_postgres::Row) -> Result<Spot, DbError> {

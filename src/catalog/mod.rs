@@ -71,6 +71,17 @@ pub struct Sensor {
     pub parent: Option<i32>,
 }
 
+/// A reference or an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Row id of the plant.
+    pub plant: i32,
+    /// Key.
+    pub key: String,
+    /// Name shown to people.
+    pub name: String,
+}
+
 /// All places of one data source.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
@@ -89,6 +100,10 @@ pub struct Catalog {
     pub raw_from: Option<DateTime<Utc>>,
     /// Keys of some hundred of the newest lots, whatever the scope: what keys look like.
     pub newest_lots: Vec<String>,
+    /// References of the plants by key order; `None`: they are too many to be kept.
+    pub references: Option<Vec<Named>>,
+    /// Operators of the plants by key order; `None`: they are too many to be kept.
+    pub operators: Option<Vec<Named>>,
 }
 
 impl Catalog {

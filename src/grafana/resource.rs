@@ -11,6 +11,7 @@ use super::Plugin;
 use super::instance::Instance;
 use crate::answer::choices::{UnknownSubject, Wanted, choices};
 use crate::answer::{AnswerError, Source};
+use crate::domain::Language;
 use crate::model::{Filter, Place};
 
 /// Choices when the request names no limit, and at most.
@@ -110,6 +111,14 @@ impl Parameters {
             .transpose()
     }
 
+    fn language(&self) -> Result<Language, Refusal> {
+        match self.one("language") {
+            None | Some("en") => Ok(Language::En),
+            Some("es") => Ok(Language::Es),
+            Some(_) => Err(Refusal::Parameter("language", "use en or es".to_owned())),
+        }
+    }
+
     fn limit(&self) -> Result<usize, Refusal> {
         match self.one("limit").map(str::parse::<usize>) {
             None => Ok(DEFAULT_LIMIT),
@@ -143,6 +152,7 @@ async fn answer(
         to: parameters.time("to")?,
         search: parameters.one("search").unwrap_or_default().to_owned(),
         limit: parameters.limit()?,
+        language: parameters.language()?,
     };
     let catalog = instance.catalog().await.map_err(AnswerError::from)?;
     let source = Source { db: &instance.db, catalog: &catalog };

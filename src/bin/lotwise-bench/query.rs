@@ -36,8 +36,8 @@ pub struct Args {
     /// Lines of the plant, twenty sensors each
     #[arg(long, default_value_t = dataset::LINES, value_parser = clap::value_parser!(i64).range(2..=10))]
     lines: i64,
-    /// Only these rows, such as latest or million_points; all without it
-    #[arg(long, value_delimiter = ',')]
+    /// Only rows whose name begins so, such as latest or million_points; may repeat; all without it
+    #[arg(long)]
     only: Vec<String>,
     /// Most seconds for one statement of an analyst; 0 leaves them out
     #[arg(long, default_value_t = 240)]

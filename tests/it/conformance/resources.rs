@@ -46,6 +46,11 @@ async fn offer_everything() {
     let madrid = json!({"value": "madrid", "label": "Madrid", "description": "Europe/Madrid"});
     assert_eq!(plants["items"][0], madrid);
     assert_eq!(plants["truncated"], false);
+    let states = plugin.pick("states?language=es&search=marcha").await.body;
+    assert_eq!(
+        states["items"][0],
+        json!({"value": "running", "label": "En marcha", "description": ""})
+    );
 }
 
 #[tokio::test]
@@ -132,4 +137,21 @@ async fn refuse_what_they_do_not_know() {
     }
     let refused = plugin.call("POST", "plants").await.expect("CallResource");
     assert_eq!(refused.status, 405);
+}
+
+#[tokio::test]
+async fn a_reference_made_known_a_moment_ago_is_found_by_its_key() {
+    let (db, plugin) = plugin().await;
+    expect(&plugin, &[("references?search=REF-N", &[]), ("references?plant=porto", &["REF-Z"])])
+        .await;
+    let pool = db.pool().await;
+    let new = "INSERT INTO lotwise.reference (plant_id, key, name) \
+         SELECT id, 'REF-N', 'New' FROM lotwise.plant WHERE key = 'porto'";
+    sqlx::raw_sql(new).execute(&pool).await.expect("a new reference");
+    let found: &[&str] = &["REF-N"];
+    expect(
+        &plugin,
+        &[("references?search=ref-n", found), ("references?plant=porto&search=new", found)],
+    )
+    .await;
 }

@@ -9,6 +9,7 @@ import { lastValueFrom } from 'rxjs';
 import { texts } from '../boot/texts';
 import { runRequest } from '../host/runRequest';
 import { Loaded } from './Loaded';
+import { box, column } from './styles';
 
 /** A rule as Grafana's provisioning has it; of the conditions, those of the examples. */
 interface Rule {
@@ -136,11 +137,11 @@ function request(rule: string, { relativeTimeRange, model, datasourceUid }: Step
 
 /** The number of each row with its labels: those of its column, and the row's texts. */
 function numbers(frame: DataFrame): Array<[Labels, number]> {
-  const column = frame.fields.find(({ type }) => type === FieldType.number);
+  const figures = frame.fields.find(({ type }) => type === FieldType.number);
   const names = frame.fields.filter(({ type }) => type === FieldType.string);
-  return (column?.values ?? []).flatMap((value: unknown, row: number) => {
+  return (figures?.values ?? []).flatMap((value: unknown, row: number) => {
     const texts = names.map(({ name, values }) => [name, String(values[row] ?? '')]);
-    const labels: Labels = { ...column?.labels, ...Object.fromEntries(texts) };
+    const labels: Labels = { ...figures?.labels, ...Object.fromEntries(texts) };
     return typeof value === 'number' ? [[labels, value] as [Labels, number]] : [];
   });
 }
@@ -158,19 +159,9 @@ function passes({ type, params: [limit] }: Evaluator, value: number): boolean {
 
 const getStyles = (theme: GrafanaTheme2) =>
   css({
-    display: 'grid',
-    gap: theme.spacing(2),
-    maxWidth: 900,
-    margin: '0 auto',
-    padding: theme.spacing(3),
-    h1: { fontSize: theme.typography.h3.fontSize, margin: 0 },
+    ...column(theme),
     h2: { fontSize: theme.typography.h5.fontSize },
-    section: {
-      padding: theme.spacing(2),
-      background: theme.colors.background.primary,
-      border: `1px solid ${theme.colors.border.weak}`,
-      borderRadius: theme.shape.radius.default,
-    },
+    section: box(theme),
     table: { width: '100%' },
     'th, td': { padding: theme.spacing(0.5, 1), textAlign: 'left' },
   });

@@ -8,6 +8,7 @@ import { useParams } from 'react-router-dom';
 import { texts } from '../boot/texts';
 import { importDataSourcePlugin } from '../host/pluginLoader';
 import { Loaded } from './Loaded';
+import { column } from './styles';
 
 interface Outcome {
   status: 'success' | 'error' | 'testing';
@@ -109,13 +110,8 @@ function describe(error: unknown): string {
 
 const getStyles = (theme: GrafanaTheme2) =>
   css({
-    display: 'grid',
-    gap: theme.spacing(2),
-    maxWidth: 900,
-    margin: '0 auto',
-    padding: theme.spacing(3),
+    ...column(theme),
     justifyItems: 'stretch',
-    h1: { fontSize: theme.typography.h3.fontSize, margin: 0 },
     p: { color: theme.colors.text.secondary, margin: 0 },
     '> button': { justifySelf: 'start' },
   });

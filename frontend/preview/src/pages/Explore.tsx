@@ -25,6 +25,7 @@ import { runRequest } from '../host/runRequest';
 import { exploreUrl, parseExploreUrl } from './exploreUrl';
 import { ExploreResult } from './ExploreResult';
 import { Loaded } from './Loaded';
+import { box } from './styles';
 
 /** As many points as Grafana's Explore asks for on a screen of usual width. */
 const MAX_DATA_POINTS = 1000;
@@ -185,10 +186,5 @@ const getStyles = (theme: GrafanaTheme2) =>
       h1: { fontSize: theme.typography.h3.fontSize, margin: 0 },
       '.name': { marginRight: 'auto', color: theme.colors.text.secondary },
     },
-    '.editor': {
-      padding: theme.spacing(2),
-      background: theme.colors.background.primary,
-      border: `1px solid ${theme.colors.border.weak}`,
-      borderRadius: theme.shape.radius.default,
-    },
+    '.editor': box(theme),
   });
