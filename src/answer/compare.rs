@@ -197,6 +197,10 @@ fn tables(now: Vec<Frame>, then: &[Frame], compare: Compare) -> Vec<Frame> {
             let change =
                 Field::number(&format!("{}_change", field.name()), change).unit("%").description(
                     &format!("Change against {}, in percent of it.", compare.words(Language::En)),
+                    &format!(
+                        "Cambio frente a {}, en tanto por ciento.",
+                        compare.words(Language::Es)
+                    ),
                 );
             fields.push(field.with_numbers(field.name(), now));
             fields.push(field.with_numbers(&format!("{}_previous", field.name()), then));

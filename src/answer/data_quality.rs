@@ -131,15 +131,20 @@ fn table(catalog: &Catalog, heard: &[Heard<'_>]) -> Frame {
         Field::time("last_seen", heard.iter().map(|h| h.last_seen)),
         Field::number("age_s", heard.iter().map(|h| h.age_s))
             .unit("s")
-            .description("Time since the newest reading"),
+            .description("Time since the newest reading", "Tiempo desde la lectura más reciente"),
         Field::number("expected_interval_s", heard.iter().map(|h| Some(h.sensor.interval_s)))
             .unit("s")
-            .description("Usual time between readings"),
+            .description("Usual time between readings", "Tiempo habitual entre lecturas"),
         Field::number("silent_after_s", heard.iter().map(|h| Some(h.silent_after_s())))
             .unit("s")
-            .description("Three intervals, or the longest gap if that is longer"),
-        Field::bool("silent", heard.iter().map(|h| Some(h.is_silent())))
-            .description("No reading for longer than that, or never one"),
+            .description(
+                "Three intervals, or the longest gap if that is longer",
+                "Tres intervalos, o el hueco más largo si es mayor",
+            ),
+        Field::bool("silent", heard.iter().map(|h| Some(h.is_silent()))).description(
+            "No reading for longer than that, or never one",
+            "Sin lecturas durante más de eso, o nunca una",
+        ),
     ]);
     Frame::new("data_quality", "", fields)
 }
@@ -148,6 +153,9 @@ fn table(catalog: &Catalog, heard: &[Heard<'_>]) -> Frame {
 fn numbers(catalog: &Catalog, heard: &[Heard<'_>]) -> Frame {
     let mut fields = places(catalog, heard);
     let silent = heard.iter().map(|h| Some(f64::from(u8::from(h.is_silent()))));
-    fields.push(Field::number("silent", silent).description("1 when the sensor is silent"));
+    fields.push(
+        Field::number("silent", silent)
+            .description("1 when the sensor is silent", "1 cuando el sensor calla"),
+    );
     Frame::new("data_quality", "numeric-long", fields)
 }

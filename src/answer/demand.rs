@@ -142,21 +142,19 @@ fn table(all: &[Measured<'_>], currency: &str) -> Frame {
         text("tariff_period", &|(_, d)| d.period.clone()),
         number("contracted", &|d| d.contracted_kw)
             .unit("kW")
-            .description("Contracted power of the period; the least of several."),
+            .description("Contracted power of the period; the least of several.", "Potencia contratada del periodo; la menor si hay varias."),
         number("peak", &|d| d.peak.map(|peak| peak.1))
             .unit("kW")
-            .description("Highest mean power of a quarter of an hour."),
+            .description("Highest mean power of a quarter of an hour.", "Mayor potencia media de un cuarto de hora."),
         Field::time("peak_at", rows.iter().map(|(_, d)| d.peak.map(|peak| peak.0))),
         number("quarters", &|d| Some(d.quarters as f64))
-            .description("Quarters of an hour with complete readings."),
+            .description("Quarters of an hour with complete readings.", "Cuartos de hora con lecturas completas."),
         number("above", &|d| d.above.map(|n| n as f64))
-            .description("Quarters of an hour above the contracted power."),
+            .description("Quarters of an hour above the contracted power.", "Cuartos de hora por encima de la potencia contratada."),
         number("excess", &|d| d.excess_kwh)
             .unit("kWh")
-            .description("Energy above the contracted power."),
-        number("excess_cost", &|d| d.excess_cost).unit(currency).description(
-            "Price of the excess times the root of the sum of its squares, of each month and period.",
-        ),
+            .description("Energy above the contracted power.", "Energía por encima de la potencia contratada."),
+        number("excess_cost", &|d| d.excess_cost).unit(currency).description("Price of the excess times the root of the sum of its squares, of each month and period.", "Precio del exceso por la raíz de la suma de sus cuadrados, de cada mes y periodo."),
     ];
     Frame::new("demand", "", fields)
 }
@@ -183,10 +181,12 @@ fn over_time(all: &[Measured<'_>], points: usize, language: Language) -> Vec<Fra
         };
         let fields = vec![
             Field::time("time", shown.iter().map(|(start, _)| Some(*start))),
-            number("demand", language.pick("demand", "demanda"), &|q| q.kw)
-                .description("Mean power of a quarter of an hour."),
+            number("demand", language.pick("demand", "demanda"), &|q| q.kw).description(
+                "Mean power of a quarter of an hour.",
+                "Potencia media de un cuarto de hora.",
+            ),
             number("contracted", language.pick("contracted", "contratada"), &|q| contracted(q))
-                .description("Contracted power."),
+                .description("Contracted power.", "Potencia contratada."),
         ];
         Frame::new(&m.plant.name, "timeseries-wide", fields)
     };
@@ -205,7 +205,10 @@ fn numbers(all: &[Measured<'_>]) -> Vec<Frame> {
             .unit("percent")
             .labels([("plant", m.plant.key.clone())])
             .display_name(&m.plant.name)
-            .description("Highest mean power of a quarter of an hour, of the contracted power.");
+            .description(
+                "Highest mean power of a quarter of an hour, of the contracted power.",
+                "Mayor potencia media de un cuarto de hora, de la potencia contratada.",
+            );
         Frame::new(&m.plant.name, "numeric-multi", vec![field])
     };
     all.iter().map(frame).collect()

@@ -198,41 +198,35 @@ pub(super) fn unit(kpi: Kpi, currency: &str) -> String {
 fn style(kpi: Kpi, field: Field, currency: &str) -> Field {
     match kpi {
         Kpi::Energy => {
-            field.unit("kWh").description("Electrical energy of the meters, exact at the edges.")
+            field.unit("kWh").description("Electrical energy of the meters, exact at the edges.", "Energía eléctrica de los contadores, exacta en los bordes.")
         }
         Kpi::EnergyPerGoodUnit => field
             .unit("kWh/unit")
-            .description("Total energy divided by total good units; empty without units."),
-        Kpi::Cost => field.unit(currency).description(
-            "Energy of each tariff period times its price; empty where no tariff is valid.",
-        ),
+            .description("Total energy divided by total good units; empty without units.", "Energía total dividida por las unidades buenas totales; vacío sin unidades."),
+        Kpi::Cost => field.unit(currency).description("Energy of each tariff period times its price; empty where no tariff is valid.", "Energía de cada periodo de la tarifa por su precio; vacío donde no vale ninguna tarifa."),
         Kpi::CostPerGoodUnit => field
             .unit(&format!("{currency}/unit"))
-            .description("Total cost of energy divided by total good units; empty without units."),
+            .description("Total cost of energy divided by total good units; empty without units.", "Coste total de la energía dividido por las unidades buenas totales; vacío sin unidades."),
         Kpi::Co2 => field
             .unit("kg")
-            .description("CO2 of the energy by the mean of the grid (location-based)."),
-        Kpi::Co2PerGoodUnit => field.unit("kg/unit").description(
-            "Total CO2 (location-based) divided by total good units; empty without units.",
-        ),
+            .description("CO2 of the energy by the mean of the grid (location-based).", "CO2 de la energía por la media de la red (por ubicación)."),
+        Kpi::Co2PerGoodUnit => field.unit("kg/unit").description("Total CO2 (location-based) divided by total good units; empty without units.", "CO2 total (por ubicación) dividido por las unidades buenas totales; vacío sin unidades."),
         Kpi::Co2MarketBased => {
-            field.unit("kg").description("CO2 of the energy by its contract (market-based).")
+            field.unit("kg").description("CO2 of the energy by its contract (market-based).", "CO2 de la energía según su contrato (por mercado).")
         }
         Kpi::GoodUnits => {
-            field.description("Good units; of a run that is cut, in proportion to time.")
+            field.description("Good units; of a run that is cut, in proportion to time.", "Unidades buenas; de una fabricación cortada, en proporción al tiempo.")
         }
         Kpi::ScrapUnits => {
-            field.description("Scrapped units; of a run that is cut, in proportion to time.")
+            field.description("Scrapped units; of a run that is cut, in proportion to time.", "Unidades de rechazo; de una fabricación cortada, en proporción al tiempo.")
         }
         Kpi::MeanTemperature => {
-            field.unit("°C").description("Mean of the process thermometers, weighted by time.")
+            field.unit("°C").description("Mean of the process thermometers, weighted by time.", "Media de los termómetros del proceso, ponderada por el tiempo.")
         }
-        Kpi::Availability => field.unit("ratio").description(
-            "Time in which the machines were running, of the time in which they were not switched off.",
-        ),
+        Kpi::Availability => field.unit("ratio").description("Time in which the machines were running, of the time in which they were not switched off.", "Tiempo con las máquinas en marcha, del tiempo en que no estaban apagadas."),
         Kpi::MachineHours => field
             .unit("h")
-            .description("Hours of the machines in a known state, added up over the machines."),
+            .description("Hours of the machines in a known state, added up over the machines.", "Horas de las máquinas en un estado conocido, sumadas entre las máquinas."),
     }
 }
 
@@ -298,11 +292,10 @@ fn table(
         fields.push(style(kpi, Field::number(kpi.as_str(), values), currency));
     }
     let coverage = order.iter().map(|&i| of(i).coverage).chain(last.clone().map(|_| None));
-    fields.push(
-        Field::number("coverage", coverage)
-            .unit("ratio")
-            .description("Share of the time for which the meters have data."),
-    );
+    fields.push(Field::number("coverage", coverage).unit("ratio").description(
+        "Share of the time for which the meters have data.",
+        "Parte del tiempo para la que los contadores tienen datos.",
+    ));
     let provisional = order.iter().map(|&i| Some(of(i).provisional)).chain(last.map(|_| None));
     fields.push(Field::bool("provisional", provisional));
     Frame::new("kpi", "numeric-long", fields)

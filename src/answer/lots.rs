@@ -185,12 +185,14 @@ async fn lot_by_lot(
 fn over_number(plan: &LotsPlan<'_>, values: Vec<figures::Values>) -> Frame {
     let positions = plan.positions().into_iter().map(Some);
     let x = match plan.steps {
-        Steps::Elapsed(_) => Field::number("elapsed", positions)
-            .unit("s")
-            .description("Time since the first run of the lot began; start of the step."),
-        Steps::Progress => Field::number("progress", positions)
-            .unit("ratio")
-            .description("Share of the time from the lot's first start to its last end."),
+        Steps::Elapsed(_) => Field::number("elapsed", positions).unit("s").description(
+            "Time since the first run of the lot began; start of the step.",
+            "Tiempo desde que empezó la primera fabricación del lote; inicio del paso.",
+        ),
+        Steps::Progress => Field::number("progress", positions).unit("ratio").description(
+            "Share of the time from the lot's first start to its last end.",
+            "Parte del tiempo entre el primer inicio del lote y su último fin.",
+        ),
     };
     let mut fields = vec![x];
     fields.extend(plan.series.iter().zip(values).map(|(key, values)| curve(key, values)));

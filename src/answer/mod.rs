@@ -80,7 +80,7 @@ async fn of_query(source: &Source<'_>, query: Query, ask: &Ask) -> Result<Vec<Fr
     for frame in frames.iter_mut().filter(|_| !notices.is_empty()) {
         frame.notify_more(&notices);
     }
-    Ok(frames)
+    Ok(frames.into_iter().map(|frame| frame.in_language(query.language)).collect())
 }
 
 /// Says what is less exact where readings were dropped.

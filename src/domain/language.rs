@@ -17,6 +17,9 @@ pub enum Language {
     Es,
 }
 
+/// A text in English and in Spanish.
+pub type Words = [&'static str; 2];
+
 impl Language {
     /// The one of this language.
     pub fn pick<T>(self, en: T, es: T) -> T {

@@ -10,6 +10,8 @@ use arrow::datatypes::{DataType, Field as ArrowField, TimeUnit};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use crate::domain::{Language, Words};
+
 /// The values of one field, one entry a row.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Column {
@@ -33,6 +35,8 @@ pub struct Field {
     name: String,
     labels: BTreeMap<String, String>,
     config: serde_json::Map<String, Value>,
+    /// The description in Spanish, while its language is not settled.
+    spanish: Option<String>,
     column: Column,
 }
 
@@ -79,6 +83,11 @@ impl Field {
         &self.column
     }
 
+    /// What Grafana shows as the field's description.
+    pub fn described(&self) -> Option<&str> {
+        self.config.get("description").and_then(Value::as_str)
+    }
+
     /// Value of a label.
     pub fn label(&self, name: &str) -> Option<&str> {
         self.labels.get(name).map(String::as_str)
@@ -89,6 +98,7 @@ impl Field {
             name: name.to_owned(),
             labels: BTreeMap::new(),
             config: serde_json::Map::new(),
+            spanish: None,
             column,
         }
     }
@@ -115,10 +125,27 @@ impl Field {
         self.config("displayNameFromDS", json!(name))
     }
 
-    /// Sets what Grafana shows as the field's description.
+    /// Sets what Grafana shows as the field's description, in English and in Spanish: the frame's
+    /// language decides ([`super::Frame::in_language`]).
     #[must_use]
-    pub fn description(self, text: &str) -> Self {
-        self.config("description", json!(text))
+    pub fn description(mut self, en: &str, es: &str) -> Self {
+        self.spanish = Some(es.to_owned());
+        self.config("description", json!(en))
+    }
+
+    /// [`Self::description`] of words kept elsewhere.
+    #[must_use]
+    pub fn describe(self, [en, es]: Words) -> Self {
+        self.description(en, es)
+    }
+
+    /// The same with its description in that language.
+    #[must_use]
+    pub(super) fn in_language(mut self, language: Language) -> Self {
+        match self.spanish.take().filter(|_| language == Language::Es) {
+            Some(text) => self.config("description", json!(text)),
+            None => self,
+        }
     }
 
     /// Shows the field as an edge of a band: faint, without a line in the legend, and filled down to

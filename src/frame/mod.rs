@@ -14,6 +14,7 @@ use arrow::error::ArrowError;
 use arrow::ipc::writer::FileWriter;
 use serde_json::{Value, json};
 
+use crate::domain::Language;
 pub use field::{Column, Field};
 
 /// Something that the reader of a panel should know.
@@ -53,6 +54,13 @@ impl Frame {
             kind => json!({"type": kind, "typeVersion": [0, 1]}),
         };
         Self { name: name.to_owned(), fields, meta }
+    }
+
+    /// The same with the descriptions of its fields in that language. Until then they are English.
+    #[must_use]
+    pub fn in_language(self, language: Language) -> Self {
+        let fields = self.fields.into_iter().map(|field| field.in_language(language)).collect();
+        Self { fields, ..self }
     }
 
     /// Adds notices, which Grafana shows in the panel's corner.

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Judged, is_for_alerts, words};
 use crate::analytics::abnormal::Feature;
-use crate::domain::Language;
+use crate::domain::{Language, Words};
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Format, Query};
 use crate::plan::Ask;
@@ -51,7 +51,10 @@ fn score(judged: &Judged<'_>) -> Option<f64> {
     judged.verdict.as_ref().ok().map(|verdict| verdict.score)
 }
 
-const SCORE: &str = "Robust Mahalanobis distance from the usual of the reference, as a share of its limit: above 1 is abnormal.";
+const SCORE: Words = [
+    "Robust Mahalanobis distance from the usual of the reference, as a share of its limit: above 1 is abnormal.",
+    "Distancia robusta de Mahalanobis a lo habitual de la referencia, como parte de su límite: por encima de 1 es anómala.",
+];
 
 fn table(judged: &[Judged<'_>], language: Language) -> Frame {
     let millis = |at: Option<DateTime<Utc>>| Some(at?.timestamp_millis().to_string());
@@ -65,20 +68,23 @@ fn table(judged: &[Judged<'_>], language: Language) -> Frame {
         text("lot", judged, |j| Some(j.run.lot.clone())),
         text("reference", judged, |j| Some(j.run.reference.clone())),
         text("operator", judged, |j| j.run.operator.as_ref().map(|o| o.1.clone())),
-        number("score", judged, score).description(SCORE),
+        number("score", judged, score).describe(SCORE),
         text("reason", judged, |j| Some(words::reason(j, language))),
     ];
     let currencies = judged.iter().map(|j| j.currency.as_str());
     let currencies: BTreeSet<&str> = currencies.filter(|currency| !currency.is_empty()).collect();
-    let mut cost = number("cost", judged, |j| j.cost)
-        .description("That energy at the mean price of the run; empty without a tariff.");
+    let mut cost = number("cost", judged, |j| j.cost).description(
+        "That energy at the mean price of the run; empty without a tariff.",
+        "Esa energía al precio medio de la fabricación; vacío sin tarifa.",
+    );
     if let (1, Some(currency)) = (currencies.len(), currencies.first()) {
         cost = cost.unit(currency);
     }
     fields.extend([
-        number("energy", judged, |j| j.energy)
-            .unit("kWh")
-            .description("Energy beyond the usual of what was made."),
+        number("energy", judged, |j| j.energy).unit("kWh").description(
+            "Energy beyond the usual of what was made.",
+            "Energía por encima de lo habitual de lo fabricado.",
+        ),
         cost,
         text("currency", judged, |j| Some(j.currency.clone()).filter(|c| !c.is_empty())),
     ]);
@@ -88,31 +94,58 @@ fn table(judged: &[Judged<'_>], language: Language) -> Frame {
             fields.push(
                 number(feature.as_str(), judged, of)
                     .unit(feature.unit())
-                    .description(description(feature)),
+                    .describe(description(feature)),
             );
         }
     }
     fields.extend([
-        number("learned_from", judged, |j| Some(j.verdict.as_ref().ok()?.runs as f64))
-            .description("Earlier runs of the reference here."),
-        text("start_ms", judged, |j| millis(Some(j.run.started_at)))
-            .description("Start in milliseconds since 1970, for links."),
-        text("end_ms", judged, |j| millis(j.run.ended_at))
-            .description("End in milliseconds since 1970, for links."),
+        number("learned_from", judged, |j| Some(j.verdict.as_ref().ok()?.runs as f64)).description(
+            "Earlier runs of the reference here.",
+            "Fabricaciones anteriores de la referencia aquí.",
+        ),
+        text("start_ms", judged, |j| millis(Some(j.run.started_at))).description(
+            "Start in milliseconds since 1970, for links.",
+            "Inicio en milisegundos desde 1970, para enlaces.",
+        ),
+        text("end_ms", judged, |j| millis(j.run.ended_at)).description(
+            "End in milliseconds since 1970, for links.",
+            "Fin en milisegundos desde 1970, para enlaces.",
+        ),
     ]);
     Frame::new("abnormal_runs", "table", fields)
 }
 
-fn description(feature: Feature) -> &'static str {
+fn description(feature: Feature) -> Words {
     match feature {
-        Feature::EnergyPerGoodUnit => "Energy of the run divided by its good units.",
-        Feature::Rate => "Good units divided by the time in which the machines ran.",
-        Feature::MeanPower => "Energy of the run divided by its duration.",
-        Feature::MeanTemperature => "Mean of the process thermometers, weighted by time.",
-        Feature::PeakTemperature => "Largest reading of the process thermometers.",
-        Feature::Duration => "From start to end.",
-        Feature::IdleShare => "Share of the run in which its machines were not running.",
-        Feature::ScrapShare => "Scrapped units divided by all units.",
+        Feature::EnergyPerGoodUnit => [
+            "Energy of the run divided by its good units.",
+            "Energía de la fabricación dividida por sus unidades buenas.",
+        ],
+        Feature::Rate => [
+            "Good units divided by the time in which the machines ran.",
+            "Unidades buenas divididas por el tiempo con las máquinas en marcha.",
+        ],
+        Feature::MeanPower => [
+            "Energy of the run divided by its duration.",
+            "Energía de la fabricación dividida por su duración.",
+        ],
+        Feature::MeanTemperature => [
+            "Mean of the process thermometers, weighted by time.",
+            "Media de los termómetros del proceso, ponderada por el tiempo.",
+        ],
+        Feature::PeakTemperature => [
+            "Largest reading of the process thermometers.",
+            "Mayor lectura de los termómetros del proceso.",
+        ],
+        Feature::Duration => ["From start to end.", "De inicio a fin."],
+        Feature::IdleShare => [
+            "Share of the run in which its machines were not running.",
+            "Parte de la fabricación con sus máquinas sin marchar.",
+        ],
+        Feature::ScrapShare => [
+            "Scrapped units divided by all units.",
+            "Unidades de rechazo divididas por todas las unidades.",
+        ],
     }
 }
 
@@ -153,7 +186,7 @@ fn scores(judged: &[Judged<'_>], ask: &Ask) -> Vec<Frame> {
             Field::number("score", own.iter().map(|j| score(j)))
                 .labels(labels)
                 .display_name(&name)
-                .description(SCORE),
+                .describe(SCORE),
         ];
         Frame::new(&name, "timeseries-multi", fields)
     };
@@ -171,7 +204,7 @@ fn numbers(mut judged: Vec<Judged<'_>>) -> Frame {
         text("machine", &judged, |j| Some(j.machine.clone())),
         text("reference", &judged, |j| Some(j.run.reference.clone())),
         text("lot", &judged, |j| Some(j.run.lot.clone())),
-        number("score", &judged, score).description(SCORE),
+        number("score", &judged, score).describe(SCORE),
     ];
     Frame::new("abnormal_runs", "numeric-long", fields)
 }

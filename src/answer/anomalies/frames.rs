@@ -29,21 +29,27 @@ fn sensor_name(event: &Event<'_>) -> Option<String> {
 
 pub(super) fn table(events: &[Event<'_>], language: Language) -> Frame {
     let currencies: BTreeSet<&str> = events.iter().map(|e| e.currency.as_str()).collect();
-    let mut cost = Field::number("cost", events.iter().map(|e| e.cost)).description(
-        "Energy beyond the usual of each tariff period times its price; empty without a tariff.",
-    );
+    let mut cost = Field::number("cost", events.iter().map(|e| e.cost)).description("Energy beyond the usual of each tariff period times its price; empty without a tariff.", "Energía por encima de lo habitual en cada periodo de la tarifa por su precio; vacío sin tarifa.");
     if let (1, Some(currency)) = (currencies.len(), currencies.first()) {
         cost = cost.unit(currency);
     }
     let fields = vec![
-        Field::time("start", events.iter().map(|e| Some(e.range.from())))
-            .description("First minute in which it was abnormal."),
-        Field::time("end", events.iter().map(|e| Some(e.range.to())))
-            .description("End of the last minute in which it was abnormal, so far."),
-        Field::bool("open", events.iter().map(|e| Some(e.is_open)))
-            .description("Not over yet where the time range ends."),
-        Field::time("raised", events.iter().map(|e| second(e.finding.raised)))
-            .description("When it was known; an alert could fire then."),
+        Field::time("start", events.iter().map(|e| Some(e.range.from()))).description(
+            "First minute in which it was abnormal.",
+            "Primer minuto en que fue anómalo.",
+        ),
+        Field::time("end", events.iter().map(|e| Some(e.range.to()))).description(
+            "End of the last minute in which it was abnormal, so far.",
+            "Fin del último minuto en que fue anómalo, hasta ahora.",
+        ),
+        Field::bool("open", events.iter().map(|e| Some(e.is_open))).description(
+            "Not over yet where the time range ends.",
+            "Sin acabar donde termina el intervalo de tiempo.",
+        ),
+        Field::time("raised", events.iter().map(|e| second(e.finding.raised))).description(
+            "When it was known; an alert could fire then.",
+            "Cuándo se supo; una alerta pudo saltar entonces.",
+        ),
         text("plant", events, |e| Some(e.unit.plant.key.clone())),
         text("line", events, |e| Some(e.unit.line.key.clone())),
         text("machine", events, |e| Some(machine(e.unit))),
@@ -52,11 +58,16 @@ pub(super) fn table(events: &[Event<'_>], language: Language) -> Frame {
         text("reference", events, |e| e.run.map(|run| run.reference.clone())),
         text("lot", events, |e| e.run.map(|run| run.lot.clone())),
         text("kind", events, |e| Some(e.finding.kind.as_str().to_owned())),
-        Field::number("severity", events.iter().map(|e| Some(e.finding.severity)))
-            .description("Largest deviation, in robust standard deviations of its chart."),
+        Field::number("severity", events.iter().map(|e| Some(e.finding.severity))).description(
+            "Largest deviation, in robust standard deviations of its chart.",
+            "Mayor desviación, en desviaciones típicas robustas de su gráfico.",
+        ),
         Field::number("energy", events.iter().map(|e| e.finding.energy_kwh))
             .unit("kWh")
-            .description("Energy beyond the usual, less than nothing where less was used."),
+            .description(
+                "Energy beyond the usual, less than nothing where less was used.",
+                "Energía por encima de lo habitual; negativa donde se usó menos.",
+            ),
         cost,
         text("currency", events, |e| Some(e.currency.clone()).filter(|c| !c.is_empty())),
         text("reason", events, |e| Some(e.reason(language))),
@@ -101,8 +112,10 @@ pub(super) fn numbers(watched: &[Watched<'_>], events: &[Event<'_>], times: Time
         label("plant", &|unit| unit.plant.key.clone()),
         label("line", &|unit| unit.line.key.clone()),
         label("machine", &machine),
-        Field::number("open", (0..watched.len()).map(open))
-            .description("Events that are not over; empty where there is too little history."),
+        Field::number("open", (0..watched.len()).map(open)).description(
+            "Events that are not over; empty where there is too little history.",
+            "Sucesos sin acabar; vacío donde hay poca historia.",
+        ),
     ];
     Frame::new("anomalies", "numeric-long", fields)
 }
@@ -121,10 +134,10 @@ pub(super) fn score(watched: &[Watched<'_>], times: Times, ask: &Ask) -> Vec<Fra
         ];
         let fields = vec![
             Field::time("time", starts.into_iter().map(second)),
-            Field::number("score", scores)
-                .labels(labels)
-                .display_name(unit.name())
-                .description("Largest deviation as a share of its limit: 1 is abnormal."),
+            Field::number("score", scores).labels(labels).display_name(unit.name()).description(
+                "Largest deviation as a share of its limit: 1 is abnormal.",
+                "Mayor desviación como parte de su límite: 1 es anómalo.",
+            ),
         ];
         Frame::new(unit.name(), "timeseries-multi", fields)
     };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::compare::{Compare, Compared};
 use super::history::Unit;
 use crate::analytics::baseline::{Measure, UNNAMED};
-use crate::domain::Language;
+use crate::domain::{Language, Words};
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{AlertOn, Query};
 
@@ -24,46 +24,113 @@ fn labels(unit: &Unit<'_>) -> Vec<(&'static str, String)> {
 }
 
 /// A figure of a bucket: name, unit, what it is, and its value.
-type Figure = (&'static str, &'static str, &'static str, fn(&Compare) -> Option<f64>);
+type Figure = (&'static str, &'static str, Words, fn(&Compare) -> Option<f64>);
 
 /// What a bucket tells; of `money` the unit is the plant's currency.
 const FIGURES: [Figure; 12] = [
-    ("actual", "kWh", "Electrical energy of the meters.", |b| b.actual),
+    (
+        "actual",
+        "kWh",
+        ["Electrical energy of the meters.", "Energía eléctrica de los contadores."],
+        |b| b.actual,
+    ),
     (
         "expected",
         "kWh",
-        "Energy that the model of the baseline period expects of what was made.",
+        [
+            "Energy that the model of the baseline period expects of what was made.",
+            "Energía que el modelo del periodo de base espera de lo fabricado.",
+        ],
         |b| b.expected.map(|e| e.energy),
     ),
-    ("base", "kWh", "Part of the expected energy that is used whatever is made.", |b| {
-        b.expected.map(|e| e.base)
-    }),
+    (
+        "base",
+        "kWh",
+        [
+            "Part of the expected energy that is used whatever is made.",
+            "Parte de la energía esperada que se usa se fabrique lo que se fabrique.",
+        ],
+        |b| b.expected.map(|e| e.base),
+    ),
     (
         "standby",
         "kWh",
-        "Part of the expected energy of idle, set-up and stopped times, above the base.",
+        [
+            "Part of the expected energy of idle, set-up and stopped times, above the base.",
+            "Parte de la energía esperada en espera, preparación y parada, sobre la base.",
+        ],
         |b| b.expected.map(|e| e.resting),
     ),
-    ("production", "kWh", "Part of the expected energy of the units made, above the base.", |b| {
-        b.expected.map(|e| e.production)
-    }),
+    (
+        "production",
+        "kWh",
+        [
+            "Part of the expected energy of the units made, above the base.",
+            "Parte de la energía esperada de las unidades fabricadas, sobre la base.",
+        ],
+        |b| b.expected.map(|e| e.production),
+    ),
     (
         "drivers",
         "kWh",
-        "Part of the expected energy of the drivers: how far they are from their mean in the baseline period.",
+        [
+            "Part of the expected energy of the drivers: how far they are from their mean in the baseline period.",
+            "Parte de la energía esperada de los factores: lo que se apartan de su media en el periodo de base.",
+        ],
         |b| b.expected.map(|e| e.drivers),
     ),
-    ("deviation", "kWh", "Actual less expected energy: more than nothing is waste.", |b| {
-        b.deviation
-    }),
-    ("deviation_percent", "%", "Deviation in percent of the expected energy.", Compare::percent),
-    ("cost", "money", "Deviation at the prices of its time; empty without a tariff.", |b| b.cost),
-    ("co2", "kg", "CO2 of the deviation, location-based; empty without a factor.", |b| b.co2),
-    ("cusum", "kWh", "Sum of the deviations since the start of the time range.", |b| b.cusum),
+    (
+        "deviation",
+        "kWh",
+        [
+            "Actual less expected energy: more than nothing is waste.",
+            "Energía real menos la esperada: por encima de cero es derroche.",
+        ],
+        |b| b.deviation,
+    ),
+    (
+        "deviation_percent",
+        "%",
+        [
+            "Deviation in percent of the expected energy.",
+            "Desviación en tanto por ciento de la energía esperada.",
+        ],
+        Compare::percent,
+    ),
+    (
+        "cost",
+        "money",
+        [
+            "Deviation at the prices of its time; empty without a tariff.",
+            "Desviación a los precios de su hora; vacío sin tarifa.",
+        ],
+        |b| b.cost,
+    ),
+    (
+        "co2",
+        "kg",
+        [
+            "CO2 of the deviation, location-based; empty without a factor.",
+            "CO2 de la desviación, por ubicación; vacío sin factor.",
+        ],
+        |b| b.co2,
+    ),
+    (
+        "cusum",
+        "kWh",
+        [
+            "Sum of the deviations since the start of the time range.",
+            "Suma de las desviaciones desde el inicio del intervalo de tiempo.",
+        ],
+        |b| b.cusum,
+    ),
     (
         "drift",
         "",
-        "Decision CUSUM as a share of its limit, by shifts (days where there are none): above 1 consumption has risen for good, below -1 it has fallen.",
+        [
+            "Decision CUSUM as a share of its limit, by shifts (days where there are none): above 1 consumption has risen for good, below -1 it has fallen.",
+            "CUSUM de decisión como parte de su límite, por turnos (días donde no los hay): por encima de 1 el consumo ha subido de forma duradera, por debajo de -1 ha bajado.",
+        ],
         |b| b.drift,
     ),
 ];
@@ -145,7 +212,7 @@ pub(super) fn series(
                 .unit(&unit_of(unit, currency))
                 .labels(labels)
                 .display_name(&title)
-                .description(text);
+                .describe(*text);
             let time = Field::time("time", one.buckets.iter().map(|b| Some(b.start)));
             frames.push(Frame::new(&title, "timeseries-multi", vec![time, value]));
         }
@@ -182,18 +249,20 @@ pub(super) fn table(
     fields.push(text("name", &|unit| unit.title().to_owned()));
     for (name, unit, description, of) in &FIGURES {
         let field = Field::number(name, rows.iter().map(|(_, b)| of(b)));
-        fields.push(field.unit(&unit_of(unit, one)).description(description));
+        fields.push(field.unit(&unit_of(unit, one)).describe(*description));
     }
     fields
         .extend(currency(units().flatten().map(|unit| currency_of(unit, currencies)), currencies));
     fields.push(
-        Field::number("coverage", rows.iter().map(|(_, b)| b.coverage))
-            .unit("ratio")
-            .description("Share of the time that is measured; expected energy is of that share."),
+        Field::number("coverage", rows.iter().map(|(_, b)| b.coverage)).unit("ratio").description(
+            "Share of the time that is measured; expected energy is of that share.",
+            "Parte del tiempo que está medida; la energía esperada es de esa parte.",
+        ),
     );
     let valid = rows.iter().map(|(_, b)| b.expected.map(|_| b.is_valid));
     fields.push(Field::bool("valid", valid).description(
         "Whether references, rate and drivers are within what the baseline period has seen.",
+        "Si referencias, ritmo y factores están dentro de lo que vio el periodo de base.",
     ));
     fields.push(Field::bool("provisional", rows.iter().map(|(_, b)| Some(b.is_provisional))));
     Frame::new("baseline", "", fields)
@@ -288,32 +357,32 @@ pub(super) fn model(compared: &[Compared<'_>], language: Language) -> Frame {
         text("term", &|_, term| term.kind.to_owned()),
         text("key", &|_, term| term.key.clone()),
         number("value", &|_, term| term.value)
-            .description("base and states: kW; a reference: kWh above the base a unit, or kW where no units are counted; a driver: kW per unit of it."),
+            .description("base and states: kW; a reference: kWh above the base a unit, or kW where no units are counted; a driver: kW per unit of it.", "base y estados: kW; una referencia: kWh por unidad sobre la base, o kW donde no se cuentan unidades; un factor: kW por unidad suya."),
         number("standard_error", &|_, term| term.error),
         text("unit", &|_, term| term.unit.clone()),
         number("own_share", &|_, term| term.own)
             .unit("ratio")
-            .description("Share of the value that is the reference's own data's; the rest is the machine's model."),
-        number("units", &|_, term| term.units).description("Units made in the baseline period."),
-        number("hours", &|_, term| term.hours).description("Hours of production in the baseline period."),
+            .description("Share of the value that is the reference's own data's; the rest is the machine's model.", "Parte del valor que viene de los datos de la propia referencia; el resto es el modelo de la máquina."),
+        number("units", &|_, term| term.units).description("Units made in the baseline period.", "Unidades fabricadas en el periodo de base."),
+        number("hours", &|_, term| term.hours).description("Hours of production in the baseline period.", "Horas de producción en el periodo de base."),
         number("valid_from", &|_, term| term.low),
         number("valid_to", &|_, term| term.high)
-            .description("Range of a driver in the baseline period."),
+            .description("Range of a driver in the baseline period.", "Intervalo de un factor en el periodo de base."),
         number("r2", &|one, _| one.quality.r2)
-            .description("Share of the variance that the model explains, in buckets of the baseline period."),
+            .description("Share of the variance that the model explains, in buckets of the baseline period.", "Parte de la varianza que explica el modelo, en los tramos del periodo de base."),
         number("cv_rmse", &|one, _| one.quality.cv_rmse.map(|cv| 100.0 * cv))
             .unit("%")
-            .description("Root mean square of the deviations of buckets, less a degree of freedom a coefficient, in percent of the mean (ASHRAE Guideline 14)."),
+            .description("Root mean square of the deviations of buckets, less a degree of freedom a coefficient, in percent of the mean (ASHRAE Guideline 14).", "Raíz del cuadrado medio de las desviaciones de los tramos, con un grado de libertad menos por coeficiente, en tanto por ciento de la media (ASHRAE Guideline 14)."),
         number("nmbe", &|one, _| one.quality.nmbe.map(|bias| 100.0 * bias))
             .unit("%")
-            .description("Mean deviation of the baseline period in percent of the mean energy."),
-        number("n", &|one, _| Some(one.quality.n as f64)).description("Buckets compared."),
+            .description("Mean deviation of the baseline period in percent of the mean energy.", "Desviación media del periodo de base en tanto por ciento de la energía media."),
+        number("n", &|one, _| Some(one.quality.n as f64)).description("Buckets compared.", "Tramos comparados."),
         number("largest", &|one, _| Some(one.largest).filter(|_| one.model.is_ok()))
             .unit("kWh")
-            .description("Largest expected energy of a bucket in the baseline period: the valid range ends there."),
+            .description("Largest expected energy of a bucket in the baseline period: the valid range ends there.", "Mayor energía esperada de un tramo en el periodo de base: ahí acaba el intervalo válido."),
         Field::time("from", rows.iter().map(|(one, _)| Some(one.learned.0))),
         Field::time("to", rows.iter().map(|(one, _)| Some(one.learned.1)))
-            .description("Baseline period."),
+            .description("Baseline period.", "Periodo de base."),
         Field::text("reason", rows.iter().map(|(_, term)| term.reason.clone())),
     ];
     Frame::new("baseline-model", "", fields)
@@ -338,7 +407,7 @@ pub(super) fn numbers(compared: &[Compared<'_>], on: AlertOn) -> Frame {
             deviation(one).filter(|d| d.1 > 0.0).map(|(sum, expected)| 100.0 * sum / expected)
         }),
     };
-    let text = FIGURES.iter().find(|f| f.0 == name).map_or("", |f| f.2);
+    let text = FIGURES.iter().find(|f| f.0 == name).map_or([""; 2], |f| f.2);
     let label = |name, of: &dyn Fn(&Unit<'_>) -> String| {
         Field::text(name, compared.iter().map(|one| Some(of(one.unit))))
     };
@@ -346,7 +415,7 @@ pub(super) fn numbers(compared: &[Compared<'_>], on: AlertOn) -> Frame {
         label("plant", &|unit| unit.plant.key.clone()),
         label("line", &|unit| key(unit.line)),
         label("machine", &|unit| key(unit.machine)),
-        Field::number(name, compared.iter().map(of)).unit(unit).description(text),
+        Field::number(name, compared.iter().map(of)).unit(unit).describe(text),
     ];
     Frame::new("baseline", "numeric-long", fields)
 }

@@ -55,27 +55,25 @@ pub(super) fn uses(
     let mut fields: Vec<Field> = place(rows.iter().map(|(row, ..)| row.unit)).into();
     fields.extend([
         Field::text("name", titles),
-        Field::text("use", rows.iter().map(|(_, kind, _)| Some(kind.as_str().to_owned()))).description(
-            "production: above the base; base_load: the base while things are made; standby: idle, set-up and stopped, with the base; off and weekend: nothing is made.",
-        ),
+        Field::text("use", rows.iter().map(|(_, kind, _)| Some(kind.as_str().to_owned()))).description("production: above the base; base_load: the base while things are made; standby: idle, set-up and stopped, with the base; off and weekend: nothing is made.", "production: sobre la base; base_load: la base mientras se fabrica; standby: en espera, preparación y parada, con la base; off y weekend: no se fabrica nada."),
         number("energy", &|_, used| Some(used.kwh))
             .unit("kWh")
-            .description("Energy of the meters, shared as the model expects; rows add up to the meters."),
+            .description("Energy of the meters, shared as the model expects; rows add up to the meters.", "Energía de los contadores, repartida como espera el modelo; las filas suman lo de los contadores."),
         number("share", &|row, used| {
             let all: f64 = row.uses.iter().map(|used| used.kwh).sum();
             Some(used.kwh / all).filter(|share| share.is_finite())
         })
         .unit("ratio")
-        .description("Share of the energy of the place, or of all places together."),
+        .description("Share of the energy of the place, or of all places together.", "Parte de la energía del lugar, o de todos los lugares juntos."),
         number("hours", &|_, used| Some(used.hours))
             .unit("h")
-            .description("Hours of it, added up over the places."),
+            .description("Hours of it, added up over the places.", "Sus horas, sumadas entre los lugares."),
         number("cost", &|_, used| used.cost)
             .unit(&unit_of("money", money))
-            .description("At the prices of its time; empty without a tariff."),
+            .description("At the prices of its time; empty without a tariff.", "A los precios de su hora; vacío sin tarifa."),
         number("co2", &|_, used| used.co2)
             .unit("kg")
-            .description("Location-based; empty without a factor."),
+            .description("Location-based; empty without a factor.", "Por ubicación; vacío sin factor."),
     ]);
     fields.extend(currency(rows.iter().map(|(row, ..)| row.currency), currencies));
     Frame::new("uses", "", fields)
@@ -121,27 +119,27 @@ pub(super) fn making(
         }),
         Field::time("started_at", rows.iter().map(|(_, making)| making.from)),
         Field::time("ended_at", rows.iter().map(|(_, making)| making.to))
-            .description("First and last instant of it in the time range."),
+            .description("First and last instant of it in the time range.", "Su primer y último instante en el intervalo de tiempo."),
         number("runs", &|making| Some(making.runs as f64)),
         number("actual", &|making| Some(making.actual))
             .unit("kWh")
-            .description("Energy of the meters while it was made; rows add up to the meters."),
+            .description("Energy of the meters while it was made; rows add up to the meters.", "Energía de los contadores mientras se fabricaba; las filas suman lo de los contadores."),
         number("expected", &|making| Some(making.expected))
             .unit("kWh")
-            .description("Energy that the model of the baseline period expects of it."),
+            .description("Energy that the model of the baseline period expects of it.", "Energía que el modelo del periodo de base espera de ello."),
         number("deviation", &|making| Some(making.deviation()))
             .unit("kWh")
-            .description("Actual less expected energy: more than nothing is waste."),
+            .description("Actual less expected energy: more than nothing is waste.", "Energía real menos la esperada: por encima de cero es derroche."),
         number("deviation_percent", &|making| {
             (making.expected > 0.0).then(|| 100.0 * making.deviation() / making.expected)
         })
         .unit("%"),
         number("cost", &|making| making.cost)
             .unit(&unit_of("money", money))
-            .description("Deviation at the prices of its time; empty without a tariff."),
+            .description("Deviation at the prices of its time; empty without a tariff.", "Desviación a los precios de su hora; vacío sin tarifa."),
         number("co2", &|making| making.co2)
             .unit("kg")
-            .description("CO2 of the deviation, location-based; empty without a factor."),
+            .description("CO2 of the deviation, location-based; empty without a factor.", "CO2 de la desviación, por ubicación; vacío sin factor."),
     ]);
     let of_rows = rows.iter().map(|(unit, _)| currency_of(unit, currencies));
     fields.extend(currency(of_rows, currencies));

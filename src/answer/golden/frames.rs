@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::super::AnswerError;
 use super::{Answer, Judged, words};
 use crate::analytics::golden::Band;
-use crate::domain::Language;
+use crate::domain::{Language, Words};
 use crate::frame::{Field, Frame};
 use crate::model::{Align, Format, Query};
 use crate::plan::{Ask, Grid, PlanError};
@@ -146,15 +146,23 @@ impl Line<'_> {
         let field = Field::number("value", values).labels(labels).unit(self.unit);
         let field = field.display_name(&name);
         match self.what {
-            "median" => field.description("Median of the lots that were learned from."),
-            "lower" | "upper" => {
-                field.description("Median less or more 3 robust standard deviations between lots.")
-            }
+            "median" => field.description(
+                "Median of the lots that were learned from.",
+                "Mediana de los lotes de los que se aprendió.",
+            ),
+            "lower" | "upper" => field.description(
+                "Median less or more 3 robust standard deviations between lots.",
+                "Mediana menos o más 3 desviaciones típicas robustas entre lotes.",
+            ),
             "sigmas" => field.description(
                 "Difference to the golden median in robust standard deviations between lots.",
+                "Diferencia con la mediana patrón en desviaciones típicas robustas entre lotes.",
             ),
-            "difference" => field.description("Difference to the golden median."),
-            _ => field.description("Mean of the step."),
+            "difference" => field.description(
+                "Difference to the golden median.",
+                "Diferencia con la mediana patrón.",
+            ),
+            _ => field.description("Mean of the step.", "Media del paso."),
         }
     }
 }
@@ -172,12 +180,14 @@ fn place_labels(judged: &Judged<'_>) -> Vec<(&'static str, String)> {
 fn over_number(lines: Vec<Line<'_>>, answer: &Answer<'_>) -> Frame {
     let positions = (0..answer.grid.steps()).map(|step| Some(answer.grid.position(step)));
     let x = match answer.grid {
-        Grid::Elapsed(..) => Field::number("elapsed", positions)
-            .unit("s")
-            .description("Time since the first run of the lot began; start of the step."),
-        Grid::Progress(_) => Field::number("progress", positions)
-            .unit("ratio")
-            .description("Share of the time from the lot's first start to its last end."),
+        Grid::Elapsed(..) => Field::number("elapsed", positions).unit("s").description(
+            "Time since the first run of the lot began; start of the step.",
+            "Tiempo desde que empezó la primera fabricación del lote; inicio del paso.",
+        ),
+        Grid::Progress(_) => Field::number("progress", positions).unit("ratio").description(
+            "Share of the time from the lot's first start to its last end.",
+            "Parte del tiempo entre el primer inicio del lote y su último fin.",
+        ),
     };
     let fields = lines.iter().map(|line| line.field(answer, line.values.clone(), true));
     Frame::new("golden", "", std::iter::once(x).chain(fields).collect())
@@ -237,7 +247,10 @@ fn number(name: &str, answer: &Answer<'_>, of: impl Fn(&Judged<'_>) -> Option<f6
     Field::number(name, answer.judged.iter().map(of).collect::<Vec<_>>())
 }
 
-const SCORE: &str = "Root mean square of the deviations from the golden median, in robust sigmas: about 1 is usual.";
+const SCORE: Words = [
+    "Root mean square of the deviations from the golden median, in robust sigmas: about 1 is usual.",
+    "Raíz del cuadrado medio de las desviaciones de la mediana patrón, en sigmas robustas: cerca de 1 es lo habitual.",
+];
 
 fn table(answer: &Answer<'_>) -> Frame {
     let millis = |at: DateTime<Utc>| Some(at.timestamp_millis().to_string());
@@ -245,8 +258,10 @@ fn table(answer: &Answer<'_>) -> Frame {
     let steps = |j: &Judged<'_>| j.levels.iter().filter(|l| l.value.is_some()).count() as f64;
     let mut fields = vec![
         Field::time("start", answer.judged.iter().map(|j| Some(j.made.from))),
-        Field::time("end", answer.judged.iter().map(|j| Some(j.made.to)))
-            .description("End of the lot's last run here; of an open one, the present."),
+        Field::time("end", answer.judged.iter().map(|j| Some(j.made.to))).description(
+            "End of the lot's last run here; of an open one, the present.",
+            "Fin de la última fabricación del lote aquí; de una abierta, el presente.",
+        ),
         Field::bool("open", answer.judged.iter().map(|j| Some(j.made.open))),
         text("plant", answer, |j| Some(j.place.plant.clone())),
         text("line", answer, |j| Some(j.place.line.clone())),
@@ -258,21 +273,33 @@ fn table(answer: &Answer<'_>) -> Frame {
     fields.extend([
         text("reference", answer, |j| Some(j.made.reference.clone())),
         text("lot", answer, |j| Some(j.made.lot.clone())),
-        number("score", answer, |j| Some(j.verdict.as_ref()?.score)).description(SCORE),
-        number("outside", answer, |j| Some(j.verdict.as_ref()?.outside))
-            .unit("ratio")
-            .description("Share of the compared time outside the band of 3 robust sigmas."),
+        number("score", answer, |j| Some(j.verdict.as_ref()?.score)).describe(SCORE),
+        number("outside", answer, |j| Some(j.verdict.as_ref()?.outside)).unit("ratio").description(
+            "Share of the compared time outside the band of 3 robust sigmas.",
+            "Parte del tiempo comparado fuera de la banda de 3 sigmas robustas.",
+        ),
         number("mean_difference", answer, |j| Some(j.verdict.as_ref()?.mean_difference))
             .unit(&answer.unit)
-            .description("Mean difference to the golden median over the compared time."),
+            .description(
+                "Mean difference to the golden median over the compared time.",
+                "Diferencia media con la mediana patrón en el tiempo comparado.",
+            ),
         number("usual", answer, |j| Some(j.verdict.as_ref()?.usual))
             .unit(&answer.unit)
-            .description("Mean of the golden median over the same time."),
+            .description(
+                "Mean of the golden median over the same time.",
+                "Media de la mediana patrón en el mismo tiempo.",
+            ),
         number("compared", answer, |j| Some(verdict(j)?.judged as f64 / steps(j)))
             .unit("ratio")
-            .description("Share of the measured time for which there is a golden curve."),
-        number("learned_from", answer, |j| Some(j.golden.chosen as f64))
-            .description("Lots that the golden one was learned from."),
+            .description(
+                "Share of the measured time for which there is a golden curve.",
+                "Parte del tiempo medido para la que hay curva patrón.",
+            ),
+        number("learned_from", answer, |j| Some(j.golden.chosen as f64)).description(
+            "Lots that the golden one was learned from.",
+            "Lotes de los que se aprendió el lote patrón.",
+        ),
     ]);
     if answer.unit == "kW" {
         let mut currencies: Vec<&str> = answer.judged.iter().map(|j| j.currency.as_str()).collect();
@@ -280,25 +307,32 @@ fn table(answer: &Answer<'_>) -> Frame {
         currencies.retain(|currency| !currency.is_empty());
         currencies.sort_unstable();
         currencies.dedup();
-        let mut cost = number("cost", answer, |j| j.cost)
-            .description("That energy at the price of its time; empty without a tariff.");
+        let mut cost = number("cost", answer, |j| j.cost).description(
+            "That energy at the price of its time; empty without a tariff.",
+            "Esa energía al precio de su hora; vacío sin tarifa.",
+        );
         if let [currency] = currencies[..] {
             cost = cost.unit(currency);
         }
         fields.extend([
-            number("energy", answer, |j| j.energy)
-                .unit("kWh")
-                .description("Energy beyond the golden median over the compared time."),
+            number("energy", answer, |j| j.energy).unit("kWh").description(
+                "Energy beyond the golden median over the compared time.",
+                "Energía por encima de la mediana patrón en el tiempo comparado.",
+            ),
             cost,
             text("currency", answer, |j| Some(j.currency.clone()).filter(|c| !c.is_empty())),
         ]);
     }
     fields.extend([
         text("reason", answer, |j| Some(words::reason(j, answer))),
-        text("start_ms", answer, |j| millis(j.made.from))
-            .description("Start in milliseconds since 1970, for links."),
-        text("end_ms", answer, |j| millis(j.made.to))
-            .description("End in milliseconds since 1970, for links."),
+        text("start_ms", answer, |j| millis(j.made.from)).description(
+            "Start in milliseconds since 1970, for links.",
+            "Inicio en milisegundos desde 1970, para enlaces.",
+        ),
+        text("end_ms", answer, |j| millis(j.made.to)).description(
+            "End in milliseconds since 1970, for links.",
+            "Fin en milisegundos desde 1970, para enlaces.",
+        ),
     ]);
     Frame::new("golden", "table", fields)
 }
@@ -345,7 +379,7 @@ fn numbers(answer: &Answer<'_>) -> Frame {
     fields.extend([
         text("reference", answer, |j| Some(j.made.reference.clone())),
         text("lot", answer, |j| Some(j.made.lot.clone())),
-        number("score", answer, |j| Some(j.verdict.as_ref()?.score)).description(SCORE),
+        number("score", answer, |j| Some(j.verdict.as_ref()?.score)).describe(SCORE),
     ]);
     Frame::new("golden", "numeric-long", fields)
 }

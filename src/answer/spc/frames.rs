@@ -2,21 +2,43 @@
 //! alert rules.
 
 use super::{Chart, Point};
-use crate::domain::Language;
+use crate::domain::{Language, Words};
 use crate::frame::{Field, Frame};
 
 /// A line of a chart.
-type Line = (&'static str, &'static str, fn(&Chart, usize) -> Option<f64>);
+type Line = (&'static str, Words, fn(&Chart, usize) -> Option<f64>);
 
 const LINES: [Line; 8] = [
-    ("centre", "Mean of the baseline period.", |c, _| c.limits.map(|l| l.centre)),
-    ("ucl", "Upper control limit.", |c, i| limit(c, i, 3.0)),
-    ("lcl", "Lower control limit.", |c, i| limit(c, i, -3.0)),
-    ("upper_2_sigma", "Two standard deviations above the centre.", |c, i| zone(c, i, 2.0)),
-    ("lower_2_sigma", "Two standard deviations below the centre.", |c, i| zone(c, i, -2.0)),
-    ("upper_1_sigma", "One standard deviation above the centre.", |c, i| zone(c, i, 1.0)),
-    ("lower_1_sigma", "One standard deviation below the centre.", |c, i| zone(c, i, -1.0)),
-    ("ewma", "Exponentially weighted moving average.", |c, i| c.smooth.get(i).map(|s| s.value)),
+    ("centre", ["Mean of the baseline period.", "Media del periodo de base."], |c, _| {
+        c.limits.map(|l| l.centre)
+    }),
+    ("ucl", ["Upper control limit.", "Límite superior de control."], |c, i| limit(c, i, 3.0)),
+    ("lcl", ["Lower control limit.", "Límite inferior de control."], |c, i| limit(c, i, -3.0)),
+    (
+        "upper_2_sigma",
+        ["Two standard deviations above the centre.", "Dos desviaciones típicas sobre el centro."],
+        |c, i| zone(c, i, 2.0),
+    ),
+    (
+        "lower_2_sigma",
+        ["Two standard deviations below the centre.", "Dos desviaciones típicas bajo el centro."],
+        |c, i| zone(c, i, -2.0),
+    ),
+    (
+        "upper_1_sigma",
+        ["One standard deviation above the centre.", "Una desviación típica sobre el centro."],
+        |c, i| zone(c, i, 1.0),
+    ),
+    (
+        "lower_1_sigma",
+        ["One standard deviation below the centre.", "Una desviación típica bajo el centro."],
+        |c, i| zone(c, i, -1.0),
+    ),
+    (
+        "ewma",
+        ["Exponentially weighted moving average.", "Media móvil con pesos exponenciales."],
+        |c, i| c.smooth.get(i).map(|s| s.value),
+    ),
 ];
 
 /// Name of a line in legends.
@@ -68,7 +90,7 @@ pub(super) fn series(charts: &[Chart], language: Language) -> Vec<Frame> {
             let values: Vec<Option<f64>> = (0..count).map(|i| of(chart, i)).collect();
             if values.iter().any(Option::is_some) || *name == "centre" {
                 let shown = format!("{} {}", chart.name, title(name, language));
-                fields.push(number(name, shown, values).description(text));
+                fields.push(number(name, shown, values).describe(*text));
             }
         }
         let shown = |i: usize| chart.smooth.get(i).map_or(chart.points[i].value, |s| s.value);
@@ -76,8 +98,10 @@ pub(super) fn series(charts: &[Chart], language: Language) -> Vec<Frame> {
             (0..count).map(|i| chart.is_broken(i).then(|| shown(i))).collect();
         let out_of_control = language.pick("out of control", "fuera de control");
         let title = format!("{} {out_of_control}", chart.name);
-        fields
-            .push(number("violation", title, out).description("The value where a rule is broken."));
+        fields.push(number("violation", title, out).description(
+            "The value where a rule is broken.",
+            "El valor donde se incumple una regla.",
+        ));
         Frame::new(&chart.name, "timeseries-wide", fields)
     };
     charts.iter().map(frame).collect()
@@ -122,18 +146,24 @@ pub(super) fn table(charts: &[Chart], language: Language) -> Frame {
             "key",
             rows.iter().map(|(_, _, p)| Some(p.key.clone()).filter(|k| !k.is_empty())),
         )
-        .description("Run or lot."),
+        .description("Run or lot.", "Fabricación o lote."),
     );
     fields.push(number("value", &|chart, index| Some(chart.points[index].value)));
     for (name, text, of) in LINES.iter().filter(|line| !line.0.contains("sigma")) {
-        fields.push(number(name, of).description(text));
+        fields.push(number(name, of).describe(*text));
     }
     fields.push(
         number("sigmas", &|chart, index| Some(chart.limits?.sigmas(chart.points[index].value)))
-            .description("Standard deviations above the centre."),
+            .description(
+                "Standard deviations above the centre.",
+                "Desviaciones típicas sobre el centro.",
+            ),
     );
     let broken = rows.iter().map(|(chart, index, _)| chart.limits.map(|_| chart.is_broken(*index)));
-    fields.push(Field::bool("violation", broken).description("A rule is broken here."));
+    fields.push(
+        Field::bool("violation", broken)
+            .description("A rule is broken here.", "Aquí se incumple una regla."),
+    );
     let reason = |chart: &Chart, index| Some(chart.reason(index, language));
     let reasons =
         rows.iter().map(|(chart, index, _)| reason(chart, *index).filter(|r| !r.is_empty()));
@@ -179,9 +209,9 @@ pub(super) fn numbers(charts: &[Chart]) -> Frame {
             fields.push(Field::text(name, charts.iter().map(|chart| Some(label(chart, name)))));
         }
     }
-    fields.push(
-        Field::number("violations", charts.iter().map(count))
-            .description("Points of the time range that break a rule; empty without limits."),
-    );
+    fields.push(Field::number("violations", charts.iter().map(count)).description(
+        "Points of the time range that break a rule; empty without limits.",
+        "Puntos del intervalo de tiempo que incumplen una regla; vacío sin límites.",
+    ));
     Frame::new("spc", "numeric-long", fields)
 }
