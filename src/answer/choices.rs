@@ -85,6 +85,14 @@ pub struct Wanted {
     pub language: Language,
 }
 
+impl Wanted {
+    /// Whether key or name contains what is searched for.
+    fn finds(&self, key: &str, name: &str) -> bool {
+        let search = self.search.to_lowercase();
+        [key, name].iter().any(|text| text.to_lowercase().contains(&search))
+    }
+}
+
 /// The choices, and whether there are more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Choices {
@@ -169,9 +177,7 @@ fn places(source: &Source<'_>, selection: &Selection<'_>, wanted: &Wanted) -> Ve
             .collect(),
         Subject::Context(_) => Vec::new(),
     };
-    let search = wanted.search.to_lowercase();
-    let contains = |text: &str| text.to_lowercase().contains(&search);
-    choices.retain(|c| contains(&c.value) || contains(&c.label));
+    choices.retain(|c| wanted.finds(&c.value, &c.label));
     // The same key in two plants is one choice: the query filters by key.
     choices.dedup_by(|a, b| a.value == b.value);
     choices
@@ -221,10 +227,8 @@ fn known(
         picker::Subject::Operators => &catalog.operators,
         picker::Subject::Lots => &None,
     };
-    let search = wanted.search.to_lowercase();
-    let contains = |text: &str| text.to_lowercase().contains(&search);
     let plant = |id| selection.plants.iter().find(|p| p.id == id);
-    let of = list.iter().flatten().filter(|x| contains(&x.key) || contains(&x.name));
+    let of = list.iter().flatten().filter(|x| wanted.finds(&x.key, &x.name));
     let choices = of.filter_map(|x| {
         plant(x.plant).map(|plant| Choice {
             value: x.key.clone(),
