@@ -42,6 +42,11 @@ pub struct TlsError {
     pub reason: String,
 }
 
+/// The material of a connection.
+pub(crate) const AUTHORITIES: &str = "TLS CA certificate";
+pub(crate) const CLIENT_CERTIFICATE: &str = "TLS client certificate";
+pub(crate) const CLIENT_KEY: &str = "TLS client key";
+
 /// A connector for tokio-postgres.
 ///
 /// # Errors
@@ -62,11 +67,11 @@ pub fn connector(verify: Verify, pem: &Pem<'_>) -> Result<MakeRustlsConnect, Tls
     let config = match pem.client {
         None => builder.with_no_client_auth(),
         Some((chain, key)) => {
-            let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
-                .map_err(|e| error("TLS client key", e))?;
+            let key =
+                PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|e| error(CLIENT_KEY, e))?;
             builder
-                .with_client_auth_cert(certificates("TLS client certificate", chain)?, key)
-                .map_err(|e| error("TLS client certificate", e))?
+                .with_client_auth_cert(certificates(CLIENT_CERTIFICATE, chain)?, key)
+                .map_err(|e| error(CLIENT_CERTIFICATE, e))?
         }
     };
     Ok(MakeRustlsConnect::new(config))
@@ -102,12 +107,11 @@ pub(crate) fn certificates(
 }
 
 fn roots(pem: &Pem<'_>) -> Result<RootCertStore, TlsError> {
-    const FIELD: &str = "TLS CA certificate";
     let mut store = RootCertStore::empty();
     match pem.authorities {
         Some(text) => {
-            for certificate in certificates(FIELD, text)? {
-                store.add(certificate).map_err(|e| error(FIELD, e))?;
+            for certificate in certificates(AUTHORITIES, text)? {
+                store.add(certificate).map_err(|e| error(AUTHORITIES, e))?;
             }
         }
         None => {

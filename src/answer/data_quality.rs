@@ -10,7 +10,7 @@ use crate::domain::sensor::silent_after_s;
 use crate::domain::time::epoch_seconds;
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Format, Query};
-use crate::plan::{Ask, PlanError, Selection};
+use crate::plan::{Ask, HERE, PlanError, Selection};
 use crate::sql::{Statement, last_seen};
 
 /// A sensor and its last sign of life.
@@ -41,7 +41,7 @@ pub(super) async fn answer(
     let of_quantity = |s: &&&Sensor| wanted.is_none_or(|q| q == s.quantity);
     let sensors: Vec<&Sensor> = selection.sensors.iter().filter(of_quantity).copied().collect();
     if sensors.is_empty() {
-        return Err(PlanError::NoSensor("here".to_owned()).into());
+        return Err(PlanError::no_sensor(wanted, HERE).into());
     }
     let Statement { sql, params, shown } =
         last_seen::statement(&sensors, ask.now, source.catalog.raw_from);

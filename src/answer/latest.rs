@@ -6,7 +6,7 @@ use crate::domain::Language;
 use crate::domain::time::epoch_seconds;
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{Format, Query};
-use crate::plan::{Ask, PlanError, Selection};
+use crate::plan::{Ask, HERE, PlanError, Selection};
 use crate::sql::{Statement, latest};
 
 pub(super) async fn answer(
@@ -23,7 +23,7 @@ pub(super) async fn answer(
         .copied()
         .collect();
     if sensors.is_empty() {
-        return Err(PlanError::NoSensor("here".to_owned()).into());
+        return Err(PlanError::no_sensor(wanted, HERE).into());
     }
     let mut notices = Vec::new();
     if sensors.len() > query.limit {

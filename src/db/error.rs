@@ -7,6 +7,7 @@ use deadpool_postgres::TimeoutType;
 use tokio_postgres::error::SqlState;
 
 use super::SettingsError;
+use crate::domain::Say;
 
 /// What went wrong with the database, and what to do about it. All but [`DbError::Unexpected`] are
 /// the database's (Grafana: downstream), not the plugin's.
@@ -190,6 +191,50 @@ impl DbError {
                 reason: "no answer in time".to_owned(),
             },
             other => Self::Other { address: address.to_owned(), reason: other.to_string() },
+        }
+    }
+}
+
+impl Say for DbError {
+    fn in_spanish(&self) -> String {
+        match self {
+            Self::Settings(e) => e.in_spanish(),
+            Self::Unreachable { address, reason } => format!(
+                "ningún PostgreSQL responde en {address} ({reason}): revise servidor y puerto, y que la base de datos esté en marcha"
+            ),
+            Self::Refused { address, reason } => format!(
+                "la base de datos {address} rechazó al usuario ({reason}): revise usuario y contraseña en la página de configuración de la fuente de datos"
+            ),
+            Self::Tls { address, reason } => format!(
+                "no hay conexión TLS con {address} ({reason}): elija el modo TLS Desactivado si el servidor no tiene TLS, o revise los certificados"
+            ),
+            Self::NoDatabase { address, reason } => {
+                format!("{reason} en {address}: revise el nombre de la base de datos")
+            }
+            Self::NoSchema { address, reason } => format!(
+                "{address} no tiene un esquema de Lotwise que este plugin pueda leer ({reason}): ejecute `lotwise migrate` en ella"
+            ),
+            Self::NotAllowed { address, reason } => format!(
+                "el usuario no puede leer de {address} ({reason}): concédale el rol lotwise_reader"
+            ),
+            Self::Timeout => {
+                "la consulta duró más que el tiempo máximo por sentencia: elija un intervalo de tiempo más corto, un paso más ancho o menos lugares, o suba ese tiempo en la fuente de datos"
+                    .to_owned()
+            }
+            Self::Busy => {
+                "todas las conexiones de esta fuente de datos están ocupadas: inténtelo de nuevo, o suba su número de conexiones"
+                    .to_owned()
+            }
+            Self::Lost { address, reason } => format!(
+                "la base de datos {address} dejó de responder durante la consulta ({reason}): revise que esté en marcha; la próxima actualización vuelve a conectar"
+            ),
+            Self::Other { address, reason } => {
+                format!("la base de datos {address} comunica: {reason}")
+            }
+            Self::Shared(e) => e.in_spanish(),
+            Self::Unexpected(what) => format!(
+                "la base de datos respondió algo inesperado ({what}): es un fallo de Lotwise, comuníquelo, por favor"
+            ),
         }
     }
 }

@@ -6,6 +6,9 @@ use std::fmt;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use crate::domain::{Say, Words};
+use crate::tls;
+
 /// A secret that never shows in a log.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -112,8 +115,8 @@ pub enum SettingsError {
     #[error("the data source settings are not understood: {0}")]
     Json(#[from] serde_json::Error),
     /// A field that must be filled.
-    #[error("{0} is empty: fill it in on the data source's configuration page")]
-    Missing(&'static str),
+    #[error("{} is empty: fill it in on the data source's configuration page", .0[0])]
+    Missing(Words),
     /// A certificate or key that cannot be read.
     #[error("{field} cannot be used: {reason}; paste it in PEM form (-----BEGIN ...)")]
     Pem {
@@ -123,12 +126,41 @@ pub enum SettingsError {
         reason: String,
     },
     /// A read host that is no host, or too many of them.
-    #[error("read host {0:?} cannot be used: {1}")]
-    ReadHost(String, &'static str),
+    #[error("read host {0:?} cannot be used: {why}", why = .1[0])]
+    ReadHost(String, Words),
     /// The pool refused its configuration.
     #[error("the connection pool cannot be made: {0}")]
     Pool(String),
 }
+
+impl Say for SettingsError {
+    fn in_spanish(&self) -> String {
+        match self {
+            Self::Json(e) => format!("los ajustes de la fuente de datos no se entienden: {e}"),
+            Self::Missing([_, field]) => format!(
+                "{field} está vacío: rellénelo en la página de configuración de la fuente de datos"
+            ),
+            Self::Pem { field, reason } => format!(
+                "{} no se puede usar: {reason}; péguelo en formato PEM (-----BEGIN ...)",
+                match *field {
+                    tls::AUTHORITIES => "Autoridad de certificación",
+                    tls::CLIENT_CERTIFICATE => "Certificado de cliente",
+                    tls::CLIENT_KEY => "Clave de cliente",
+                    other => other,
+                }
+            ),
+            Self::ReadHost(host, [_, why]) => {
+                format!("la réplica de lectura {host:?} no se puede usar: {why}")
+            }
+            Self::Pool(reason) => format!("no se puede crear el grupo de conexiones: {reason}"),
+        }
+    }
+}
+
+const HOST_FORM: Words = [
+    "use a host name or address, or host:port",
+    "use un nombre o una dirección de servidor, o servidor:puerto",
+];
 
 impl Settings {
     /// Settings from Grafana's `jsonData` and decrypted `secureJsonData`.
@@ -146,16 +178,21 @@ impl Settings {
         let tls_client = match (secret("tlsClientCert"), secret("tlsClientKey")) {
             (None, None) => None,
             (Some(cert), Some(key)) => Some((cert, Secret(key))),
-            (None, _) => return Err(SettingsError::Missing("TLS client certificate")),
-            (_, None) => return Err(SettingsError::Missing("TLS client key")),
+            (None, _) => {
+                return Err(SettingsError::Missing([
+                    tls::CLIENT_CERTIFICATE,
+                    "Certificado de cliente",
+                ]));
+            }
+            (_, None) => return Err(SettingsError::Missing([tls::CLIENT_KEY, "Clave de cliente"])),
         };
         let port = data.port.unwrap_or(5432);
         Ok(Self {
-            host: filled(data.host, "Host")?,
+            host: filled(data.host, ["Host", "Servidor"])?,
             port,
             read_hosts: read_hosts(&data.read_hosts, port)?,
-            database: filled(data.database, "Database")?,
-            user: filled(data.user, "User")?,
+            database: filled(data.database, ["Database", "Base de datos"])?,
+            user: filled(data.user, ["User", "Usuario"])?,
             password: secret("password").map(Secret),
             tls: data.tls_mode,
             tls_ca: secret("tlsCACert"),
@@ -186,12 +223,15 @@ fn read_hosts(texts: &[String], port: u16) -> Result<Vec<(String, u16)>, Setting
                 _ => (text, Ok(port)),
             },
         };
-        let port = port.map_err(|_| wrong("use a host name or address, or host:port"))?;
+        let port = port.map_err(|_| wrong(HOST_FORM))?;
         if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == ',' || c == '/') {
-            return Err(wrong("use a host name or address, or host:port"));
+            return Err(wrong(HOST_FORM));
         }
         if hosts.len() == MAX_READ_HOSTS {
-            return Err(wrong("at most 8 are asked by turns"));
+            return Err(wrong([
+                "at most 8 are asked by turns",
+                "se pregunta por turnos a 8 como mucho",
+            ]));
         }
         hosts.push((host.to_owned(), port));
     }

@@ -11,7 +11,7 @@ use chrono::{
 };
 use chrono_tz::Tz;
 
-use super::TimeRange;
+use super::{Say, TimeRange};
 
 /// How a range is cut into buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,6 +40,15 @@ pub enum Bucket {
     "unknown bucket {0:?}: use auto, whole, hour, shift, day, week, month, or a width such as 30s, 5m, 6h or 1d"
 )]
 pub struct UnknownBucket(pub String);
+
+impl Say for UnknownBucket {
+    fn in_spanish(&self) -> String {
+        let text = &self.0;
+        format!(
+            "paso de tiempo {text:?} desconocido: use auto, whole, hour, shift, day, week, month, o un ancho como 30s, 5m, 6h o 1d"
+        )
+    }
+}
 
 impl FromStr for Bucket {
     type Err = UnknownBucket;
@@ -91,6 +100,22 @@ impl fmt::Display for Bucket {
     }
 }
 
+impl Bucket {
+    /// How the Spanish editor calls it.
+    pub fn in_spanish(self) -> String {
+        match self {
+            Self::Auto => "automático".to_owned(),
+            Self::Whole => "todo el intervalo".to_owned(),
+            Self::Hour => "una hora".to_owned(),
+            Self::Shift => "un turno".to_owned(),
+            Self::Day => "un día".to_owned(),
+            Self::Week => "una semana".to_owned(),
+            Self::Month => "un mes".to_owned(),
+            Self::Width(_) => self.to_string(),
+        }
+    }
+}
+
 /// When a shift starts, every day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShiftStart {
@@ -127,6 +152,21 @@ pub enum CutError {
         /// Most buckets allowed.
         limit: usize,
     },
+}
+
+impl Say for CutError {
+    fn in_spanish(&self) -> String {
+        match self {
+            Self::NoShifts => {
+                "la planta no tiene turnos: créelos con POST /v1/shifts, o elija otro paso de tiempo"
+                    .to_owned()
+            }
+            Self::TooMany { bucket, limit } => format!(
+                "los pasos de {} en este intervalo de tiempo son más de {limit} puntos por serie: elija un paso más ancho, automático, o un intervalo más corto",
+                bucket.in_spanish()
+            ),
+        }
+    }
 }
 
 impl Calendar {

@@ -20,6 +20,20 @@ pub enum Language {
 /// A text in English and in Spanish.
 pub type Words = [&'static str; 2];
 
+/// What people are told: its `Display`, which logs have too, is the English text.
+pub trait Say: fmt::Display {
+    /// The same text in Spanish, with the same keys and figures.
+    fn in_spanish(&self) -> String;
+
+    /// In a language.
+    fn say(&self, language: Language) -> String {
+        match language {
+            Language::En => self.to_string(),
+            Language::Es => self.in_spanish(),
+        }
+    }
+}
+
 impl Language {
     /// The one of this language.
     pub fn pick<T>(self, en: T, es: T) -> T {

@@ -16,7 +16,7 @@ pub mod time;
 pub use bucket::{Bucket, Calendar, ShiftStart};
 pub use database_kind::DatabaseKind;
 pub use key::Key;
-pub use language::{Language, Words};
+pub use language::{Language, Say, Words};
 pub use sensor::SensorKind;
 pub use state::MachineState;
 pub use time::TimeRange;

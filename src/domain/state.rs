@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::Language;
+use super::{Language, Say};
 
 /// State of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,6 +24,12 @@ pub enum MachineState {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown state {0:?}: use running, idle, setup, stopped or off")]
 pub struct UnknownState(pub String);
+
+impl Say for UnknownState {
+    fn in_spanish(&self) -> String {
+        format!("estado {:?} desconocido: use running, idle, setup, stopped u off", self.0)
+    }
+}
 
 impl MachineState {
     /// All states, the productive one first.

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
+use super::Say;
+
 /// `[from, to)`, never empty or reversed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeRange {
@@ -30,6 +32,19 @@ pub enum TimeRangeError {
         /// End in milliseconds since 1970.
         to_ms: i64,
     },
+}
+
+impl Say for TimeRangeError {
+    fn in_spanish(&self) -> String {
+        match self {
+            Self::Reversed { from, to } => format!(
+                "el intervalo de tiempo acaba el {to}, que no es posterior a su inicio {from}: elija un fin posterior al inicio"
+            ),
+            Self::OutOfBounds { from_ms, to_ms } => format!(
+                "el intervalo de tiempo [{from_ms}, {to_ms}] ms está fuera de los años 1900 a 2200"
+            ),
+        }
+    }
 }
 
 /// 1900-01-01 and 2200-01-01 in milliseconds since 1970.

@@ -18,8 +18,8 @@ use super::telemetry::{self, Measured};
 use super::trace::Trace;
 use crate::answer::{self, AnswerError, Source};
 use crate::db::Db;
-use crate::domain::TimeRange;
-use crate::model::QueryType;
+use crate::domain::{Say, TimeRange};
+use crate::model::{self, QueryType};
 use crate::plan::{Ask, PlanError};
 
 #[async_trait]
@@ -49,7 +49,7 @@ impl pb::data_server::Data for Plugin {
                 };
                 measured.end(outcome(&result));
                 let id = by.trace.as_ref().map_or("", |t| &*t.id);
-                (ref_id.clone(), respond(&ref_id, id, result, started.elapsed()))
+                (ref_id, respond(&query, id, result, started.elapsed()))
             }
         });
         let mut responses: HashMap<String, pb::DataResponse> = HashMap::new();
@@ -146,7 +146,7 @@ async fn one(
     let answered = attempt(instance, &db, query, &ask, by.alert).await;
     // A place made a moment ago may not be in the catalog yet.
     let answered = match answered {
-        Err(AnswerError::Plan(PlanError::Unknown { .. } | PlanError::NoSensor(_))) => {
+        Err(AnswerError::Plan(PlanError::Unknown { .. } | PlanError::NoSensor { .. })) => {
             instance.forget_catalog().await;
             attempt(instance, &db, query, &ask, by.alert).await
         }
@@ -185,11 +185,12 @@ fn merge(response: &mut pb::DataResponse, other: pb::DataResponse) {
 }
 
 fn respond(
-    ref_id: &str,
+    query: &pb::DataQuery,
     trace: &str,
     result: Answer,
     took: std::time::Duration,
 ) -> pb::DataResponse {
+    let ref_id = &*query.ref_id;
     match result {
         Ok(frames) => {
             let seconds = took.as_secs_f64();
@@ -207,7 +208,7 @@ fn respond(
                 query.ref_id = ref_id, %error, error.source = source, traceID = trace, "not answered"
             );
             pb::DataResponse {
-                error: error.to_string(),
+                error: error.say(model::language(&query.json)),
                 status: i32::from(error.status()),
                 error_source: source.to_owned(),
                 ..Default::default()

@@ -12,9 +12,15 @@ use super::in_flight::InFlight;
 use super::telemetry;
 use crate::catalog::{self, Catalog};
 use crate::db::{Db, DbError, Settings, SettingsError};
+use crate::domain::Words;
 
 /// How long a catalog serves before it is read again: how soon a new sensor shows.
 const CATALOG_AGE: Duration = Duration::from_secs(10);
+
+/// Parts of a request that Grafana always sends.
+const CONTEXT: Words =
+    ["The plugin context of the request", "El contexto del plugin de la petición"];
+const SOURCE: Words = ["The data source of the request", "La fuente de datos de la petición"];
 
 /// A configured data source.
 pub(super) struct Instance {
@@ -83,11 +89,9 @@ pub(super) struct Instances {
 impl Instances {
     /// The data source of a request; made anew when its settings changed.
     pub(super) fn get(&self, context: Option<&PluginContext>) -> Result<Arc<Instance>, DbError> {
-        let context = context.ok_or(SettingsError::Missing("The plugin context of the request"))?;
-        let source = context
-            .data_source_instance_settings
-            .as_ref()
-            .ok_or(SettingsError::Missing("The data source of the request"))?;
+        let context = context.ok_or(SettingsError::Missing(CONTEXT))?;
+        let source =
+            context.data_source_instance_settings.as_ref().ok_or(SettingsError::Missing(SOURCE))?;
         let fingerprint = {
             let mut hasher = DefaultHasher::new();
             source.json_data.hash(&mut hasher);

@@ -11,7 +11,7 @@ use super::Plugin;
 use super::instance::Instance;
 use crate::answer::choices::{UnknownSubject, Wanted, choices};
 use crate::answer::{AnswerError, Source};
-use crate::domain::Language;
+use crate::domain::{Language, Say};
 use crate::model::{Filter, Place};
 
 /// Choices when the request names no limit, and at most.
@@ -35,7 +35,9 @@ impl pb::resource_server::Resource for Plugin {
             Ok(body) => (200, body),
             Err(refusal) => {
                 tracing::warn!(resource.path = %request.path, error = %refusal, "not answered");
-                refusal.http()
+                refusal.http(
+                    Parameters::parse(&request).and_then(|p| p.language()).unwrap_or_default(),
+                )
             }
         };
         let kind = pb::StringList { values: vec!["application/json".to_owned()] };
@@ -63,7 +65,7 @@ enum Refusal {
 }
 
 impl Refusal {
-    fn http(&self) -> (i32, serde_json::Value) {
+    fn http(&self, language: Language) -> (i32, serde_json::Value) {
         let (status, code) = match self {
             Self::NotFound(_) => (404, "not_found"),
             Self::Method => (405, "method_not_allowed"),
@@ -71,7 +73,12 @@ impl Refusal {
             Self::Answer(e) if e.status() == 400 => (400, "invalid_parameter"),
             Self::Answer(e) => (i32::from(e.status()), "database"),
         };
-        (status, json!({"code": code, "message": self.to_string()}))
+        // People see the errors of answers; those of parameters are for who writes the calls.
+        let message = match self {
+            Self::Answer(e) => e.say(language),
+            other => other.to_string(),
+        };
+        (status, json!({"code": code, "message": message}))
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`saved`] is the JSON contract (version 1), [`Query`] is what later stages accept: parsed once,
 //! every text a type. Knows neither the database nor Grafana's services.
 
+mod error;
 mod rule;
 pub mod saved;
 
@@ -10,6 +11,7 @@ use chrono::{Datelike, NaiveDate};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{Bucket, Language, MachineState};
+pub use error::{FilterError, ModelError};
 pub use rule::Rules;
 pub use saved::{
     Aggregate, AlertOn, Align, Compare, Fill, FilterKey, FilterOp, Format, GroupBy, Kpi, LearnFrom,
@@ -203,120 +205,6 @@ pub enum GoldenFrom {
     BestLots(u32),
 }
 
-/// A saved query that cannot be understood; says what to change.
-#[derive(Debug, thiserror::Error)]
-pub enum ModelError {
-    /// Not the JSON of a query.
-    #[error("the query is not understood: {0}; open it in the query editor and save it again")]
-    Json(#[from] serde_json::Error),
-    /// A version newer than this plugin.
-    #[error(
-        "the query was saved by a newer Lotwise (query version {0}, this plugin knows up to {latest}): update the plugin",
-        latest = saved::VERSION
-    )]
-    Version(u32),
-    /// A bucket that does not exist.
-    #[error(transparent)]
-    Bucket(#[from] crate::domain::bucket::UnknownBucket),
-    /// Steps that elapsed time does not have.
-    #[error(
-        "curves of lots count from the start of each lot, which has no {0} of the calendar: choose auto or a width such as 5m"
-    )]
-    Steps(Bucket),
-    /// A filter that is too long.
-    #[error("the filter {field} has {count} values, more than {max}: narrow it down or choose All")]
-    TooManyValues {
-        /// Which filter.
-        field: &'static str,
-        /// How many it has.
-        count: usize,
-        /// Most allowed.
-        max: usize,
-    },
-    /// A value that no text of the database can be.
-    #[error("a value of the filter {0} has a NUL character, which no key has: remove it")]
-    Nul(&'static str),
-    /// Readings as they are, of what has more than one sensor.
-    #[error(
-        "readings as they are have no group: choose series by sensor, without grouping, or an aggregate such as mean"
-    )]
-    RawGroup,
-    /// A grouping whose rows are of the whole range.
-    #[error(
-        "baseline queries are grouped by {group} in tables only: choose the format table, or another grouping"
-    )]
-    TableOnly {
-        /// The grouping.
-        group: &'static str,
-    },
-    /// A grouping that this query type does not have.
-    #[error("{kind} queries cannot be grouped by {group}: choose another grouping")]
-    Group {
-        /// Type of the query.
-        kind: &'static str,
-        /// The grouping asked for.
-        group: &'static str,
-    },
-    /// A filter that this type of query does not have.
-    #[error("{kind} queries cannot be filtered by shift or state: choose all shifts and states")]
-    Time {
-        /// Type of the query.
-        kind: &'static str,
-    },
-    /// No regular expression.
-    #[error("{text:?} is no regular expression that can be used: {why}")]
-    Expression {
-        /// What was given.
-        text: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// Lots are to be compared with, and none is named.
-    #[error("no lot to compare with: choose one or more, or compare with an earlier time")]
-    NoLots,
-    /// Lots are to be compared over time.
-    #[error(
-        "lots are compared in KPI tables only: choose the whole range as time step, or the query type that compares lots over their elapsed time"
-    )]
-    LotsOverTime,
-    /// No state of a machine.
-    #[error(transparent)]
-    State(#[from] crate::domain::state::UnknownState),
-    /// A time to learn from that is too short or too long.
-    #[error(
-        "{0} days to learn from are not possible: choose {least} to {most}, or 0 for the default of {DEFAULT_LEARNING_DAYS}",
-        least = LEARNING_DAYS.start(), most = LEARNING_DAYS.end()
-    )]
-    LearningDays(u32),
-    /// A baseline period that is none.
-    #[error(
-        "the baseline period from {from:?} to {to:?} is not understood: give a first and a last day such as 2026-01-31, or leave both empty"
-    )]
-    Period {
-        /// First day as given.
-        from: String,
-        /// Last day as given.
-        to: String,
-    },
-    /// More drivers than a model can be fitted with.
-    #[error("{0} drivers are too many for a baseline: choose at most {MAX_DRIVERS}")]
-    Drivers(usize),
-    /// A share or number of best lots that says nothing.
-    #[error(
-        "{0} best lots are not possible: choose {least} to {MAX_LOTS} lots, or 1 to 100 per cent",
-        least = crate::analytics::golden::FEWEST_RUNS
-    )]
-    BestLots(String),
-    /// A format that this type of query does not have.
-    #[error("{kind} queries have no format {format}: choose another format")]
-    Format {
-        /// Type of the query.
-        kind: &'static str,
-        /// The format asked for.
-        format: &'static str,
-    },
-}
-
 /// Most values in one filter: what an IN list stays fast with, and far beyond what people pick.
 const MAX_VALUES: usize = 5_000;
 /// Rows or series when the query names no limit, and at most.
@@ -339,6 +227,15 @@ pub fn parse(json: &[u8]) -> Result<Query, ModelError> {
     validate(serde_json::from_slice(json)?)
 }
 
+/// The language in which a saved query is answered, also where nothing else of it is understood.
+pub fn language(json: &[u8]) -> Language {
+    #[derive(Deserialize)]
+    struct Spoken {
+        language: Option<Language>,
+    }
+    serde_json::from_slice::<Spoken>(json).ok().and_then(|s| s.language).unwrap_or_default()
+}
+
 /// Checks a saved query.
 ///
 /// # Errors
@@ -349,26 +246,26 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
     }
     let filter = |field, list: Vec<String>| match list.len() {
         count if count > MAX_VALUES => {
-            Err(ModelError::TooManyValues { field, count, max: MAX_VALUES })
+            Err(FilterError::TooManyValues { field, count, max: MAX_VALUES })
         }
-        _ if list.iter().any(|value| value.contains('\0')) => Err(ModelError::Nul(field)),
+        _ if list.iter().any(|value| value.contains('\0')) => Err(FilterError::Nul(field)),
         _ => Ok(Filter::from_list(list)),
     };
     let query = Query {
         kind: saved.kind,
         place: Place {
-            plants: filter("plants", saved.place.plants)?,
-            lines: filter("lines", saved.place.lines)?,
-            machines: filter("machines", saved.place.machines)?,
-            sensors: filter("sensors", saved.place.sensors)?,
+            plants: filter(["plants", "plantas"], saved.place.plants)?,
+            lines: filter(["lines", "líneas"], saved.place.lines)?,
+            machines: filter(["machines", "máquinas"], saved.place.machines)?,
+            sensors: filter(["sensors", "sensores"], saved.place.sensors)?,
             quantity: Some(saved.place.quantity).filter(|q| !q.is_empty() && q != "*"),
         },
         context: Context {
-            references: filter("references", saved.context.references)?,
-            lots: filter("lots", saved.context.lots)?,
-            operators: filter("operators", saved.context.operators)?,
-            shifts: filter("shifts", saved.context.shifts)?,
-            states: filter("states", saved.context.states)?,
+            references: filter(["references", "referencias"], saved.context.references)?,
+            lots: filter(["lots", "lotes"], saved.context.lots)?,
+            operators: filter(["operators", "operarios"], saved.context.operators)?,
+            shifts: filter(["shifts", "turnos"], saved.context.shifts)?,
+            states: filter(["states", "estados"], saved.context.states)?,
             rules: Vec::new(),
         },
         aggregate: saved.aggregate,
@@ -396,7 +293,7 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
         extremes: saved.extremes,
         fill: saved.fill,
         compare: saved.compare,
-        compare_lots: filter("compareLots", saved.compare_lots)?,
+        compare_lots: filter(["compareLots", "otros lotes"], saved.compare_lots)?,
         top: Some(saved.top as usize).filter(|n| *n > 0),
         filters: saved.filters,
         language: saved.language.unwrap_or_default(),
@@ -411,8 +308,8 @@ pub fn validate(saved: SavedQuery) -> Result<Query, ModelError> {
         return Err(ModelError::Steps(query.bucket));
     }
     match formats(query.kind) {
-        Some((kind, formats)) if !formats.contains(&query.format) => {
-            Err(ModelError::Format { kind, format: query.format.as_str() })
+        Some(formats) if !formats.contains(&query.format) => {
+            Err(ModelError::Format { kind: query.kind, format: query.format })
         }
         _ => Ok(query),
     }
@@ -442,21 +339,21 @@ fn baseline(saved: saved::Baseline) -> Result<Baseline, ModelError> {
 
 /// Years of a baseline period: those of time ranges.
 const YEARS: std::ops::Range<i32> = 1900..2200;
-/// The formats that a type of query has, with its name; `None` where the format says nothing.
-fn formats(kind: QueryType) -> Option<(&'static str, &'static [Format])> {
+/// The formats that a type of query has; `None` where the format says nothing.
+fn formats(kind: QueryType) -> Option<&'static [Format]> {
     use Format::{
         Alert, Annotations, Curves, Deviation, Model, Score, Series, Silent, Table, Uses,
     };
     match kind {
-        QueryType::Runs => Some(("runs", &[Table, Annotations])),
-        QueryType::States => Some(("states", &[Table, Annotations])),
-        QueryType::DataQuality => Some(("data_quality", &[Table, Silent, Alert])),
-        QueryType::Anomalies => Some(("anomalies", &[Table, Annotations, Score, Alert])),
-        QueryType::AbnormalRuns => Some(("abnormal_runs", &[Table, Annotations, Score, Alert])),
-        QueryType::Golden => Some(("golden", &[Table, Curves, Deviation, Annotations, Alert])),
-        QueryType::Baseline => Some(("baseline", &[Table, Series, Uses, Model, Alert])),
-        QueryType::Spc => Some(("spc", &[Table, Series, Annotations, Alert])),
-        QueryType::Demand => Some(("demand", &[Table, Series, Alert])),
+        QueryType::Runs => Some(&[Table, Annotations]),
+        QueryType::States => Some(&[Table, Annotations]),
+        QueryType::DataQuality => Some(&[Table, Silent, Alert]),
+        QueryType::Anomalies => Some(&[Table, Annotations, Score, Alert]),
+        QueryType::AbnormalRuns => Some(&[Table, Annotations, Score, Alert]),
+        QueryType::Golden => Some(&[Table, Curves, Deviation, Annotations, Alert]),
+        QueryType::Baseline => Some(&[Table, Series, Uses, Model, Alert]),
+        QueryType::Spc => Some(&[Table, Series, Annotations, Alert]),
+        QueryType::Demand => Some(&[Table, Series, Alert]),
         _ => None,
     }
 }
@@ -470,11 +367,11 @@ fn golden_from(from: LearnFrom, percent: u32, lots: u32) -> Result<GoldenFrom, M
         (LearnFrom::Good, ..) => Ok(GoldenFrom::Good),
         (_, 0, 0) => Ok(GoldenFrom::BestPercent(DEFAULT_BEST_PERCENT)),
         (_, 1..=100, 0) => Ok(GoldenFrom::BestPercent(percent)),
-        (_, _, 0) => Err(ModelError::BestLots(format!("{percent} % of the lots as"))),
+        (_, _, 0) => Err(ModelError::BestPercent(percent)),
         (_, _, lots) if lots >= least && lots as usize <= MAX_LOTS => {
             Ok(GoldenFrom::BestLots(lots))
         }
-        (_, _, lots) => Err(ModelError::BestLots(lots.to_string())),
+        (_, _, lots) => Err(ModelError::BestLots(lots)),
     }
 }
 
@@ -489,11 +386,9 @@ fn check_group(query: &Query) -> Result<(), ModelError> {
     }
     match (query.kind, group) {
         (QueryType::Series, GroupBy::TariffPeriod) => {
-            Err(ModelError::Group { kind: "series", group: group.as_str() })
+            Err(ModelError::Group { kind: query.kind, group })
         }
-        (QueryType::Kpi, GroupBy::Sensor) => {
-            Err(ModelError::Group { kind: "kpi", group: group.as_str() })
-        }
+        (QueryType::Kpi, GroupBy::Sensor) => Err(ModelError::Group { kind: query.kind, group }),
         (QueryType::Lots, GroupBy::None | GroupBy::Line | GroupBy::Machine | GroupBy::Sensor) => {
             Ok(())
         }
@@ -508,20 +403,18 @@ fn check_group(query: &Query) -> Result<(), ModelError> {
             Ok(())
         }
         (QueryType::Spc | QueryType::Demand, GroupBy::None) => Ok(()),
-        (QueryType::Demand, _) => Err(ModelError::Group { kind: "demand", group: group.as_str() }),
-        (QueryType::Spc, _) => Err(ModelError::Group { kind: "spc", group: group.as_str() }),
+        (QueryType::Demand, _) => Err(ModelError::Group { kind: query.kind, group }),
+        (QueryType::Spc, _) => Err(ModelError::Group { kind: query.kind, group }),
         (QueryType::Baseline, GroupBy::Reference | GroupBy::Lot) => {
-            Err(ModelError::TableOnly { group: group.as_str() })
+            Err(ModelError::TableOnly(group))
         }
-        (QueryType::Baseline, _) => {
-            Err(ModelError::Group { kind: "baseline", group: group.as_str() })
-        }
+        (QueryType::Baseline, _) => Err(ModelError::Group { kind: query.kind, group }),
         (QueryType::Golden, GroupBy::None | GroupBy::Sensor) => Ok(()),
-        (QueryType::Golden, _) => Err(ModelError::Group { kind: "golden", group: group.as_str() }),
-        (QueryType::Lots, _) => Err(ModelError::Group { kind: "lots", group: group.as_str() }),
+        (QueryType::Golden, _) => Err(ModelError::Group { kind: query.kind, group }),
+        (QueryType::Lots, _) => Err(ModelError::Group { kind: query.kind, group }),
         (QueryType::States, GroupBy::None | GroupBy::Machine) => Ok(()),
         (QueryType::States, group) if !group.is_context() => {
-            Err(ModelError::Group { kind: "states", group: group.as_str() })
+            Err(ModelError::Group { kind: query.kind, group })
         }
         _ => Ok(()),
     }
@@ -550,7 +443,7 @@ fn check_time(query: &Query) -> Result<(), ModelError> {
         QueryType::Series | QueryType::Kpi => Ok(()),
         QueryType::States if query.context.shifts == Filter::All => Ok(()),
         _ if !query.context.narrows_time() => Ok(()),
-        kind => Err(ModelError::Time { kind: kind.as_str() }),
+        kind => Err(ModelError::Time(kind)),
     }
 }
 

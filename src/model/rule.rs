@@ -2,7 +2,7 @@
 
 use regex::{Regex, RegexBuilder};
 
-use super::ModelError;
+use super::FilterError;
 use super::saved::{FilterKey, FilterOp, Rule};
 
 /// Most rules of a query, and most values of one.
@@ -19,16 +19,16 @@ impl Rules {
     /// Compiles rules.
     ///
     /// # Errors
-    /// [`ModelError::Expression`] and [`ModelError::TooManyValues`].
-    pub fn new(rules: &[Rule]) -> Result<Self, ModelError> {
-        let too_many = |field, count, max| Err(ModelError::TooManyValues { field, count, max });
+    /// [`FilterError::Expression`] and [`FilterError::TooManyValues`].
+    pub fn new(rules: &[Rule]) -> Result<Self, FilterError> {
+        let too_many = |field, count, max| Err(FilterError::TooManyValues { field, count, max });
         if rules.len() > MAX_RULES {
-            return too_many("filters", rules.len(), MAX_RULES);
+            return too_many(["filters", "filtros ad hoc"], rules.len(), MAX_RULES);
         }
         let mut compiled = Vec::new();
         for rule in rules.iter().filter(|r| !r.values.is_empty()) {
             if rule.values.len() > MAX_VALUES {
-                return too_many(rule.key.as_str(), rule.values.len(), MAX_VALUES);
+                return too_many(rule.key.words(), rule.values.len(), MAX_VALUES);
             }
             let expressions = match rule.op {
                 FilterOp::Is | FilterOp::IsNot => Vec::new(),
@@ -58,9 +58,9 @@ impl Rules {
 }
 
 /// Linear in the text, whatever it is; bounded in memory.
-fn expression(text: &str) -> Result<Regex, ModelError> {
+fn expression(text: &str) -> Result<Regex, FilterError> {
     let built = RegexBuilder::new(text).size_limit(MAX_EXPRESSION).build();
-    built.map_err(|e| ModelError::Expression { text: text.to_owned(), why: e.to_string() })
+    built.map_err(|e| FilterError::Expression { text: text.to_owned(), why: e.to_string() })
 }
 
 #[cfg(test)]

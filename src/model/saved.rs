@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Language;
+use crate::domain::{Language, Words};
 
 /// Newest version of the saved form.
 pub const VERSION: u32 = 1;
@@ -529,6 +529,23 @@ impl FilterKey {
             Self::Shift => "shift",
             Self::State => "state",
         }
+    }
+
+    /// The same for people.
+    pub fn words(self) -> Words {
+        let spanish = match self {
+            Self::Plant => "planta",
+            Self::Line => "línea",
+            Self::Machine => "máquina",
+            Self::Sensor => "sensor",
+            Self::Quantity => "magnitud",
+            Self::Reference => "referencia",
+            Self::Lot => "lote",
+            Self::Operator => "operario",
+            Self::Shift => "turno",
+            Self::State => "estado",
+        };
+        [self.as_str(), spanish]
     }
 }
 

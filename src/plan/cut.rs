@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{PlanError, PlantRates, Rates, Selection};
+use super::{Hint, PlanError, PlantRates, Rates, Selection};
 use crate::domain::bucket::CutError;
-use crate::domain::{Bucket, Language, MachineState, TimeRange};
+use crate::domain::{Bucket, Language, MachineState, TimeRange, Words};
 use crate::model::{Context, Filter, GroupBy, Query};
 use crate::sql::states::State;
 
@@ -156,7 +156,9 @@ fn within(parts: Option<&Vec<Part>>, range: TimeRange) -> Vec<Part> {
 }
 
 fn unknown(e: crate::domain::state::UnknownState) -> PlanError {
-    PlanError::Unknown { what: "state", key: e.0.clone(), hint: e.to_string() }
+    const KEYS: Words =
+        ["use running, idle, setup, stopped or off", "use running, idle, setup, stopped u off"];
+    PlanError::Unknown { what: ["state", "el estado"], key: e.0, hint: Hint::Text(KEYS) }
 }
 
 /// The shifts of each plant that the filter names.
@@ -175,8 +177,8 @@ fn shift_parts(
         let mut keys: Vec<&str> = all().map(|s| s.key.as_str()).collect();
         keys.sort_unstable();
         keys.dedup();
-        let hint = format!("choose one of {}", keys.join(", "));
-        return Err(PlanError::Unknown { what: "shift", key: key.clone(), hint });
+        let hint = Hint::OneOf(keys.into_iter().map(str::to_owned).collect(), false);
+        return Err(PlanError::Unknown { what: ["shift", "el turno"], key: key.clone(), hint });
     }
     let mut parts = BTreeMap::new();
     for plant in selection.plants.iter().filter(|p| !p.calendar.shifts.is_empty()) {

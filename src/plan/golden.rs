@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::series::concerns;
-use super::{PlanError, Run, Selection, Window, check_windows, independent};
+use super::{ON_A_LINE, PlanError, Run, Selection, Window, check_windows, independent};
 use crate::catalog::{Catalog, Sensor};
 use crate::domain::time::epoch_seconds;
 use crate::domain::{Bucket, TimeRange, bucket};
@@ -194,10 +194,7 @@ pub fn golden_sensors<'a>(
         sensors.filter(|s| wanted.is_none_or(|q| q == s.quantity)).copied().collect();
     let quantities: BTreeSet<&str> = sensors.iter().map(|s| s.quantity.as_str()).collect();
     match quantities.len() {
-        0 => Err(PlanError::NoSensor(match wanted {
-            Some(quantity) => format!("of quantity {quantity} at a line or machine here"),
-            None => "of a line or machine here".to_owned(),
-        })),
+        0 => Err(PlanError::no_sensor(wanted, ON_A_LINE)),
         1 => Ok(sensors),
         _ => {
             let all: Vec<&str> = quantities.into_iter().collect();

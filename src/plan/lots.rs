@@ -3,7 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::series::{concerns, key_of, once_each};
-use super::{Ask, MAX_SERIES_POINTS, PlanError, Run, Selection, SeriesKey, Window, check_windows};
+use super::{
+    Ask, HERE, MAX_SERIES_POINTS, PlanError, Run, Selection, SeriesKey, Window, check_windows,
+};
 use crate::catalog::{Catalog, Sensor};
 use crate::domain::time::epoch_seconds;
 use crate::domain::{Bucket, TimeRange, bucket};
@@ -113,10 +115,7 @@ fn sensors<'a>(query: &Query, selection: &Selection<'a>) -> Result<Vec<&'a Senso
     let of_quantity = |s: &&&Sensor| wanted.is_none_or(|q| q == s.quantity);
     let sensors: Vec<&Sensor> = selection.sensors.iter().filter(of_quantity).copied().collect();
     if sensors.is_empty() {
-        return Err(PlanError::NoSensor(match wanted {
-            Some(quantity) => format!("of quantity {quantity} here"),
-            None => "here".to_owned(),
-        }));
+        return Err(PlanError::no_sensor(wanted, HERE));
     }
     Ok(sensors)
 }

@@ -4,6 +4,7 @@
 //! fetched after. Knows neither SQL nor Grafana.
 
 mod cut;
+mod error;
 mod gather;
 mod golden;
 mod kpi;
@@ -18,10 +19,10 @@ mod series;
 use chrono::{DateTime, Utc};
 
 use crate::catalog::{Plant, Sensor};
-use crate::domain::bucket::CutError;
 use crate::domain::{Bucket, Language, TimeRange, bucket};
 
 pub use cut::{Cut, Named, Part, StateTime, needs_states, needs_tariffs};
+pub use error::{HERE, Hint, METERED, OF_MACHINES, ON_A_LINE, PlanError};
 pub use gather::{Labels, OTHER};
 pub use golden::{GoldenCurve, GoldenCurves, Grid, Made, golden, golden_sensors, made};
 pub use kpi::{KpiGroup, KpiPlan, KpiWindow, MachineTime, Role, kpi, run_energy, run_heat};
@@ -110,95 +111,6 @@ pub struct Window<'a> {
     pub sensor: &'a Sensor,
     /// The interval, clipped to the time range.
     pub range: TimeRange,
-}
-
-/// Something that cannot be answered as asked; says what to change.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum PlanError {
-    /// A key that does not exist, or lies outside the scope.
-    #[error("unknown {what} {key:?}: {hint}")]
-    Unknown {
-        /// `plant`, `line`, `machine` or `sensor`.
-        what: &'static str,
-        /// The key asked for.
-        key: String,
-        /// Some that exist.
-        hint: String,
-    },
-    /// The range cannot be cut as asked.
-    #[error(transparent)]
-    Cut(#[from] CutError),
-    /// More points than allowed.
-    #[error(
-        "{series} series of {points} points are more than the {limit} points that this data source may answer with: choose a wider bucket, fewer places or a shorter time range"
-    )]
-    TooManyPoints {
-        /// Number of series.
-        series: usize,
-        /// Points of each.
-        points: usize,
-        /// Most points in total.
-        limit: usize,
-    },
-    /// More intervals than one statement reads.
-    #[error(
-        "the selection is {0} intervals of sensors, more than {MAX_WINDOWS}: choose fewer places, references or lots, or a shorter time range"
-    )]
-    TooManyWindows(usize),
-    /// Money of several currencies.
-    #[error(
-        "the plants of the selection have different currencies ({0}): choose plants with one currency, or another KPI than cost"
-    )]
-    Currencies(String),
-    /// More series than the query's limit.
-    #[error(
-        "the selection is {count} series, more than the query's limit of {limit}: choose a quantity or fewer places, group by line, or raise the limit"
-    )]
-    TooManySeries {
-        /// Number of series.
-        count: usize,
-        /// The query's limit.
-        limit: usize,
-    },
-    /// A filter that cannot be applied.
-    #[error("{0}")]
-    Rule(String),
-    /// No sensor to read.
-    #[error(
-        "no sensor {0}: choose another place or quantity, or register one with POST /v1/sensors"
-    )]
-    NoSensor(String),
-    /// Curves of several quantities, which have no deviation in common.
-    #[error("the sensors here are of several quantities ({0}): choose one of them")]
-    Quantity(String),
-    /// More steps than a curve may have.
-    #[error(
-        "the longest lot would have {steps} steps, more than {most}: choose a wider time step, or auto"
-    )]
-    TooManySteps {
-        /// Number of steps.
-        steps: usize,
-        /// Most steps.
-        most: usize,
-    },
-    /// Zero stands for no data where it is a value like any other.
-    #[error(
-        "no data is not a {quantity} of zero: fill gaps with the previous value or leave them empty; zero is for amounts"
-    )]
-    NoZero {
-        /// Quantity of the sensor.
-        quantity: String,
-    },
-    /// An aggregate that the sensor's values do not have.
-    #[error(
-        "the sum over time of {quantity} ({unit}) has no meaning: choose mean, min or max; sum is for energy, counts and power"
-    )]
-    NoSum {
-        /// Quantity of the sensor.
-        quantity: String,
-        /// Unit of the sensor.
-        unit: String,
-    },
 }
 
 /// The bucket to use: `auto` becomes the narrowest readable width that the panel can show and that

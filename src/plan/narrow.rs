@@ -7,7 +7,7 @@
 use super::{PlanError, Run, select};
 use crate::catalog::Catalog;
 use crate::domain::MachineState;
-use crate::model::{Context, Filter, FilterKey, ModelError, Query, QueryType, Rules};
+use crate::model::{Context, Filter, FilterKey, Query, QueryType, Rules};
 
 /// A query with the dashboard's filters in it.
 #[derive(Debug)]
@@ -139,7 +139,7 @@ pub fn keeps(run: &Run, context: &Context) -> bool {
 
 /// They have been checked with the query.
 fn compiled(rules: &[crate::model::Rule]) -> Result<Rules, PlanError> {
-    Rules::new(rules).map_err(|e: ModelError| PlanError::Rule(e.to_string()))
+    Ok(Rules::new(rules)?)
 }
 
 /// Leaves the keys that pass; false when none does.

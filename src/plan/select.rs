@@ -1,7 +1,8 @@
 //! Which plants, lines, machines and sensors a query means.
 
-use super::PlanError;
+use super::{Hint, PlanError};
 use crate::catalog::{Catalog, Plant, Sensor, Spot};
+use crate::domain::Words;
 use crate::model::{Filter, Place};
 
 /// How deep the place was chosen.
@@ -66,12 +67,12 @@ impl Selection<'_> {
 /// # Errors
 /// [`PlanError::Unknown`] for a key that does not exist in the places selected so far.
 pub fn select<'a>(place: &Place, catalog: &'a Catalog) -> Result<Selection<'a>, PlanError> {
-    let plants = pick("plant", &place.plants, catalog.plants.iter(), |p| &p.key)?;
+    let plants = pick(["plant", "la planta"], &place.plants, catalog.plants.iter(), |p| &p.key)?;
     let in_plants = |id: i32| plants.iter().any(|p| p.id == id);
     let lines = catalog.lines.iter().filter(|l| in_plants(l.plant));
-    let lines = pick("line", &place.lines, lines, |l| &l.key)?;
+    let lines = pick(["line", "la línea"], &place.lines, lines, |l| &l.key)?;
     let machines = catalog.machines.iter().filter(|m| lines.iter().any(|l| l.id == m.line));
-    let machines = pick("machine", &place.machines, machines, |m| &m.key)?;
+    let machines = pick(["machine", "la máquina"], &place.machines, machines, |m| &m.key)?;
     let level = match (&place.lines, &place.machines) {
         (_, Filter::Keys(_)) => Level::Machines,
         (Filter::Keys(_), _) => Level::Lines,
@@ -88,13 +89,13 @@ pub fn select<'a>(place: &Place, catalog: &'a Catalog) -> Result<Selection<'a>, 
         Level::Lines => s.line.is_some_and(|id| lines.iter().any(|l| l.id == id)),
         Level::Machines => s.machine.is_some_and(|id| machines.iter().any(|m| m.id == id)),
     });
-    let sensors = pick("sensor", &place.sensors, sensors, |s| &s.key)?;
+    let sensors = pick(["sensor", "el sensor"], &place.sensors, sensors, |s| &s.key)?;
     Ok(Selection { level, plants, lines, machines, sensors })
 }
 
 /// The items that the filter names; every name must exist.
 fn pick<'a, T>(
-    what: &'static str,
+    what: Words,
     filter: &Filter,
     items: impl Iterator<Item = &'a T>,
     key: impl Fn(&T) -> &str,
@@ -103,11 +104,11 @@ fn pick<'a, T>(
     let Some(keys) = filter.keys() else { return Ok(items) };
     if let Some(missing) = keys.iter().find(|k| !items.iter().any(|i| key(i) == k.as_str())) {
         let mut some: Vec<&str> = items.iter().map(|i| key(i)).take(8).collect();
-        let more = if items.len() > some.len() { ", ..." } else { "" };
+        let more = items.len() > some.len();
         some.sort_unstable();
         let hint = match some.is_empty() {
-            true => "there is none here that this data source may show".to_owned(),
-            false => format!("choose one of {}{more}", some.join(", ")),
+            true => Hint::Nothing,
+            false => Hint::OneOf(some.into_iter().map(str::to_owned).collect(), more),
         };
         return Err(PlanError::Unknown { what, key: missing.clone(), hint });
     }

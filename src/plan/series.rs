@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Ask, Cut, MAX_SERIES_POINTS, Named, PlanError, Rates, Run, Selection, Window, check_windows,
-    clock_notice, independent, kwh_per, past, resolve_bucket,
+    Ask, Cut, HERE, MAX_SERIES_POINTS, Named, OF_MACHINES, PlanError, Rates, Run, Selection,
+    Window, check_windows, clock_notice, independent, kwh_per, past, resolve_bucket,
 };
 use crate::catalog::{Catalog, Plant, Sensor};
 use crate::domain::{Bucket, Language, SensorKind};
@@ -65,10 +65,7 @@ pub fn series<'a>(
         .copied()
         .collect();
     let Some(first) = sensors.first() else {
-        return Err(PlanError::NoSensor(match wanted {
-            Some(quantity) => format!("of quantity {quantity} here"),
-            None => "here".to_owned(),
-        }));
+        return Err(PlanError::no_sensor(wanted, HERE));
     };
     let mut plants: Vec<&Plant> = selection
         .plants
@@ -78,7 +75,7 @@ pub fn series<'a>(
         .collect();
     plants.sort_by_key(|p| p.id != first.plant);
     let Some(plant) = plants.first() else {
-        return Err(PlanError::NoSensor("of a known plant".to_owned()));
+        return Err(PlanError::no_sensor(None, ["of a known plant", "de una planta conocida"]));
     };
     let finest = sensors.iter().map(|s| s.interval_s).fold(f64::INFINITY, f64::min);
     // Alert rules ask for 43,200 points whatever the number of series is.
@@ -115,7 +112,7 @@ pub fn series<'a>(
         false => sensors,
     };
     if sensors.is_empty() {
-        return Err(PlanError::NoSensor("of a machine here, and only machines have states".into()));
+        return Err(PlanError::no_sensor(wanted, OF_MACHINES));
     }
     for sensor in once_each(group, catalog, &sensors) {
         check_sum(query.aggregate, sensor)?;

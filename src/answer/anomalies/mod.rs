@@ -18,7 +18,7 @@ use crate::analytics::monitor::Outcome;
 use crate::domain::{Language, TimeRange};
 use crate::frame::{Frame, Notice};
 use crate::model::{Format, Query};
-use crate::plan::{Ask, PlanError, Selection};
+use crate::plan::{Ask, ON_A_LINE, PlanError, Selection};
 use events::Event;
 use history::{Context, Unit};
 
@@ -50,7 +50,7 @@ pub(super) async fn answer(
 ) -> Result<Vec<Frame>, AnswerError> {
     let (units, mut notices) = history::units(source.catalog, selection, query);
     if units.is_empty() {
-        return Err(PlanError::NoSensor("of a machine or line here".to_owned()).into());
+        return Err(PlanError::no_sensor(query.place.quantity.as_deref(), ON_A_LINE).into());
     }
     let Some(times) = times(query, ask) else {
         return Ok(nothing(&[in_the_future(query.language)]));

@@ -10,11 +10,11 @@ use super::{MOST_CELLS, Times, clipped};
 use crate::analytics::baseline::{Machine, Observations, observe};
 use crate::analytics::history::{Run, Span};
 use crate::catalog::{Catalog, Plant, Sensor, Spot};
-use crate::domain::{Bucket, Language, SensorKind, TimeRange};
+use crate::domain::{Bucket, Language, SensorKind, TimeRange, Words};
 use crate::figures::{self, Metered};
 use crate::frame::Notice;
 use crate::model::{self, Aggregate, GroupBy, Query};
-use crate::plan::{self, Ask, Level, Node, PlanError, Rate, Selection, Slices, Window};
+use crate::plan::{self, Ask, Hint, Level, Node, PlanError, Rate, Selection, Slices, Window};
 use crate::sql::cell::{Cell, Ends};
 use crate::sql::{runs, states};
 
@@ -106,6 +106,11 @@ pub(super) fn units<'a>(
     (units, notice.into_iter().collect())
 }
 
+const GAUGE: Words = [
+    "choose a gauge that this data source may show, such as an outdoor thermometer",
+    "elija un sensor de valores instantáneos que esta fuente de datos pueda mostrar, como un termómetro exterior",
+];
+
 /// The drivers that the query names.
 pub(super) fn drivers<'a>(
     catalog: &'a Catalog,
@@ -114,9 +119,8 @@ pub(super) fn drivers<'a>(
     let find = |key: &String| {
         let gauge = |s: &&Sensor| s.kind == SensorKind::Gauge && s.key == *key;
         catalog.sensors.iter().find(gauge).ok_or_else(|| {
-            let hint =
-                "choose a gauge that this data source may show, such as an outdoor thermometer";
-            PlanError::Unknown { what: "driver", key: key.clone(), hint: hint.to_owned() }.into()
+            let (what, hint) = (["driver", "la variable"], Hint::Text(GAUGE));
+            PlanError::Unknown { what, key: key.clone(), hint }.into()
         })
     };
     query.baseline.drivers.iter().map(find).collect()

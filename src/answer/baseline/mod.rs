@@ -18,7 +18,7 @@ use crate::domain::bucket::CutError;
 use crate::domain::{Bucket, TimeRange};
 use crate::frame::{Frame, Notice};
 use crate::model::{Format, Query};
-use crate::plan::{Ask, PlanError, Selection};
+use crate::plan::{Ask, METERED, PlanError, Selection};
 use compare::Compared;
 
 /// Most days of a baseline period.
@@ -51,9 +51,7 @@ pub(super) async fn answer(
 ) -> Result<Vec<Frame>, AnswerError> {
     let (units, mut notices) = history::units(source.catalog, selection, query);
     if units.is_empty() {
-        return Err(
-            PlanError::NoSensor("that meters energy at a line or machine here".to_owned()).into()
-        );
+        return Err(PlanError::no_sensor(None, METERED).into());
     }
     let Some(shown) = ask.range.clip(ask.range.from(), Some(ask.now)) else {
         return Ok(nothing(&[in_the_future(query.language)]));

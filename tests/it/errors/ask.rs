@@ -18,6 +18,12 @@ async fn assert_says(plugin: &Plugin, model: Value, parts: &[&str]) {
     for part in parts {
         assert!(answer.error.contains(part), "{model}: {part:?} is not in {:?}", answer.error);
     }
+    let mut spanish = model.clone();
+    spanish["language"] = json!("es");
+    let told = plugin.error(spanish).await;
+    assert_eq!((told.status, told.error_source.as_str()), (400, "downstream"), "{model}");
+    let advice = ["elija", "use ", "revise", "actualice", "guárdela"];
+    assert!(advice.iter().any(|word| told.error.contains(word)), "{model}: {}", told.error);
 }
 
 #[tokio::test]

@@ -129,6 +129,13 @@ async fn metrics(plugin: &Plugin) -> String {
     String::from_utf8(answer.into_inner().metrics.expect("metrics").prometheus).expect("UTF-8")
 }
 
+/// Waits until the plugin's metrics have this line.
+async fn until_measured(plugin: &Plugin, line: &str) {
+    while !metrics(plugin).await.contains(line) {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
 #[tokio::test]
 async fn identical_queries_under_way_are_one_statement() {
     let db = fixture::factory(Server::Plain).await;
@@ -142,13 +149,13 @@ async fn identical_queries_under_way_are_one_statement() {
     let mut same: Vec<_> = (0..3).map(|_| ask(json!({"type": "latest"}))).collect();
     let other = ask(json!({"type": "latest", "place": {"sensors": ["saw-temp"]}}));
     until_waiting(&db, 2).await;
-    let joined = "lotwise_queries_joined_total 2";
-    while !metrics(&plugin).await.contains(joined) {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    until_measured(&plugin, "lotwise_queries_joined_total 2").await;
     assert_eq!(waiting(&db).await, 2);
-    // One who gives up takes nothing from the others.
+    // One who gives up takes nothing from the others. The plugin hears of it a moment later, so the
+    // lock waits for that: an answer that overtakes it would count for the one who left.
     same.remove(0).abort();
+    until_measured(&plugin, r#"lotwise_queries_total{type="latest",outcome="cancelled"} 1"#).await;
+    assert_eq!(waiting(&db).await, 2);
     lock.close().await.expect("unlock");
     for answer in same {
         let answer = answer.await.expect("task").expect("QueryData").into_inner();
