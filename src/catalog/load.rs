@@ -1,35 +1,89 @@
 //! Reads the catalog. A few small tables; the readings are not touched.
 
-use chrono::NaiveTime;
+use chrono::{DateTime, NaiveTime, Utc};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio_postgres::types::ToSql;
 
 use super::{Catalog, Named, Plant, Sensor, Spot};
 use crate::db::{Db, DbError, column};
 use crate::domain::{Calendar, ShiftStart};
 
-const PLANTS: &str = "SELECT id, key, name, time_zone FROM lotwise.plant ORDER BY key";
-const LINES: &str = "SELECT id, plant_id, id, key, name FROM lotwise.line ORDER BY key, plant_id";
-const MACHINES: &str =
-    "SELECT id, plant_id, line_id, key, name FROM lotwise.machine ORDER BY key, plant_id";
-const SENSORS: &str = "SELECT id, plant_id, line_id, machine_id, key, name, quantity, unit, kind, \
-     interval_s, max_gap_s, rollover, parent_sensor_id FROM lotwise.sensor ORDER BY key, plant_id";
-const SHIFTS: &str =
-    "SELECT plant_id, key, name, starts_at FROM lotwise.shift ORDER BY plant_id, starts_at";
-
-const NEWEST_LOTS: &str = "SELECT key FROM lotwise.lot ORDER BY id DESC LIMIT 400";
+/// All of it in one statement: one way to the database, and one state of it. A column a table, its rows
+/// as JSON lists.
+///
+/// `$1`: keys of the plants, all where there is none; `$2`: most references, and most operators, one more
+/// than are kept. A
+/// database that was not migrated yet has no `raw_from`, and all its readings.
+const CATALOG: &str = "
+WITH plants AS (
+  SELECT id, key, name, time_zone FROM lotwise.plant WHERE $1::text[] = '{}' OR key = ANY($1)
+)
+SELECT
+  (SELECT json_agg(json_build_array(id, key, name, time_zone) ORDER BY key) FROM plants)::text,
+  (SELECT json_agg(json_build_array(plant_id, key, name, starts_at) ORDER BY plant_id, starts_at)
+    FROM lotwise.shift)::text,
+  (SELECT json_agg(json_build_array(id, plant_id, id, key, name) ORDER BY key, plant_id)
+    FROM lotwise.line)::text,
+  (SELECT json_agg(json_build_array(id, plant_id, line_id, key, name) ORDER BY key, plant_id)
+    FROM lotwise.machine)::text,
+  (SELECT json_agg(json_build_array(id, plant_id, line_id, machine_id, key, name, quantity, unit,
+      kind, interval_s, max_gap_s, rollover, parent_sensor_id) ORDER BY key, plant_id)
+    FROM lotwise.sensor)::text,
+  (SELECT json_agg(json_build_array(x.plant_id, x.key, x.name) ORDER BY x.key, x.plant) FROM (
+    SELECT r.plant_id, r.key, r.name, p.key AS plant
+    FROM lotwise.reference r JOIN plants p ON p.id = r.plant_id ORDER BY r.key, p.key LIMIT $2
+  ) x)::text,
+  (SELECT json_agg(json_build_array(x.plant_id, x.key, x.name) ORDER BY x.key, x.plant) FROM (
+    SELECT o.plant_id, o.key, o.name, p.key AS plant
+    FROM lotwise.operator o JOIN plants p ON p.id = o.plant_id ORDER BY o.key, p.key LIMIT $2
+  ) x)::text,
+  (SELECT json_agg(x.key ORDER BY x.id DESC) FROM (
+    SELECT id, key FROM lotwise.lot ORDER BY id DESC LIMIT 400
+  ) x)::text,
+  (SELECT (to_jsonb(m) ->> 'raw_from')::timestamptz FROM lotwise.rollup_state m)";
 
 /// References, and operators, up to so many are kept: some hundred kilobytes.
 const MOST_NAMED: i64 = 2_000;
-const REFERENCES: &str = "SELECT x.plant_id, x.key, x.name FROM lotwise.reference x \
-     JOIN lotwise.plant p ON p.id = x.plant_id WHERE x.plant_id = ANY($1::int4[]) \
-     ORDER BY x.key, p.key LIMIT $2";
-const OPERATORS: &str = "SELECT x.plant_id, x.key, x.name FROM lotwise.operator x \
-     JOIN lotwise.plant p ON p.id = x.plant_id WHERE x.plant_id = ANY($1::int4[]) \
-     ORDER BY x.key, p.key LIMIT $2";
 
-/// A database that was not migrated yet has no such column, and all its readings.
-const RAW_FROM: &str =
-    "SELECT (to_jsonb(m) ->> 'raw_from')::timestamptz FROM lotwise.rollup_state m";
+/// Id, plant, line, key, name.
+type SpotRow = (i32, i32, i32, String, String);
+
+/// A number as PostgreSQL writes it into JSON, where infinity is a text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Float {
+    Finite(f64),
+    Text(String),
+}
+
+impl Float {
+    fn value(self) -> Result<f64, DbError> {
+        match self {
+            Self::Finite(value) => Ok(value),
+            Self::Text(text) => {
+                text.parse().map_err(|_| DbError::Unexpected(format!("{text:?} for a number")))
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct SensorRow(
+    i32,
+    i32,
+    Option<i32>,
+    Option<i32>,
+    String,
+    String,
+    String,
+    String,
+    String,
+    Float,
+    Float,
+    Option<Float>,
+    Option<i32>,
+);
 
 /// Reads the catalog, cut to the scope: plants and lines by key, empty is all.
 ///
@@ -38,56 +92,42 @@ const RAW_FROM: &str =
 /// # Errors
 /// [`DbError`], whose text says what to do.
 pub async fn load(db: &Db, plants: &[String], lines: &[String]) -> Result<Catalog, DbError> {
-    let in_scope = |scope: &[String], key: &str| scope.is_empty() || scope.iter().any(|s| s == key);
-    let mut catalog = Catalog { lines_only: !lines.is_empty(), ..Catalog::default() };
-    for row in db.fetch(RAW_FROM).await? {
-        catalog.raw_from = column(&row, 0)?;
+    let params: [&(dyn ToSql + Sync); 2] = [&plants, &(MOST_NAMED + 1)];
+    let rows = db.query(CATALOG, params.to_vec()).await?;
+    let row = rows.first().ok_or_else(|| DbError::Unexpected("no catalog".to_owned()))?;
+    let mut catalog = Catalog {
+        lines_only: !lines.is_empty(),
+        raw_from: column::<Option<DateTime<Utc>>>(row, 8)?,
+        newest_lots: list(row, 7)?,
+        references: named(list(row, 5)?),
+        operators: named(list(row, 6)?),
+        ..Catalog::default()
+    };
+    for (id, key, name, zone) in list::<(i32, String, String, String)>(row, 0)? {
+        let zone = zone
+            .parse()
+            .map_err(|_| DbError::Unexpected(format!("time zone {zone:?} of plant {key}")))?;
+        let calendar = Calendar { zone, shifts: Vec::new() };
+        catalog.plants.push(Plant { id, key, name, calendar });
     }
-    for row in db.fetch(NEWEST_LOTS).await? {
-        catalog.newest_lots.push(column(&row, 0)?);
-    }
-    for row in db.fetch(PLANTS).await? {
-        let key: String = column(&row, 1)?;
-        let zone: String = column(&row, 3)?;
-        if in_scope(plants, &key) {
-            let zone = zone
-                .parse()
-                .map_err(|_| DbError::Unexpected(format!("time zone {zone:?} of plant {key}")))?;
-            catalog.plants.push(Plant {
-                id: column(&row, 0)?,
-                key,
-                name: column(&row, 2)?,
-                calendar: Calendar { zone, shifts: Vec::new() },
-            });
-        }
-    }
-    catalog.references = named(db, REFERENCES, &catalog).await?;
-    catalog.operators = named(db, OPERATORS, &catalog).await?;
-    for row in db.fetch(SHIFTS).await? {
-        let plant: i32 = column(&row, 0)?;
-        let shift = ShiftStart {
-            key: column(&row, 1)?,
-            name: column(&row, 2)?,
-            starts_at: column::<NaiveTime>(&row, 3)?,
-        };
+    for (plant, key, name, starts_at) in list::<(i32, String, String, NaiveTime)>(row, 1)? {
         if let Some(plant) = catalog.plants.iter_mut().find(|p| p.id == plant) {
-            plant.calendar.shifts.push(shift);
+            plant.calendar.shifts.push(ShiftStart { key, name, starts_at });
         }
     }
-    for row in db.fetch(LINES).await? {
-        let line = spot(&row)?;
-        if catalog.plant(line.plant).is_some() && in_scope(lines, &line.key) {
+    for line in list(row, 2)?.into_iter().map(spot) {
+        let in_scope = lines.is_empty() || lines.contains(&line.key);
+        if in_scope && catalog.plant(line.plant).is_some() {
             catalog.lines.push(line);
         }
     }
-    for row in db.fetch(MACHINES).await? {
-        let machine = spot(&row)?;
+    for machine in list(row, 3)?.into_iter().map(spot) {
         if catalog.line(machine.line).is_some() {
             catalog.machines.push(machine);
         }
     }
-    for row in db.fetch(SENSORS).await? {
-        let sensor = sensor(&row)?;
+    for sensor in list(row, 4)? {
+        let sensor = read(sensor)?;
         let visible = match sensor.line {
             Some(line) => catalog.line(line).is_some(),
             None => !catalog.lines_only && catalog.plant(sensor.plant).is_some(),
@@ -99,45 +139,67 @@ pub async fn load(db: &Db, plants: &[String], lines: &[String]) -> Result<Catalo
     Ok(catalog)
 }
 
-/// The rows of a list, if they are few enough.
-async fn named(db: &Db, sql: &str, catalog: &Catalog) -> Result<Option<Vec<Named>>, DbError> {
-    let plants: Vec<i32> = catalog.plants.iter().map(|p| p.id).collect();
-    let params: [&(dyn ToSql + Sync); 2] = [&plants, &(MOST_NAMED + 1)];
-    let rows = db.query(sql, params.to_vec()).await?;
-    if rows.len() > MOST_NAMED as usize {
-        return Ok(None);
-    }
-    let read = |row: &tokio_postgres::Row| {
-        Ok(Named { plant: column(row, 0)?, key: column(row, 1)?, name: column(row, 2)? })
-    };
-    rows.iter().map(read).collect::<Result<_, _>>().map(Some)
+/// The rows of a table; none where the database has none.
+fn list<T: DeserializeOwned>(row: &tokio_postgres::Row, index: usize) -> Result<Vec<T>, DbError> {
+    let Some(json) = column::<Option<&str>>(row, index)? else { return Ok(Vec::new()) };
+    serde_json::from_str(json).map_err(|e| DbError::Unexpected(format!("catalog: {e}")))
 }
 
-fn spot(row: &tokio_postgres::Row) -> Result<Spot, DbError> {
-    Ok(Spot {
-        id: column(row, 0)?,
-        plant: column(row, 1)?,
-        line: column(row, 2)?,
-        key: column(row, 3)?,
-        name: column(row, 4)?,
-    })
+/// A list, if it is short enough.
+fn named(rows: Vec<(i32, String, String)>) -> Option<Vec<Named>> {
+    let read = |(plant, key, name)| Named { plant, key, name };
+    (rows.len() <= MOST_NAMED as usize).then(|| rows.into_iter().map(read).collect())
 }
 
-fn sensor(row: &tokio_postgres::Row) -> Result<Sensor, DbError> {
-    let kind: String = column(row, 8)?;
+fn spot((id, plant, line, key, name): SpotRow) -> Spot {
+    Spot { id, plant, line, key, name }
+}
+
+fn read(row: SensorRow) -> Result<Sensor, DbError> {
+    let SensorRow(
+        id,
+        plant,
+        line,
+        machine,
+        key,
+        name,
+        quantity,
+        unit,
+        kind,
+        interval,
+        gap,
+        top,
+        of,
+    ) = row;
     Ok(Sensor {
-        id: column(row, 0)?,
-        plant: column(row, 1)?,
-        line: column(row, 2)?,
-        machine: column(row, 3)?,
-        key: column(row, 4)?,
-        name: column(row, 5)?,
-        quantity: column(row, 6)?,
-        unit: column(row, 7)?,
+        id,
+        plant,
+        line,
+        machine,
+        key,
+        name,
+        quantity,
+        unit,
         kind: kind.parse().map_err(|e| DbError::Unexpected(format!("{e}")))?,
-        interval_s: column(row, 9)?,
-        max_gap_s: column(row, 10)?,
-        rollover: column(row, 11)?,
-        parent: column(row, 12)?,
+        interval_s: interval.value()?,
+        max_gap_s: gap.value()?,
+        rollover: top.map(Float::value).transpose()?,
+        parent: of,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_without_end_are_read() {
+        let row =
+            r#"[7, 1, null, null, "s", "S", "power", "kW", "gauge", 60, "Infinity", null, 3]"#;
+        let sensor = read(serde_json::from_str(row).unwrap()).unwrap();
+        assert_eq!((sensor.id, sensor.interval_s, sensor.parent), (7, 60.0, Some(3)));
+        assert!(sensor.max_gap_s.is_infinite());
+        let wrong = r#"[7, 1, null, null, "s", "S", "power", "kW", "gauge", 60, "many", null, 3]"#;
+        assert!(read(serde_json::from_str(wrong).unwrap()).is_err());
+    }
 }

@@ -1,5 +1,5 @@
 //! One snapshot a saved query: what the plan says of itself, and the statements with their parameters, in
-//! the order in which they are sent. The same on each kind of database.
+//! the order in which they are sent; one more of the catalog, which comes first. The same on each kind of database.
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
@@ -123,14 +123,20 @@ impl Visit for Fields<'_> {
     }
 }
 
-/// The query, what its frames say of the plan, and what was sent.
-async fn told(factory: &Factory, query: &Value) -> String {
+/// What is sent while something is done.
+async fn sent<T>(work: impl Future<Output = T>) -> (T, String) {
     let sent = Sent::default();
-    let answered = {
-        let _guard =
-            tracing::subscriber::set_default(tracing_subscriber::registry().with(sent.clone()));
-        factory.try_ask("2026-03-02T08:00:00Z", "2026-03-02T12:00:00Z", query.clone()).await
-    };
+    let _guard =
+        tracing::subscriber::set_default(tracing_subscriber::registry().with(sent.clone()));
+    let done = work.await;
+    let text = std::mem::take(&mut *sent.0.lock().unwrap());
+    (done, text)
+}
+
+/// The query, what its frames say of the plan, and what was sent after the catalog's statement.
+async fn told(factory: &Factory, query: &Value) -> String {
+    let ask = factory.try_ask("2026-03-02T08:00:00Z", "2026-03-02T12:00:00Z", query.clone());
+    let (answered, sent_for_it) = sent(ask).await;
     let mut told = format!("{query}\n");
     match answered {
         Err(error) => writeln!(told, "error: {error}").unwrap(),
@@ -144,7 +150,16 @@ async fn told(factory: &Factory, query: &Value) -> String {
             }
         }
     }
-    told + &sent.0.lock().unwrap()
+    let catalog = catalog(factory).await;
+    let rest = sent_for_it.strip_prefix(&catalog).expect("the catalog is read before all else");
+    told + rest
+}
+
+/// The statement that reads the catalog, which the plugin keeps for some seconds.
+async fn catalog(factory: &Factory) -> String {
+    let (read, sent) = sent(lotwise::catalog::load(&factory.plugin, &[], &[])).await;
+    read.expect("catalog");
+    sent
 }
 
 async fn factory(server: Server) -> Factory {
@@ -164,6 +179,7 @@ async fn factory(server: Server) -> Factory {
 #[tokio::test]
 async fn saved_queries_become_these_statements() {
     let timescale = factory(Server::Timescale).await;
+    insta::assert_snapshot!("the_catalog", catalog(&timescale).await);
     let others = [factory(Server::Plain).await, factory(Server::Tsl).await];
     for (name, query) in saved() {
         let told_by_timescale = told(&timescale, &query).await;
