@@ -266,7 +266,7 @@ fn table(
     if rest.and_then(|r| r.energy).is_some_and(|r| r < 0.0) {
         let text = query.language.pick(
             "The parts measure more than the whole: check the meter tree, or runs that overlap on a line and its machines.",
-            "Las partes miden más que el todo: revisa el árbol de contadores, o las fabricaciones que se solapan en una línea y sus máquinas.",
+            "Las partes miden más que el todo: revise el árbol de contadores, o las fabricaciones que se solapan en una línea y sus máquinas.",
         );
         notices.push(Notice::Warning(text.to_owned()));
     }

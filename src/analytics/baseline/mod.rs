@@ -8,11 +8,13 @@
 pub mod cusum;
 mod fit;
 mod linear;
+mod model;
 mod observe;
 mod quality;
 mod uses;
 
-pub use fit::{Coefficient, Driver, Expected, Measure, Model, Reference, Refusal, fit};
+pub use fit::fit;
+pub use model::{Coefficient, Driver, Expected, Measure, Model, Reference, Refusal};
 pub use observe::{Interval, Machine, Made, Observations, UNNAMED, observe};
 pub use quality::{Quality, quality};
 pub use uses::{Part, Use, uses};

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::analytics::history::{Run, Span};
-use crate::domain::Language;
+use crate::domain::{Language, Say};
 use crate::simulate::Stream;
 
 const HOUR: i64 = 3600;

@@ -1,6 +1,6 @@
 //! What the energy of an interval was used for.
 
-use super::fit::Expected;
+use super::model::Expected;
 use super::observe::Interval;
 
 /// What energy is used for; together it is all of it.

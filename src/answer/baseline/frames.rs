@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::compare::{Compare, Compared};
 use super::history::Unit;
 use crate::analytics::baseline::{Measure, UNNAMED};
-use crate::domain::{Language, Words};
+use crate::domain::{Language, Say, Words};
 use crate::frame::{Field, Frame, Notice};
 use crate::model::{AlertOn, Query};
 

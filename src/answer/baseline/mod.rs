@@ -15,7 +15,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use super::{AnswerError, Provenance, Source, in_the_future, nothing};
 use crate::catalog::Plant;
 use crate::domain::bucket::CutError;
-use crate::domain::{Bucket, TimeRange};
+use crate::domain::{Bucket, Say, TimeRange};
 use crate::frame::{Frame, Notice};
 use crate::model::{Format, Query};
 use crate::plan::{Ask, METERED, PlanError, Selection};
