@@ -1,8 +1,9 @@
 import { expect } from '@playwright/test';
 
-import { CHECKS, World } from './support/dashboards';
+import { CHECKS } from './support/dashboards';
 import { Range } from './support/figures';
 import { panel, picture, Query, settled, test } from './support/page';
+import { World } from './support/world';
 
 interface Panel {
   id: number;
