@@ -12,6 +12,10 @@ test('save and test tells what it found', async ({ page }) => {
   await expect(outcome(page)).toContainText('Connected');
   await settled(page);
   await picture(page, 'data-source', 'full page');
+
+  await page.goto('/datasources/edit/lotwise?lang=es');
+  await save(page);
+  await expect(outcome(page)).toContainText('Conectado');
 });
 
 test('a wrong port says what to do, and a secret never comes back', async ({ page, expectedErrors }) => {

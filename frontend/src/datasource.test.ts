@@ -1,7 +1,7 @@
 import { lastValueFrom, of } from 'rxjs';
 
 import { AnnotationQuery, CoreApp, DataQueryRequest } from '@grafana/data';
-import { DataSourceWithBackend } from '@grafana/runtime';
+import { DataSourceWithBackend, HealthStatus } from '@grafana/runtime';
 
 import { LotwiseDataSource } from './datasource';
 import { spokenLanguage } from './i18n';
@@ -102,6 +102,26 @@ describe('query', () => {
   it('leaves the language open in what the editor saves and in what goes to Explore', () => {
     expect(complete(query)).not.toHaveProperty('language');
     expect(datasource.interpolateVariablesInQueries([query], {})).toEqual([query]);
+  });
+});
+
+describe('the connection test', () => {
+  const said = async (details?: Record<string, unknown>) => {
+    const result = { status: HealthStatus.OK, message: 'Connected.', details };
+    jest.spyOn(DataSourceWithBackend.prototype, 'callHealthCheck').mockResolvedValueOnce(result);
+    return (await datasource.testDatasource()).message;
+  };
+  const messages = { en: 'Connected.', es: 'Conectado.' };
+
+  it('speaks the language of whoever looks', async () => {
+    expect(await said({ messages })).toBe('Connected.');
+    jest.mocked(spokenLanguage).mockResolvedValueOnce('es');
+    expect(await said({ messages })).toBe('Conectado.');
+  });
+
+  it('says what there is where the back end has no messages', async () => {
+    jest.mocked(spokenLanguage).mockResolvedValueOnce('es');
+    expect(await said()).toBe('Connected.');
   });
 });
 

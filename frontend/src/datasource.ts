@@ -10,11 +10,12 @@ import {
   DataSourceInstanceSettings,
   ScopedVars,
 } from '@grafana/data';
-import { DataSourceWithBackend, getTemplateSrv, TemplateSrv } from '@grafana/runtime';
+import { DataSourceWithBackend, getTemplateSrv, HealthCheckResult, TemplateSrv } from '@grafana/runtime';
 
 import { rulesOf, tagKeys, tagValues } from './adhoc';
 import { Catalog } from './catalog';
 import { expandList, expandText } from './expand';
+import { Language } from './generated/model';
 import { spokenLanguage } from './i18n';
 import { asAnnotation, complete, NEW_ANNOTATION, NEW_QUERY, QUERY_TYPES } from './query';
 import { summarize } from './summary';
@@ -81,6 +82,13 @@ export class LotwiseDataSource extends DataSourceWithBackend<LotwiseQuery, Lotwi
         return super.query({ ...request, targets });
       })
     );
+  }
+
+  /** The connection test says what it found in both languages, because Grafana does not tell it who looks. */
+  async callHealthCheck(): Promise<HealthCheckResult> {
+    const [result, language] = await Promise.all([super.callHealthCheck(), spokenLanguage()]);
+    const messages: Partial<Record<Language, string>> | undefined = result.details?.messages;
+    return { ...result, message: messages?.[language] ?? result.message };
   }
 
   applyTemplateVariables(query: LotwiseQuery, scopedVars: ScopedVars, filters?: AdHocVariableFilter[]): LotwiseQuery {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Say;
+
 /// Which kind of database a connection leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseKind {
@@ -46,6 +48,18 @@ impl DatabaseKind {
     /// Whether `reading` can have a columnstore and policies here.
     pub fn is_community(&self) -> bool {
         matches!(self, Self::TimescaleCommunity { .. })
+    }
+}
+
+impl Say for DatabaseKind {
+    fn in_spanish(&self) -> String {
+        match self {
+            Self::Plain => "PostgreSQL sin más".to_owned(),
+            Self::TimescaleApache { version } => format!("TimescaleDB {version} (edición Apache)"),
+            Self::TimescaleCommunity { version } => {
+                format!("TimescaleDB {version} (edición de la comunidad)")
+            }
+        }
     }
 }
 

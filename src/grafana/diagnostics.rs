@@ -1,7 +1,10 @@
 //! CheckHealth ("Save & test") and CollectMetrics.
 
+use std::fmt;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use grafana_plugin_sdk::pluginv2 as pb;
+use grafana_plugin_sdk::pluginv2::check_health_response::HealthStatus;
 use serde_json::json;
 use tonic::{Request, Response, Status, async_trait};
 
@@ -9,7 +12,7 @@ use super::Plugin;
 use super::instance::Instance;
 use super::telemetry;
 use crate::db::{DbError, column};
-use crate::domain::DatabaseKind;
+use crate::domain::{DatabaseKind, Say};
 use crate::schema;
 use crate::sql::{Statement, latest};
 
@@ -20,8 +23,26 @@ struct Found {
     /// `None` when the schema is not the one that this plugin reads.
     contents: Option<Contents>,
     /// The read hosts that do not answer as they should, with why.
-    faulty: Vec<(String, String)>,
+    faulty: Vec<(String, Fault)>,
     read_hosts: usize,
+}
+
+/// Why a read host is not used.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error("its schema has version {0}")]
+    Version(i64),
+}
+
+impl Say for Fault {
+    fn in_spanish(&self) -> String {
+        match self {
+            Self::Db(e) => e.in_spanish(),
+            Self::Version(version) => format!("su esquema tiene la versión {version}"),
+        }
+    }
 }
 
 /// What a data source that works has to show.
@@ -43,16 +64,22 @@ impl pb::diagnostics_server::Diagnostics for Plugin {
             Ok(instance) => check(&instance).await,
             Err(e) => Err(e),
         };
-        let (status, message, details) = match checked {
-            Ok(found) => report(&found),
+        let said: &dyn Say = match &checked {
+            Ok(found) => found,
             Err(error) => {
                 tracing::warn!(%error, "health check failed");
-                (pb::check_health_response::HealthStatus::Error, error.to_string(), json!({}))
+                error
             }
         };
+        let (status, mut details) = match &checked {
+            Ok(found) => (found.status(), found.details()),
+            Err(_) => (HealthStatus::Error, json!({})),
+        };
+        // Grafana does not say who looks: the configuration page takes the one in its language.
+        details["messages"] = json!({"en": said.to_string(), "es": said.in_spanish()});
         Ok(Response::new(pb::CheckHealthResponse {
             status: status.into(),
-            message,
+            message: said.to_string(),
             json_details: details.to_string().into_bytes(),
         }))
     }
@@ -89,19 +116,19 @@ async fn check(instance: &Instance) -> Result<Found, DbError> {
 }
 
 /// Asks each read host by itself for its schema's version.
-async fn faulty_read_hosts(instance: &Instance) -> Vec<(String, String)> {
+async fn faulty_read_hosts(instance: &Instance) -> Vec<(String, Fault)> {
     let mut servers = instance.db.apart();
     servers.pop();
     let ask = servers.into_iter().map(|(address, db)| async move {
         let why = match db.fetch(schema::VERSION_SQL).await {
-            Err(error) => error.to_string(),
+            Err(error) => Fault::Db(error),
             Ok(rows) => {
                 let version: Option<i64> =
                     rows.first().and_then(|row| column(row, 0).ok()).flatten();
                 if version == Some(schema::LATEST) {
                     return None;
                 }
-                format!("its schema has version {}", version.unwrap_or(0))
+                Fault::Version(version.unwrap_or(0))
             }
         };
         Some((address.to_string(), why))
@@ -125,57 +152,99 @@ async fn contents(instance: &Instance) -> Result<Contents, DbError> {
 
 const WRITABLE: &str = "SELECT has_table_privilege('lotwise.reading', 'INSERT, UPDATE, DELETE')";
 
-fn report(found: &Found) -> (pb::check_health_response::HealthStatus, String, serde_json::Value) {
-    use pb::check_health_response::HealthStatus;
-    let Some(contents) = &found.contents else {
-        let message = format!(
-            "Connected, but the schema has version {} and this plugin needs {}: {}",
-            found.version,
-            schema::LATEST,
-            if found.version < schema::LATEST {
-                "run `lotwise migrate`"
-            } else {
-                "update the plugin"
-            },
-        );
-        let details = json!({
-            "databaseKind": found.kind.to_string(),
-            "schemaVersion": found.version,
+impl Found {
+    fn status(&self) -> HealthStatus {
+        if self.contents.is_some() { HealthStatus::Ok } else { HealthStatus::Error }
+    }
+
+    /// For programs.
+    fn details(&self) -> serde_json::Value {
+        let mut details = json!({
+            "databaseKind": self.kind.to_string(),
+            "schemaVersion": self.version,
         });
-        return (HealthStatus::Error, message, details);
-    };
-    let newest = contents.newest.map(|t| t.to_rfc3339_opts(SecondsFormat::Secs, true));
-    let faulty = found.faulty.iter().map(|(host, why)| json!({"host": host, "error": why}));
-    let mut details = json!({
-        "databaseKind": found.kind.to_string(),
-        "schemaVersion": found.version,
-        "plants": contents.plants,
-        "sensors": contents.sensors,
-        "newestReading": newest,
-    });
-    if found.read_hosts > 0 {
-        details["readHosts"] = json!(found.read_hosts);
-        details["readHostsFaulty"] = faulty.collect();
-    }
-    let mut message = format!(
-        "Connected. {}, schema version {}, {} plants, {} sensors, {}.",
-        found.kind,
-        found.version,
-        contents.plants,
-        contents.sensors,
-        match newest {
-            Some(time) => format!("newest reading {time}"),
-            None =>
-                "no readings yet: post some with `lotwise demo` or POST /v1/readings".to_owned(),
+        let Some(contents) = &self.contents else { return details };
+        details["plants"] = json!(contents.plants);
+        details["sensors"] = json!(contents.sensors);
+        details["newestReading"] = json!(contents.newest());
+        if self.read_hosts > 0 {
+            let fault =
+                |(host, why): &(String, Fault)| json!({"host": host, "error": why.to_string()});
+            details["readHosts"] = json!(self.read_hosts);
+            details["readHostsFaulty"] = self.faulty.iter().map(fault).collect();
         }
-    );
-    for (host, why) in &found.faulty {
-        message.push_str(&format!(" Mind: the read host {host} is not used: {why}."));
+        details
     }
-    if contents.writable {
-        message.push_str(
-            " Mind: this user may write; give the data source a user with the role lotwise_reader.",
+}
+
+impl Contents {
+    fn newest(&self) -> Option<String> {
+        self.newest.map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, version, latest) = (&self.kind, self.version, schema::LATEST);
+        let Some(contents) = &self.contents else {
+            let what = if version < latest { "run `lotwise migrate`" } else { "update the plugin" };
+            return write!(
+                f,
+                "Connected, but the schema has version {version} and this plugin needs {latest}: {what}"
+            );
+        };
+        let Contents { plants, sensors, .. } = contents;
+        write!(
+            f,
+            "Connected. {kind}, schema version {version}, {plants} plants, {sensors} sensors, "
+        )?;
+        match contents.newest() {
+            Some(time) => write!(f, "newest reading {time}.")?,
+            None => {
+                f.write_str(
+                    "no readings yet: post some with `lotwise demo` or POST /v1/readings.",
+                )?;
+            }
+        }
+        for (host, why) in &self.faulty {
+            write!(f, " Mind: the read host {host} is not used: {why}.")?;
+        }
+        if contents.writable {
+            f.write_str(
+                " Mind: this user may write; give the data source a user with the role lotwise_reader.",
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Say for Found {
+    fn in_spanish(&self) -> String {
+        let (kind, version, latest) = (self.kind.in_spanish(), self.version, schema::LATEST);
+        let Some(contents) = &self.contents else {
+            let what =
+                if version < latest { "ejecute `lotwise migrate`" } else { "actualice el plugin" };
+            return format!(
+                "Conectado, pero el esquema tiene la versión {version} y este plugin necesita la {latest}: {what}"
+            );
+        };
+        let Contents { plants, sensors, .. } = contents;
+        let newest = match contents.newest() {
+            Some(time) => format!("última lectura {time}"),
+            None => {
+                "aún sin lecturas: envíe algunas con `lotwise demo` o POST /v1/readings".to_owned()
+            }
+        };
+        let mut said = format!(
+            "Conectado. {kind}, esquema versión {version}, {plants} plantas, {sensors} sensores, {newest}."
         );
+        for (host, why) in &self.faulty {
+            let why = why.in_spanish();
+            said += &format!(" Atención: la réplica de lectura {host} no se usa: {why}.");
+        }
+        if contents.writable {
+            said += " Atención: este usuario puede escribir; dé a la fuente de datos un usuario con el rol lotwise_reader.";
+        }
+        said
     }
-    (HealthStatus::Ok, message, details)
 }

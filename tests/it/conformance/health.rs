@@ -24,8 +24,18 @@ async fn says_what_it_found_on_timescale() {
 #[tokio::test]
 async fn says_what_it_found_on_plain_postgresql() {
     let db = fixture::factory(Server::Plain).await;
-    let (fine, message, details) = Plugin::start(&db).await.health().await;
+    let (fine, message, mut details) = Plugin::start(&db).await.health().await;
     assert!(fine, "{message}");
+    let said = details.as_object_mut().expect("details").remove("messages").expect("messages");
+    assert_eq!(said["en"], json!(message));
+    let spanish = said["es"].as_str().expect("Spanish");
+    for part in [
+        "Conectado. PostgreSQL sin más, ",
+        "2 plantas, 8 sensores, última lectura 2026-01-15T12:00:00Z",
+        "Atención: este usuario puede escribir",
+    ] {
+        assert!(spanish.contains(part), "{spanish}");
+    }
     assert_eq!(
         details,
         json!({
