@@ -87,7 +87,7 @@ export class LotwiseDataSource extends DataSourceWithBackend<LotwiseQuery, Lotwi
   /** The connection test says what it found in both languages, because Grafana does not tell it who looks. */
   async callHealthCheck(): Promise<HealthCheckResult> {
     const [result, language] = await Promise.all([super.callHealthCheck(), spokenLanguage()]);
-    const messages: Partial<Record<Language, string>> | undefined = result.details?.messages;
+    const messages = result.details?.messages as Partial<Record<Language, string>> | undefined;
     return { ...result, message: messages?.[language] ?? result.message };
   }
 
