@@ -164,6 +164,9 @@ fn keys(frame: &Frame) -> Vec<Vec<String>> {
     (0..rows).map(row).collect()
 }
 
+/// A time of which less is measured, as a share, says nothing about a change.
+const LEAST_COVERAGE: f64 = 0.5;
+
 /// Adds to each figure of a table that of the other time, and the change in percent of it. A group
 /// of that time only is a row without figures of this one.
 fn tables(now: Vec<Frame>, then: &[Frame], compare: Compare) -> Vec<Frame> {
@@ -178,6 +181,11 @@ fn tables(now: Vec<Frame>, then: &[Frame], compare: Compare) -> Vec<Frame> {
         here.extend(only.iter().map(|i| there[*i].clone()));
         let at: Vec<Option<usize>> =
             here.iter().map(|key| there.iter().position(|other| other == key)).collect();
+        let covered = other.numbers("coverage");
+        let measured: Vec<bool> = at
+            .iter()
+            .map(|i| i.zip(covered).and_then(|(i, c)| c[i]).is_none_or(|c| c >= LEAST_COVERAGE))
+            .collect();
         let mut fields = Vec::new();
         for field in &frame.fields {
             let longer =
@@ -190,15 +198,18 @@ fn tables(now: Vec<Frame>, then: &[Frame], compare: Compare) -> Vec<Frame> {
             let mut now = frame.numbers(field.name()).unwrap_or_default().to_vec();
             now.resize(here.len(), None);
             let then: Vec<Option<f64>> = at.iter().map(|i| i.and_then(|i| then[i])).collect();
-            let change = now.iter().zip(&then).map(|(now, then)| {
-                let (now, then) = ((*now)?, then.filter(|t| *t != 0.0)?);
+            let change = now.iter().zip(&then).zip(&measured).map(|((now, then), measured)| {
+                let (now, then) = ((*now)?, then.filter(|t| *t != 0.0 && *measured)?);
                 Some((now - then) / then.abs() * 100.0)
             });
             let change =
                 Field::number(&format!("{}_change", field.name()), change).unit("%").description(
-                    &format!("Change against {}, in percent of it.", compare.words(Language::En)),
                     &format!(
-                        "Cambio frente a {}, en tanto por ciento.",
+                        "Change against {}, in percent of it; empty where less than half of that is measured.",
+                        compare.words(Language::En)
+                    ),
+                    &format!(
+                        "Cambio frente a {}, en tanto por ciento; vacío si está medido menos de la mitad.",
                         compare.words(Language::Es)
                     ),
                 );

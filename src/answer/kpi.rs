@@ -171,8 +171,8 @@ pub(super) fn value(kpi: Kpi, plan: &KpiPlan<'_>, figures: &Figures) -> Option<f
         Kpi::Co2 => figures.co2,
         Kpi::Co2PerGoodUnit => figures.co2_per_good_unit(),
         Kpi::Co2MarketBased => figures.co2_market_based,
-        Kpi::GoodUnits => Some(figures.good_units),
-        Kpi::ScrapUnits => Some(figures.scrap_units),
+        Kpi::GoodUnits => figures.good_units(),
+        Kpi::ScrapUnits => figures.scrap_units(),
         Kpi::MeanTemperature => figures.mean_temperature,
         Kpi::Availability => figures.machines.availability(),
         Kpi::MachineHours => figures.machines.hours(),
@@ -215,10 +215,10 @@ fn style(kpi: Kpi, field: Field, currency: &str) -> Field {
             field.unit("kg").description("CO2 of the energy by its contract (market-based).", "CO2 de la energía según su contrato (por mercado).")
         }
         Kpi::GoodUnits => {
-            field.description("Good units; of a run that is cut, in proportion to time.", "Unidades buenas; de una fabricación cortada, en proporción al tiempo.")
+            field.description("Good units; of a run that is cut, in proportion to time; empty where no run says how many.", "Unidades buenas; de una fabricación cortada, en proporción al tiempo; vacío si ninguna fabricación dice cuántas.")
         }
         Kpi::ScrapUnits => {
-            field.description("Scrapped units; of a run that is cut, in proportion to time.", "Unidades de rechazo; de una fabricación cortada, en proporción al tiempo.")
+            field.description("Scrapped units; of a run that is cut, in proportion to time; empty where no run says how many.", "Unidades de rechazo; de una fabricación cortada, en proporción al tiempo; vacío si ninguna fabricación dice cuántas.")
         }
         Kpi::MeanTemperature => {
             field.unit("°C").description("Mean of the process thermometers, weighted by time.", "Media de los termómetros del proceso, ponderada por el tiempo.")

@@ -29,11 +29,11 @@ use serde_json::{Value, json};
 
 use crate::catalog::Catalog;
 use crate::db::Db;
-use crate::domain::{Bucket, Language, TimeRange};
+use crate::domain::{Bucket, Language, Say, TimeRange};
 use crate::frame::{Frame, Notice};
 use crate::model::{self, Aggregate, Query, QueryType};
 use crate::plan::{
-    Ask, Labels, Narrowed, Rates, Run, Selection, keep, narrow, needs_states, select,
+    Ask, Labels, Narrowed, PlanError, Rates, Run, Selection, keep, narrow, needs_states, select,
 };
 use crate::sql;
 
@@ -341,6 +341,15 @@ fn not_valid(what: &str, plants: &[&str], of: &str, route: &str, language: Langu
 }
 
 /// A frame without rows that says why.
+/// No values, and a warning that says why and what to change.
+pub fn without_sensors(error: &PlanError, language: Language) -> Vec<Frame> {
+    let said = error.say(language);
+    let mut letters = said.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    let sentence = first.chain(letters).chain(['.']).collect();
+    nothing(&[Notice::Warning(sentence)])
+}
+
 fn nothing(notices: &[Notice]) -> Vec<Frame> {
     let mut frame = Frame::new("", "", Vec::new());
     frame.notify(notices);

@@ -175,6 +175,8 @@ pub struct Figures {
     pub good_units: f64,
     /// Scrapped units, shared alike.
     pub scrap_units: f64,
+    /// Runs, and those of them whose good and whose scrapped units are known.
+    pub runs: [u32; 3],
     /// Degrees Celsius, weighted by time.
     pub mean_temperature: Option<f64>,
     /// What the machines were doing.
@@ -231,6 +233,18 @@ impl Figures {
     /// kg CO2 per good unit: total emissions over total units; `None` without units.
     pub fn co2_per_good_unit(&self) -> Option<f64> {
         self.per_good_unit(self.co2)
+    }
+
+    /// Good units; `None` where runs were made and none says how many.
+    pub fn good_units(&self) -> Option<f64> {
+        let [runs, known, _] = self.runs;
+        (runs == 0 || known > 0).then_some(self.good_units)
+    }
+
+    /// Scrapped units, alike.
+    pub fn scrap_units(&self) -> Option<f64> {
+        let [runs, _, known] = self.runs;
+        (runs == 0 || known > 0).then_some(self.scrap_units)
     }
 
     fn per_good_unit(&self, total: Option<f64>) -> Option<f64> {
@@ -380,6 +394,10 @@ pub fn kpi(plan: &KpiPlan<'_>, runs: &[Run], cells: &[Cell], now: DateTime<Utc>)
                 let share = run.share(inside, now);
                 slot.good_units += run.good() * share;
                 slot.scrap_units += run.scrap() * share;
+                let known = [true, run.good_units.is_some(), run.scrap_units.is_some()];
+                for (count, known) in slot.runs.iter_mut().zip(known) {
+                    *count += u32::from(known);
+                }
                 slot.provisional |= run.ended_at.is_none();
             }
         }

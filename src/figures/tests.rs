@@ -121,6 +121,26 @@ fn without_units_or_data_there_is_no_ratio_and_no_zero() {
 }
 
 #[test]
+fn units_that_nobody_counted_are_not_known() {
+    let meter = sensor(1, "energy", "kWh", SensorKind::Counter);
+    let made = vec![(0, hours(1, 3)), (1, hours(1, 3))];
+    let units = |runs: [Run; 2]| {
+        let kpi = kpi(&plan(&[(&meter, Role::Energy(0))], made.clone()), &runs, &[], at(9));
+        let first = kpi.groups[0][0];
+        (first.good_units(), first.scrap_units())
+    };
+    let counted = run(1, Some(3), 8.0);
+    let good_only = Run { scrap_units: None, ..counted.clone() };
+    let uncounted = Run { good_units: None, ..good_only.clone() };
+    // Half of each run lies in the first bucket.
+    assert_eq!(units([uncounted.clone(), uncounted.clone()]), (None, None));
+    assert_eq!(units([uncounted, good_only.clone()]), (Some(4.0), None));
+    assert_eq!(units([good_only, counted]), (Some(8.0), Some(0.4)));
+    let kpi = kpi(&plan(&[(&meter, Role::Energy(0))], vec![]), &[], &[], at(9));
+    assert_eq!(kpi.groups[0][0].good_units(), Some(0.0), "nothing was made");
+}
+
+#[test]
 fn an_open_run_makes_a_figure_provisional() {
     let meter = sensor(1, "energy", "kWh", SensorKind::Counter);
     let plan = plan(&[(&meter, Role::Energy(0))], vec![(0, hours(1, 3))]);

@@ -151,7 +151,15 @@ async fn one(
             attempt(instance, &db, query, &ask, by.alert).await
         }
         other => other,
-    }?;
+    };
+    // A dashboard that asks for power is no mistake where only energy is metered. An alert rule that
+    // watches nothing is one.
+    let answered = match answered {
+        Err(AnswerError::Plan(error @ PlanError::NoSensor { .. })) if !by.alert => {
+            answer::without_sensors(&error, model::language(&query.json))
+        }
+        other => other?,
+    };
     // One by one: a frame is gone when its bytes are there.
     let write = |f: crate::frame::Frame| f.into_arrow(&query.ref_id);
     let frames: Vec<Vec<u8>> = answered.into_iter().map(write).collect::<Result<_, _>>()?;

@@ -207,8 +207,10 @@ async fn what_cannot_be_answered_says_what_to_change() {
     assert!(error.contains("3 days to learn from") && error.contains("10 to 90"), "{error}");
     let error = fails(DAY, json!({"type": "anomalies", "format": "silent"})).await;
     assert!(error.contains("anomalies queries have no format silent"), "{error}");
-    let error = fails(DAY, json!({"type": "anomalies", "place": {"sensors": ["main"]}})).await;
-    assert!(error.contains("no sensor of a machine or line here"), "{error}");
+    let main = json!({"type": "anomalies", "place": {"sensors": ["main"]}});
+    let nothing = decode(&plugin.ask(vec![asked("A", DAY, main)]).await["A"]).remove(0);
+    let notice = nothing.meta["notices"][0]["text"].as_str().unwrap_or_default();
+    assert!(notice.contains("No sensor at a line or machine here"), "{notice}");
     let error = fails(DAY, json!({"type": "anomalies", "language": "fr"})).await;
     assert!(error.contains("expected `en` or `es`"), "{error}");
     let model =

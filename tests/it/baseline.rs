@@ -93,6 +93,22 @@ async fn both(test: impl AsyncFn(Server)) {
 }
 
 #[tokio::test]
+async fn a_figure_that_no_place_has_is_left_out() {
+    let (_db, plugin) = plugin(Server::Plain).await;
+    let saw = model("table", json!({"place": {"machines": ["saw"]}}));
+    let answers = plugin.ask(vec![asked("T", DAYS, saw)]).await;
+    let table = decode(&answers["T"]).remove(0);
+    let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+    for name in ["actual", "coverage", "machine"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    for name in ["expected", "deviation", "cost", "co2", "cusum", "drift"] {
+        assert!(!names.contains(&name), "{name} of a place without a model: {names:?}");
+    }
+    near(table.numbers("actual")[0], 96.0);
+}
+
+#[tokio::test]
 async fn a_day_that_takes_a_tenth_more_has_its_kwh_cost_and_co2() {
     both(async |server| {
         let (_db, plugin) = plugin(server).await;

@@ -219,8 +219,10 @@ async fn what_cannot_be_compared_says_what_to_change() {
     let fails = async |more: Value| plugin.failure(asked("A", DAY_11, more)).await.error;
     let error = fails(json!({"place": {}})).await;
     assert!(error.contains("several quantities (power, temperature): choose one"), "{error}");
-    let error = fails(json!({"place": {"quantity": "pressure"}})).await;
-    assert!(error.contains("no sensor of quantity pressure"), "{error}");
+    let pressure = json!({"place": {"quantity": "pressure"}});
+    let nothing = decode(&plugin.ask(vec![asked("A", DAY_11, pressure)]).await["A"]).remove(0);
+    let notice = nothing.meta["notices"][0]["text"].as_str().unwrap_or_default();
+    assert!(notice.contains("No sensor of quantity pressure"), "{notice}");
     let error = fails(json!({"bucket": "1s"})).await;
     assert!(error.contains("would have 3600 steps, more than 2000"), "{error}");
     let error = fails(json!({"context": {"references": ["nope"]}})).await;

@@ -220,7 +220,7 @@ pub(super) fn series(
     frames
 }
 
-/// One row a bucket and place, oldest first.
+/// One row a bucket and place, oldest first. Figures that no row has are left out.
 pub(super) fn table(
     compared: &[Compared<'_>],
     currencies: &BTreeMap<i32, String>,
@@ -248,7 +248,12 @@ pub(super) fn table(
     fields.extend(place(units()));
     fields.push(text("name", &|unit| unit.title().to_owned()));
     for (name, unit, description, of) in &FIGURES {
-        let field = Field::number(name, rows.iter().map(|(_, b)| of(b)));
+        let values: Vec<Option<f64>> = rows.iter().map(|(_, b)| of(b)).collect();
+        // A figure that no place has would add up to nothing in a panel, which it is not.
+        if *name != "actual" && !values.is_empty() && values.iter().all(Option::is_none) {
+            continue;
+        }
+        let field = Field::number(name, values);
         fields.push(field.unit(&unit_of(unit, one)).describe(*description));
     }
     fields

@@ -420,7 +420,7 @@ fn refusals(answer: &Answer<'_>, query: &Query, times: &Times) -> Option<Notice>
             "curvas medidas y energía por unidad buena",
         ),
     };
-    let (days, from) = (query.learning_days, query.language.instant(times.shown.from()));
+    let (days, from) = (query.learning_days, times.shown.from().format("%Y-%m-%d %H:%M UTC"));
     Some(Notice::Warning(language.pick(
         format!("No golden lot of {missing}: {FEWEST_RUNS} lots at one place with {needed} are needed in the {days} days before {from}. Learn from more days, or choose a later time range."),
         format!("Sin lote patrón de {missing}: hacen falta {FEWEST_RUNS} lotes en un mismo lugar con {needed} en los {days} días antes de {from}. Aprenda de más días o elija un intervalo posterior."),

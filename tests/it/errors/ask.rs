@@ -110,15 +110,37 @@ async fn a_million_points() {
 }
 
 #[tokio::test]
+async fn a_quantity_that_nobody_measures_is_no_error_but_a_notice() {
+    let (_db, plugin) = plugin().await;
+    for kind in ["series", "lots", "golden", "latest", "data_quality", "anomalies"] {
+        for (language, says) in [
+            ("en", "No sensor of quantity smell "),
+            ("es", "No hay ningún sensor de la magnitud smell "),
+        ] {
+            let place = json!({"quantity": "smell"});
+            let model = json!({"type": kind, "place": place, "language": language});
+            let frames = plugin.frames(model).await;
+            let notice = frames[0].meta["notices"][0]["text"].as_str().unwrap_or_default();
+            assert!(notice.starts_with(says) && notice.ends_with("POST /v1/sensors."), "{notice}");
+            assert_eq!((frames.len(), frames[0].rows), (1, 0));
+        }
+    }
+    // An alert rule that watches nothing must not be silent.
+    let model = json!({"type": "latest", "place": {"quantity": "smell"}});
+    let mut request = plugin.request(vec![query("A", model)]);
+    request.headers.insert("http_FromAlert".to_owned(), "true".to_owned());
+    let answer = plugin.host.data().query_data(request).await.expect("QueryData").into_inner();
+    let told = &answer.responses["A"];
+    assert!(told.error.starts_with("no sensor of quantity smell here"), "{}", told.error);
+    assert_eq!(told.status, 400);
+}
+
+#[tokio::test]
 async fn choices_that_make_no_sense_together() {
     let (_db, plugin) = plugin().await;
     for (model, says) in [
         (json!({"type": "series", "bucket": "fortnight"}), "use auto, whole, hour, shift, day"),
         (json!({"type": "kpi", "groupBy": "sensor"}), "choose another grouping"),
-        (
-            json!({"type": "series", "place": {"quantity": "smell"}}),
-            "no sensor of quantity smell here",
-        ),
         (
             json!({"type": "series", "place": {"sensors": ["oven-temp"]}, "aggregate": "sum"}),
             "the sum over time of temperature (°C) has no meaning",

@@ -30,15 +30,20 @@ async fn waiting(db: &TestDb) -> i64 {
     .expect("count")
 }
 
-/// Waits until so many statements wait; gives up after the longest that a loaded machine may take.
-async fn until_waiting(db: &TestDb, count: i64) {
+/// Waits until something is so; gives up after the longest that a loaded machine may take.
+async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     for _ in 0..5_000 {
-        if waiting(db).await == count {
+        if is_so().await {
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    panic!("there never were {count} waiting statements");
+    panic!("never: {what}");
+}
+
+/// Waits until so many statements wait.
+async fn until_waiting(db: &TestDb, count: i64) {
+    until(&format!("{count} waiting statements"), async || waiting(db).await == count).await;
 }
 
 #[tokio::test]
@@ -131,9 +136,7 @@ async fn metrics(plugin: &Plugin) -> String {
 
 /// Waits until the plugin's metrics have this line.
 async fn until_measured(plugin: &Plugin, line: &str) {
-    while !metrics(plugin).await.contains(line) {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    until(line, async || metrics(plugin).await.contains(line)).await;
 }
 
 #[tokio::test]
@@ -182,15 +185,13 @@ async fn a_sampled_trace_names_the_statement_and_the_log_has_its_id() {
     let asked = tokio::spawn(async move { client.query_data(request).await });
     let named = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                  AND application_name = $1 AND wait_event_type = 'Lock'";
-    loop {
+    until("a statement with the id of the trace", async || {
         // A connection of its own: a transaction sees the same activity until it ends.
         let mut conn = PgConnection::connect(&db.url).await.expect("connect");
         let found = sqlx::query_scalar::<_, i64>(named).bind(format!("lotwise {id}"));
-        if found.fetch_one(&mut conn).await.expect("count") == 1 {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+        found.fetch_one(&mut conn).await.expect("count") == 1
+    })
+    .await;
     lock.close().await.expect("unlock");
     asked.await.expect("task").expect("QueryData");
     // The next query on the connection is no part of the trace.
@@ -206,9 +207,8 @@ async fn a_sampled_trace_names_the_statement_and_the_log_has_its_id() {
     let parent = format!("00-{id}-00f067aa0ba902b7-00").parse().expect("metadata");
     request.metadata_mut().insert("traceparent", parent);
     plugin.host.data().query_data(request).await.expect("QueryData");
-    while !plugin.host.log().iter().any(|line| line.contains("not answered") && line.contains(id)) {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    let is_logged = |line: &String| line.contains("not answered") && line.contains(id);
+    until("a line of the log with the id", async || plugin.host.log().iter().any(is_logged)).await;
 }
 
 #[tokio::test]

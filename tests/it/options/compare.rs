@@ -95,6 +95,27 @@ async fn a_table_has_the_other_time_and_the_change() {
 }
 
 #[tokio::test]
+async fn a_time_that_is_hardly_measured_says_nothing_about_a_change() {
+    both(async |server| {
+        let factory = factory(server).await;
+        let query = json!({"type": "kpi", "compare": "previous", "kpis": ["energy"],
+            "place": {"lines": ["M1"]}});
+        let ask = async |from: &str, to: &str| {
+            let table = factory.ask(from, to, query.clone()).await.remove(0);
+            ["energy", "energy_previous", "energy_change"]
+                .map(|name| table.numbers(name).unwrap()[0])
+        };
+        // Readings begin at midnight; line 1 takes 2 kWh a minute. Two of the six hours before.
+        let late = ask("2026-03-01T02:00:00Z", "2026-03-01T08:00:00Z").await;
+        near(&late, &[Some(720.0), Some(240.0), None]);
+        // Two of the three hours before.
+        let early = ask("2026-03-01T02:00:00Z", "2026-03-01T05:00:00Z").await;
+        near(&early, &[Some(360.0), Some(240.0), Some(50.0)]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_lot_is_compared_with_others_whenever_they_were_made() {
     let factory = factory(Server::Plain).await;
     sqlx::raw_sql(

@@ -369,9 +369,16 @@ fn figures(
     }
     let rated = rated.map(|(sum, known)| sum.filter(|_| known));
     let (mut good, mut scrap) = (0.0, 0.0);
+    // Not counted is not zero: of the runs that the bucket touches, one must say how many.
+    let (mut touched, mut says_good, mut says_scrap) = (false, false, false);
     for (run, lo, hi) in &group.runs {
         let run = &world.runs[*run];
         let (lo, hi) = clip(*lo, *hi, bucket);
+        if hi > lo {
+            touched = true;
+            says_good |= run.good.is_some();
+            says_scrap |= run.scrap.is_some();
+        }
         let share = (hi - lo).max(0) as f64 / (run.end() - run.from) as f64;
         good += run.good.unwrap_or(0.0) * share;
         scrap += run.scrap.unwrap_or(0.0) * share;
@@ -390,8 +397,8 @@ fn figures(
         ("co2", rated[1]),
         ("co2_per_good_unit", per_unit(rated[1])),
         ("co2_market_based", rated[2]),
-        ("good_units", Some(good)),
-        ("scrap_units", Some(scrap)),
+        ("good_units", Some(good).filter(|_| says_good || !touched)),
+        ("scrap_units", Some(scrap).filter(|_| says_scrap || !touched)),
         ("mean_temperature", heat.mean()),
         ("coverage", (asked > 0.0).then(|| (covered / asked).clamp(0.0, 1.0))),
     ])
