@@ -372,6 +372,9 @@ export const together = (by, calculations) => ({
 /** The rows with most in a field first. */
 export const mostFirst = (field) => ({ id: 'sortBy', options: { sort: [{ field, desc: true }] } });
 
+/** What is not known is neither good nor bad. */
+const UNKNOWN = { type: 'special', options: { match: 'null+nan', result: { text: '–', color: 'text' } } };
+
 /** One figure: a field of a table with one row, or with `over`, a calculation over its rows. */
 export function stat(title, description, target, field, { defaults, over, ...rest } = {}) {
   // Beside the same time before, where the query compares: more is red, less is green, unless it says otherwise.
@@ -383,13 +386,18 @@ export function stat(title, description, target, field, { defaults, over, ...res
           decimals: 1,
           color: { mode: 'thresholds' },
           thresholds: target.compareGood === 'more' ? steps('red', [0, 'green']) : steps('green', [0, 'red']),
+          mappings: [UNKNOWN],
         }),
       ]
     : [];
   const { compareGood: _unsaved, ...query } = target;
   const said = target.compare ? and(description, BELOW) : description;
   return panel('stat', title, said, query, {
-    defaults: { color: { mode: 'fixed', fixedColor: 'text' }, ...defaults },
+    defaults: {
+      color: { mode: 'fixed', fixedColor: 'text' },
+      ...(defaults?.thresholds && { mappings: [UNKNOWN] }),
+      ...defaults,
+    },
     overrides: compared,
     options: {
       reduceOptions: over

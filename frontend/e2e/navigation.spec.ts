@@ -16,6 +16,8 @@ test('the panels follow plant, line and reference', async ({ page, database, ans
   await expect(energy).toContainText('Wh');
   await settled(page);
   const everywhere = await energy.innerText();
+  // What the answer says of itself stands beside the title, as in Grafana.
+  await expect(panel(page, 'Energy').getByRole('button', { name: /^Compared with / })).toBeVisible();
 
   await pick(page, 'Plant', PLANT.name);
   await pick(page, 'Line', LINE.name);

@@ -13,8 +13,7 @@ use crate::domain::{Calendar, ShiftStart};
 /// as JSON lists.
 ///
 /// `$1`: keys of the plants, all where there is none; `$2`: most references, and most operators, one more
-/// than are kept. A
-/// database that was not migrated yet has no `raw_from`, and all its readings.
+/// than are kept. A database that was not migrated yet has no `raw_from`, and all its readings.
 const CATALOG: &str = "
 WITH plants AS (
   SELECT id, key, name, time_zone FROM lotwise.plant WHERE $1::text[] = '{}' OR key = ANY($1)

@@ -20,6 +20,7 @@ import { DashboardCursorSync } from '@grafana/schema';
 
 import { DashboardJson, PanelJson } from './model';
 import { panelMenu } from './panelMenu';
+import { PanelNotices } from './PanelNotices';
 import { variableSet } from './variables';
 
 /** Builds what is shown from the JSON of a dashboard, as Grafana saves it. */
@@ -113,6 +114,7 @@ function vizPanel(panel: PanelJson): VizPanel {
     fieldConfig: panel.fieldConfig ?? { defaults: {}, overrides: [] },
     $data: panel.targets?.length ? panelData(panel) : undefined,
     menu: panel.targets?.length ? panelMenu() : undefined,
+    titleItems: panel.targets?.length ? new PanelNotices({}) : undefined,
   });
 }
 

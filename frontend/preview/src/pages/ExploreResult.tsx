@@ -12,6 +12,7 @@ import { Alert, RadioButtonGroup, useStyles2 } from '@grafana/ui';
 import { useEffect, useMemo, useState } from 'react';
 
 import { texts } from '../boot/texts';
+import { noticesOf } from '../dashboard/PanelNotices';
 
 type View = 'timeseries' | 'table' | 'inspect';
 
@@ -27,20 +28,14 @@ export function ExploreResult({ data }: { data: PanelData }) {
     { value: 'table' as const, label: texts.table },
     { value: 'inspect' as const, label: texts.inspect },
   ];
-  const notices = data.series.flatMap((frame) => frame.meta?.notices ?? []);
   const done = data.state !== LoadingState.Loading;
   return (
     <section className={styles} data-testid="explore-result" data-state={data.state}>
       {data.errors?.map((error, index) => (
         <Alert key={index} title={error.message ?? String(error.status)} severity="error" bottomSpacing={0} />
       ))}
-      {[...new Set(notices.map(({ text }) => text))].map((text) => (
-        <Alert
-          key={text}
-          title={text}
-          severity={notices.find((notice) => notice.text === text)!.severity}
-          bottomSpacing={0}
-        />
+      {noticesOf(data.series).map(({ text, severity }) => (
+        <Alert key={text} title={text} severity={severity} bottomSpacing={0} />
       ))}
       <RadioButtonGroup
         options={options}
