@@ -11,7 +11,7 @@ export function noticesOf(frames: DataFrame[]): QueryResultMetaNotice[] {
 const ICONS: Array<[QueryResultMetaNotice['severity'], IconName]> = [
   ['error', 'exclamation-circle'],
   ['warning', 'exclamation-triangle'],
-  ['info', 'file-landscape-alt'],
+  ['info', 'comment-alt'],
 ];
 
 /** The notices of a panel's answer beside its title, where Grafana has them, too. */
