@@ -242,6 +242,7 @@ mod tests {
         let mut all = vec![
             unknown(Hint::OneOf(vec!["madrid".to_owned(), "porto".to_owned()], true)),
             unknown(Hint::Nothing),
+            UnknownState("asleep".to_owned()).into(),
             CutError::NoShifts.into(),
             CutError::TooMany { bucket: Bucket::Width(60), limit: 1_000 }.into(),
             PlanError::TooManyPoints { series: 8, points: 240, limit: 1_000 },

@@ -1,16 +1,16 @@
 //! Reads the catalog. A few small tables; the readings are not touched.
 
 use chrono::{DateTime, NaiveTime, Utc};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 use tokio_postgres::types::ToSql;
 
 use super::{Catalog, Named, Plant, Sensor, Spot};
 use crate::db::{Db, DbError, column};
-use crate::domain::{Calendar, ShiftStart};
+use crate::domain::{Calendar, SensorKind, ShiftStart};
 
 /// All of it in one statement: one way to the database, and one state of it. A column a table, its rows
-/// as JSON lists.
+/// as JSON lists in the order of the fields that they are read into.
 ///
 /// `$1`: keys of the plants, all where there is none; `$2`: most references, and most operators, one more
 /// than are kept. A database that was not migrated yet has no `raw_from`, and all its readings.
@@ -45,9 +45,6 @@ SELECT
 /// References, and operators, up to so many are kept: some hundred kilobytes.
 const MOST_NAMED: i64 = 2_000;
 
-/// Id, plant, line, key, name.
-type SpotRow = (i32, i32, i32, String, String);
-
 /// A number as PostgreSQL writes it into JSON, where infinity is a text.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -57,32 +54,27 @@ enum Float {
 }
 
 impl Float {
-    fn value(self) -> Result<f64, DbError> {
+    fn value<E: serde::de::Error>(self) -> Result<f64, E> {
         match self {
             Self::Finite(value) => Ok(value),
             Self::Text(text) => {
-                text.parse().map_err(|_| DbError::Unexpected(format!("{text:?} for a number")))
+                text.parse().map_err(|_| E::custom(format_args!("{text:?} for a number")))
             }
         }
     }
 }
 
-#[derive(Deserialize)]
-struct SensorRow(
-    i32,
-    i32,
-    Option<i32>,
-    Option<i32>,
-    String,
-    String,
-    String,
-    String,
-    String,
-    Float,
-    Float,
-    Option<Float>,
-    Option<i32>,
-);
+pub(super) fn number<'de, D: Deserializer<'de>>(json: D) -> Result<f64, D::Error> {
+    Float::deserialize(json)?.value()
+}
+
+pub(super) fn number_if_any<'de, D: Deserializer<'de>>(json: D) -> Result<Option<f64>, D::Error> {
+    Option::<Float>::deserialize(json)?.map(Float::value).transpose()
+}
+
+pub(super) fn kind<'de, D: Deserializer<'de>>(json: D) -> Result<SensorKind, D::Error> {
+    String::deserialize(json)?.parse().map_err(D::Error::custom)
+}
 
 /// Reads the catalog, cut to the scope: plants and lines by key, empty is all.
 ///
@@ -114,19 +106,18 @@ pub async fn load(db: &Db, plants: &[String], lines: &[String]) -> Result<Catalo
             plant.calendar.shifts.push(ShiftStart { key, name, starts_at });
         }
     }
-    for line in list(row, 2)?.into_iter().map(spot) {
+    for line in list::<Spot>(row, 2)? {
         let in_scope = lines.is_empty() || lines.contains(&line.key);
         if in_scope && catalog.plant(line.plant).is_some() {
             catalog.lines.push(line);
         }
     }
-    for machine in list(row, 3)?.into_iter().map(spot) {
+    for machine in list::<Spot>(row, 3)? {
         if catalog.line(machine.line).is_some() {
             catalog.machines.push(machine);
         }
     }
-    for sensor in list(row, 4)? {
-        let sensor = read(sensor)?;
+    for sensor in list::<Sensor>(row, 4)? {
         let visible = match sensor.line {
             Some(line) => catalog.line(line).is_some(),
             None => !catalog.lines_only && catalog.plant(sensor.plant).is_some(),
@@ -145,46 +136,8 @@ fn list<T: DeserializeOwned>(row: &tokio_postgres::Row, index: usize) -> Result<
 }
 
 /// A list, if it is short enough.
-fn named(rows: Vec<(i32, String, String)>) -> Option<Vec<Named>> {
-    let read = |(plant, key, name)| Named { plant, key, name };
-    (rows.len() <= MOST_NAMED as usize).then(|| rows.into_iter().map(read).collect())
-}
-
-fn spot((id, plant, line, key, name): SpotRow) -> Spot {
-    Spot { id, plant, line, key, name }
-}
-
-fn read(row: SensorRow) -> Result<Sensor, DbError> {
-    let SensorRow(
-        id,
-        plant,
-        line,
-        machine,
-        key,
-        name,
-        quantity,
-        unit,
-        kind,
-        interval,
-        gap,
-        top,
-        of,
-    ) = row;
-    Ok(Sensor {
-        id,
-        plant,
-        line,
-        machine,
-        key,
-        name,
-        quantity,
-        unit,
-        kind: kind.parse().map_err(|e| DbError::Unexpected(format!("{e}")))?,
-        interval_s: interval.value()?,
-        max_gap_s: gap.value()?,
-        rollover: top.map(Float::value).transpose()?,
-        parent: of,
-    })
+fn named(rows: Vec<Named>) -> Option<Vec<Named>> {
+    Some(rows).filter(|rows| rows.len() <= MOST_NAMED as usize)
 }
 
 #[cfg(test)]
@@ -195,10 +148,10 @@ mod tests {
     fn numbers_without_end_are_read() {
         let row =
             r#"[7, 1, null, null, "s", "S", "power", "kW", "gauge", 60, "Infinity", null, 3]"#;
-        let sensor = read(serde_json::from_str(row).unwrap()).unwrap();
+        let sensor: Sensor = serde_json::from_str(row).unwrap();
         assert_eq!((sensor.id, sensor.interval_s, sensor.parent), (7, 60.0, Some(3)));
         assert!(sensor.max_gap_s.is_infinite());
         let wrong = r#"[7, 1, null, null, "s", "S", "power", "kW", "gauge", 60, "many", null, 3]"#;
-        assert!(read(serde_json::from_str(wrong).unwrap()).is_err());
+        assert!(serde_json::from_str::<Sensor>(wrong).is_err());
     }
 }

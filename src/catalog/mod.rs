@@ -8,6 +8,7 @@ mod load;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use serde::Deserialize;
 
 use crate::domain::{Calendar, SensorKind};
 pub use load::load;
@@ -26,7 +27,7 @@ pub struct Plant {
 }
 
 /// A line or a machine.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Spot {
     /// Row id.
     pub id: i32,
@@ -41,7 +42,7 @@ pub struct Spot {
 }
 
 /// A measuring point.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Sensor {
     /// Row id.
     pub id: i32,
@@ -60,19 +61,23 @@ pub struct Sensor {
     /// Unit, such as `°C`.
     pub unit: String,
     /// What its values mean.
+    #[serde(deserialize_with = "load::kind")]
     pub kind: SensorKind,
     /// Nominal seconds between readings; of a delta, what a value covers.
+    #[serde(deserialize_with = "load::number")]
     pub interval_s: f64,
     /// A gap longer than this many seconds is not covered.
+    #[serde(deserialize_with = "load::number")]
     pub max_gap_s: f64,
     /// Value at which a counter starts again from 0.
+    #[serde(deserialize_with = "load::number_if_any")]
     pub rollover: Option<f64>,
     /// Row id of the meter that this one is a part of.
     pub parent: Option<i32>,
 }
 
 /// A reference or an operator.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Named {
     /// Row id of the plant.
     pub plant: i32,

@@ -100,9 +100,9 @@ impl fmt::Display for Bucket {
     }
 }
 
-impl Bucket {
-    /// How the Spanish editor calls it.
-    pub fn in_spanish(self) -> String {
+/// How the Spanish editor calls it.
+impl Say for Bucket {
+    fn in_spanish(&self) -> String {
         match self {
             Self::Auto => "automático".to_owned(),
             Self::Whole => "todo el intervalo".to_owned(),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::{Hint, PlanError, PlantRates, Rates, Selection};
 use crate::domain::bucket::CutError;
-use crate::domain::{Bucket, Language, MachineState, TimeRange, Words};
+use crate::domain::{Bucket, Language, MachineState, TimeRange};
 use crate::model::{Context, Filter, GroupBy, Query};
 use crate::sql::states::State;
 
@@ -78,7 +78,7 @@ impl Cut {
         for state in states {
             let Some(inside) = range.clip(state.started_at, state.ended_at) else { continue };
             let of = cut.known.entry(state.machine).or_default();
-            of.push(StateTime { range: inside, state: state.state.parse().map_err(unknown)? });
+            of.push(StateTime { range: inside, state: state.state.parse()? });
         }
         if *shifts != Filter::All || by_shift {
             cut.shifts = Some(shift_parts(shifts, by_shift, selection, range)?);
@@ -153,12 +153,6 @@ fn within(parts: Option<&Vec<Part>>, range: TimeRange) -> Vec<Part> {
         Some(Part { range, group: p.group.clone() })
     });
     inside.collect()
-}
-
-fn unknown(e: crate::domain::state::UnknownState) -> PlanError {
-    const KEYS: Words =
-        ["use running, idle, setup, stopped or off", "use running, idle, setup, stopped u off"];
-    PlanError::Unknown { what: ["state", "el estado"], key: e.0, hint: Hint::Text(KEYS) }
 }
 
 /// The shifts of each plant that the filter names.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::MAX_WINDOWS;
 use crate::domain::bucket::CutError;
+use crate::domain::state::UnknownState;
 use crate::domain::{Say, Words};
 use crate::model::FilterError;
 
@@ -20,6 +21,9 @@ pub enum PlanError {
         /// What to choose instead.
         hint: Hint,
     },
+    /// No state of a machine.
+    #[error(transparent)]
+    State(#[from] UnknownState),
     /// The range cannot be cut as asked.
     #[error(transparent)]
     Cut(#[from] CutError),
@@ -170,6 +174,7 @@ impl Say for PlanError {
             Self::Unknown { what: [_, what], key, hint } => {
                 format!("no se conoce {what} {key:?}: {}", hint.in_spanish())
             }
+            Self::State(e) => e.in_spanish(),
             Self::Cut(e) => e.in_spanish(),
             Self::TooManyPoints { series, points, limit } => format!(
                 "{series} series de {points} puntos son más que los {limit} puntos con los que esta fuente de datos puede responder: elija un paso de tiempo más ancho, menos lugares o un intervalo más corto"
