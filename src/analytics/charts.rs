@@ -57,23 +57,43 @@ impl Ewma {
 /// State of the charts through a run.
 #[derive(Clone, Debug)]
 pub struct Track {
-    /// Cells in a minute of the grid.
-    per_minute: f64,
+    cells: Cells,
     recent: Window,
     levels: [Ewma; 3],
     steps: Window,
     last: Option<f64>,
 }
 
+/// The memories of the charts in cells of the grid, at least three each.
+#[derive(Clone, Copy, Debug)]
+struct Cells {
+    levels: [f64; 3],
+    steps: f64,
+    recent: f64,
+    least_recent: f64,
+    least_run: f64,
+}
+
 const WINDOWS_MIN: [f64; 3] = [8.0, 25.0, 90.0];
 const ROUGHNESS_MIN: f64 = 20.0;
 const RECENT_MIN: f64 = 15.0;
+/// Minutes before which there is no jump.
+const LEAST_RECENT_MIN: f64 = 5.0;
+/// Minutes without which a run has no level.
+const LEAST_RUN_MIN: f64 = 15.0;
 
 impl Track {
     /// At the start of a run, on a grid of cells of so many minutes.
     pub fn new(cell_min: f64) -> Self {
+        let cells = |minutes: f64| (minutes / cell_min).max(3.0);
         Self {
-            per_minute: 1.0 / cell_min,
+            cells: Cells {
+                levels: WINDOWS_MIN.map(cells),
+                steps: cells(ROUGHNESS_MIN),
+                recent: cells(RECENT_MIN),
+                least_recent: cells(LEAST_RECENT_MIN),
+                least_run: cells(LEAST_RUN_MIN),
+            },
             recent: Window::default(),
             levels: [Ewma::default(); 3],
             steps: Window::default(),
@@ -81,24 +101,15 @@ impl Track {
         }
     }
 
-    /// Cells in so many minutes, at least three.
-    fn cells(&self, minutes: f64) -> f64 {
-        (minutes * self.per_minute).max(3.0)
-    }
-
     /// Takes the deviation of a cell, and gives the charts. `limit` cuts what a single cell can do to the
     /// levels.
     pub fn push(&mut self, deviation: f64, limit: f64) -> Statistics {
-        let jump = (self.recent.len() as f64 >= self.cells(5.0))
+        let jump = (self.recent.len() as f64 >= self.cells.least_recent)
             .then(|| deviation - self.recent.median().unwrap_or(0.0));
         self.pass(deviation, limit);
-        let level = |index: usize| {
-            let level = self.levels[index];
-            let window = self.cells(WINDOWS_MIN[index]);
-            (f64::from(level.count) >= (window * 0.4).max(3.0)).then_some(level.mean)
-        };
-        let [short, medium, long] = [0, 1, 2].map(level);
-        let rough = (self.steps.len() as f64 >= self.cells(ROUGHNESS_MIN) * 0.6)
+        let least = |index: usize| (self.cells.levels[index] * 0.4).max(3.0);
+        let [short, medium, long] = [0, 1, 2].map(|index| self.level(index, least(index)));
+        let rough = (self.steps.len() as f64 >= self.cells.steps * 0.6)
             .then(|| low_mean(&mut self.steps))
             .filter(|step| *step > 0.0)
             .map(f64::ln);
@@ -109,16 +120,15 @@ impl Track {
     pub fn pass(&mut self, deviation: f64, limit: f64) {
         if let Some(last) = self.last.replace(deviation) {
             self.steps.push((deviation - last).abs());
-            if self.steps.len() as f64 > self.cells(ROUGHNESS_MIN) {
+            if self.steps.len() as f64 > self.cells.steps {
                 self.steps.pop();
             }
         }
         self.recent.push(deviation);
-        if self.recent.len() as f64 > self.cells(RECENT_MIN) {
+        if self.recent.len() as f64 > self.cells.recent {
             self.recent.pop();
         }
-        let windows = WINDOWS_MIN.map(|minutes| self.cells(minutes));
-        for (level, window) in self.levels.iter_mut().zip(windows) {
+        for (level, window) in self.levels.iter_mut().zip(self.cells.levels) {
             level.push(deviation.clamp(-limit, limit), window);
         }
     }
@@ -135,8 +145,22 @@ impl Track {
 
     /// The best estimate of the run's own level: the longest mean that has enough samples.
     pub fn run_level(&self) -> Option<f64> {
-        (f64::from(self.levels[2].count) >= self.cells(15.0)).then_some(self.levels[2].mean)
+        self.level(2, self.cells.least_run)
     }
+
+    /// A mean of so many samples at least.
+    fn level(&self, index: usize, least: f64) -> Option<f64> {
+        let level = self.levels[index];
+        (f64::from(level.count) >= least).then_some(level.mean)
+    }
+}
+
+/// What [`Track::run_level`] would be at the end of a run of these deviations.
+pub fn level_of_run(deviations: impl Iterator<Item = f64>, cell_min: f64) -> Option<f64> {
+    let mut track = Track::new(cell_min);
+    let window = track.cells.levels[2];
+    deviations.for_each(|deviation| track.levels[2].push(deviation, window));
+    track.run_level()
 }
 
 /// Mean without the largest quarter. Unlike a median it does not jump from one step of the sensor's

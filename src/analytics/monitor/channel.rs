@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::model::{ARRIVED, Middles, Model};
+use super::model::{Middles, Model};
+use super::spread::ARRIVED;
 use crate::analytics::charts::{Chart, Track};
 use crate::analytics::context::is_cold;
 use crate::analytics::envelope::Measure;
@@ -202,35 +203,35 @@ impl Channel {
             return judgement;
         };
         let before = self.raw_middle(value, cell_min);
-        if !model.is_settled(place.phase) {
+        if !model.spread.is_settled(place.phase) {
             self.track.interrupt();
-            let away = deviation / model.sigma;
+            let away = deviation / model.spread.sigma;
             self.recedes(Some(away), cell_min);
             return judgement;
         }
         self.arrived = self.arrived
-            || deviation.abs() <= ARRIVED * model.sigma
-            || place.cell - self.run_start >= model.arrival(self.is_cold);
+            || deviation.abs() <= ARRIVED * model.spread.sigma
+            || place.cell - self.run_start >= model.spread.arrival(self.is_cold);
         if !self.arrived {
-            let away = deviation / model.sigma;
+            let away = deviation / model.spread.sigma;
             self.recedes(Some(away), cell_min);
             return judgement;
         }
-        let away = deviation / model.sigma;
-        let mut statistics = self.track.push(deviation, model.limit);
+        let away = deviation / model.spread.sigma;
+        let mut statistics = self.track.push(deviation, model.spread.limit());
         // A step of what is usual, from one phase to the next, is no jump of the machine's.
         let raw = before.map(|before| deviation - self.measure.deviation(before, usual));
         statistics[0] = statistics[0].zip(raw).map(|(jump, raw)| nearer_to_zero(jump, raw));
         let z: [Option<f64>; 5] = std::array::from_fn(|chart| {
-            model.z(chart, place.reference, place.phase, statistics[chart]?)
+            model.spread.z(chart, place.reference, place.phase, statistics[chart]?)
         });
         self.levels[place.cell] = z[1].map_or(f32::NAN, |z| z as f32);
         let over_runs = self.track.run_level().and_then(|level| {
-            let now = model.z_of_level(place.reference, level)?;
+            let now = model.spread.z_of_level(place.reference, level)?;
             let mean =
                 self.runs_mean + settings.runs_weight * (now.clamp(-4.0, 4.0) - self.runs_mean);
             let agrees = now * mean > 0.0 && now.abs() >= 2.0;
-            model.z_of_runs(mean).filter(|_| agrees)
+            model.spread.z_of_runs(mean).filter(|_| agrees)
         });
         let z = [z[0], z[1], z[2], z[3], z[4], over_runs];
         let minutes = (place.cell - self.run_start) as f64 * cell_min;
@@ -354,7 +355,8 @@ impl Channel {
     /// A run begins: the one before goes into the chart over runs, unless it was an event already.
     fn begin_run(&mut self, place: Place, cell_min: f64, settings: &Settings) {
         let level = self.track.run_level();
-        let z = self.model.as_ref().and_then(|model| model.z_of_level(self.reference, level?));
+        let z =
+            self.model.as_ref().and_then(|model| model.spread.z_of_level(self.reference, level?));
         if self.run_was_abnormal {
             self.runs_mean = 0.0;
         } else if let Some(z) = z {

@@ -9,6 +9,7 @@ mod channel;
 mod describe;
 mod joint;
 mod model;
+mod spread;
 mod walk;
 
 #[cfg(test)]

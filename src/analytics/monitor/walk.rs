@@ -6,6 +6,7 @@ use super::channel::{Channel, Place};
 use super::describe::Story;
 use super::joint::Joint;
 use super::model::{MOST, Middles, Model, Seen};
+use super::spread::Watch;
 use crate::analytics::context::{Context, Doing};
 use crate::analytics::envelope::{Measure, Middle, Observation};
 use crate::analytics::episode::{Episode, Exceedance, Gatherer, Mood, Rule};
@@ -385,14 +386,16 @@ impl<'a> Walk<'a> {
         let window = self.state.grid.cells_in(self.settings.window_days * 1440.0);
         let from = cell.saturating_sub(window);
         let known_again = self.mostly_flagged(from, cell);
+        let cell_min = self.state.grid.minutes();
+        let days = cell as f64 * cell_min / DAY_MIN;
         for index in 0..self.state.channels.len() {
             let seen = self.seen(index, from, cell, &known_again);
             let channel = &mut self.state.channels[index];
             let model = Model::fit(
                 &seen,
                 self.context.references.len(),
-                (channel.measure, middle(channel.quantity)),
-                self.state.grid.minutes(),
+                Watch { measure: channel.measure, cell_min, days },
+                middle(channel.quantity),
                 (channel.model.as_deref(), &mut channel.middles),
                 self.settings,
             );
@@ -410,7 +413,7 @@ impl<'a> Walk<'a> {
     /// where most of a reference's past is: then that is what is usual.
     fn seen(&self, index: usize, from: usize, to: usize, known_again: &[bool]) -> Vec<Seen> {
         let channel = &self.state.channels[index];
-        let mut seen = Vec::new();
+        let mut seen = Vec::with_capacity(to - from);
         for cell in from..to {
             let Doing::Running { reference, run, phase, .. } = self.context.cells[cell] else {
                 continue;
