@@ -5,7 +5,7 @@ use super::model::{
     Coefficient, Driver, Expected, LEAST_INTERVALS, LEAST_PRODUCING, MOST_CV, Measure, Model,
     Reference, Refusal, effective,
 };
-use super::observe::{Interval, Observations};
+use super::observe::{Interval, Made, Observations};
 use super::quality::{Quality, quality};
 use crate::analytics::robust;
 
@@ -17,6 +17,8 @@ const TUKEY: f64 = 4.685;
 /// those before it to be believed.
 const BY_UNITS: [f64; 5] = [1.0, 0.75, 0.5, 0.25, 0.0];
 const WORTH_IT: f64 = 0.98;
+/// Least relative scatter of the rates at which lots of a reference are made.
+const LEAST_RATE_SIGMA: f64 = 0.03;
 /// Rounds of reweighting at most.
 const ROUNDS: usize = 40;
 /// Believed relative scatter of the references about the machine's model, at least and at most.
@@ -112,7 +114,7 @@ pub fn fit(data: &Observations) -> Result<Model, Refusal> {
     };
     // Of references that are counted, hours of runs that were not say nothing of energy a unit.
     let is_counted =
-        |i: &&&Interval| i.made.iter().all(|m| m.units > 0.0 || totals[m.reference].0 <= 0.0);
+        |i: &&&Interval| i.made.iter().all(|m| m.units > 0.0 || totals[m.reference].rate.is_none());
     let usable: Vec<&Interval> = usable.iter().filter(is_counted).copied().collect();
 
     let enough = enough(&usable);
@@ -120,14 +122,8 @@ pub fn fit(data: &Observations) -> Result<Model, Refusal> {
     let production_kw = pooled.values[columns.reference(0)];
 
     // The machine's model for each reference, kWh a unit or an hour.
-    let machine: Vec<f64> = totals
-        .iter()
-        .map(
-            |&(units, hours)| {
-                if units > 0.0 { production_kw * hours / units } else { production_kw }
-            },
-        )
-        .collect();
+    let of = |total: &Total| total.rate.map_or(production_kw, |rate| production_kw / rate);
+    let machine: Vec<f64> = totals.iter().map(of).collect();
     let lines = |of: &[&Interval], by_units: f64| {
         lines(of, &columns, &drivers, &totals, production_kw, by_units)
     };
@@ -154,17 +150,17 @@ pub fn fit(data: &Observations) -> Result<Model, Refusal> {
         .iter()
         .zip(&totals)
         .enumerate()
-        .filter(|(_, (_, totals))| totals.1 > 0.0)
-        .map(|(index, (key, &(units, hours)))| {
+        .filter(|(_, (_, total))| total.hours > 0.0)
+        .map(|(index, (key, total))| {
             let k = coefficient(columns.reference(index));
             let believed = (scatter * machine[index]).powi(2);
-            let measure = if units > 0.0 { Measure::Units } else { Measure::Hours };
             let own = if believed > 0.0 {
                 (1.0 - k.error.powi(2) / believed).clamp(0.0, 1.0)
             } else {
                 1.0
             };
-            Reference { key: key.clone(), measure, k, own, units, hours }
+            let measure = total.rate.map_or(Measure::Hours, |rate| Measure::Units { rate });
+            Reference { key: key.clone(), measure, k, own, units: total.units, hours: total.hours }
         })
         .collect();
     let index = references.iter().enumerate().map(|(i, r)| (r.key.clone(), i)).collect();
@@ -222,21 +218,48 @@ fn is_known(interval: &Interval) -> bool {
     interval.energy.is_finite() && interval.hours > 0.0 && interval.hours.is_finite()
 }
 
-/// Units and hours of each reference.
-fn totals(data: &Observations, usable: &[&Interval]) -> Vec<(f64, f64)> {
-    let mut totals = vec![(0.0, 0.0); data.references.len()];
+/// What was made of a reference.
+#[derive(Clone, Copy, Default)]
+struct Total {
+    /// Units that were counted.
+    units: f64,
+    /// Hours in which they were made; where none were counted, all hours of production.
+    hours: f64,
+    /// Units an hour that it is usually made at; `None` where nobody counts.
+    rate: Option<f64>,
+}
+
+fn totals(data: &Observations, usable: &[&Interval]) -> Vec<Total> {
+    let mut counted: Vec<Vec<&Made>> = vec![Vec::new(); data.references.len()];
+    let mut all_hours = vec![0.0; data.references.len()];
     for made in usable.iter().flat_map(|i| &i.made) {
+        all_hours[made.reference] += made.hours;
         // Hours that were not counted would make the rate too small.
-        if made.units > 0.0 {
-            totals[made.reference].0 += made.units;
-            totals[made.reference].1 += made.hours;
+        if made.units > 0.0 && made.hours > 0.0 {
+            counted[made.reference].push(made);
         }
     }
-    for (index, total) in totals.iter_mut().enumerate().filter(|(_, t)| t.0 <= 0.0) {
-        let own = usable.iter().flat_map(|i| &i.made).filter(|m| m.reference == index);
-        total.1 = own.map(|m| m.hours).sum();
-    }
-    totals
+    let total = |(made, hours): (&Vec<&Made>, f64)| match made.is_empty() {
+        true => Total { hours, ..Total::default() },
+        false => Total {
+            units: made.iter().map(|made| made.units).sum(),
+            hours: made.iter().map(|made| made.hours).sum(),
+            rate: usual_rate(made),
+        },
+    };
+    counted.iter().zip(all_hours).map(total).collect()
+}
+
+/// Mean rate, without what was made at quite another one than the median: lots with a wrong label,
+/// whose power may well be that of the reference they are said to be.
+fn usual_rate(made: &[&Made]) -> Option<f64> {
+    let rates: Vec<f64> = made.iter().map(|made| (made.units / made.hours).ln()).collect();
+    let usual = robust::median_of(&rates)?;
+    let sigma = robust::sigma_about(&rates, usual)?.max(LEAST_RATE_SIGMA);
+    let kept = made.iter().zip(rates).filter(|(_, rate)| (rate - usual).abs() <= TUKEY * sigma);
+    let (units, hours) =
+        kept.fold((0.0, 0.0), |sum, (made, _)| (sum.0 + made.units, sum.1 + made.hours));
+    Some(units / hours).filter(|rate| rate.is_finite())
 }
 
 /// The resting states that have a term. The one that the machine rests in most deeply is the base:
@@ -302,18 +325,16 @@ fn lines(
     usable: &[&Interval],
     columns: &Columns,
     drivers: &[Driver],
-    totals: &[(f64, f64)],
+    totals: &[Total],
     production_kw: f64,
     by_units: f64,
 ) -> Vec<Line> {
     let of = |interval: &&Interval| {
         let mut line = line(interval, columns, drivers);
         for made in &interval.made {
-            let total = totals[made.reference];
-            let amount = match total.0 > 0.0 {
-                true => effective(made.units, made.hours, total, by_units),
-                false => made.hours,
-            };
+            let rate = totals[made.reference].rate;
+            let amount =
+                rate.map_or(made.hours, |rate| effective(made.units, made.hours, rate, by_units));
             line.row.push((columns.reference(made.reference), amount / interval.hours));
         }
         let kw = production_kw * interval.production_hours() / interval.hours;

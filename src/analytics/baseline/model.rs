@@ -16,11 +16,13 @@ pub struct Coefficient {
 }
 
 /// What the energy of a reference is proportional to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Measure {
     /// Units made.
-    Units,
+    Units {
+        /// Units an hour that it is usually made at.
+        rate: f64,
+    },
     /// Hours of production: nobody counted units in the baseline period.
     Hours,
 }
@@ -144,23 +146,16 @@ impl Model {
 impl Reference {
     fn energy(&self, units: f64, hours: f64, by_units: f64) -> f64 {
         match self.measure {
-            Measure::Units => {
-                self.k.value * effective(units, hours, (self.units, self.hours), by_units)
-            }
+            Measure::Units { rate } => self.k.value * effective(units, hours, rate, by_units),
             Measure::Hours => self.k.value * hours,
         }
     }
 }
 
 /// Units that energy goes with: what was made, and what is usually made in the time, by share. What
-/// nobody has counted yet is what is usual. On average both are the units made.
-pub(super) fn effective(
-    units: f64,
-    hours: f64,
-    (total, in_hours): (f64, f64),
-    by_units: f64,
-) -> f64 {
-    let usual = if in_hours > 0.0 { total / in_hours * hours } else { 0.0 };
+/// nobody has counted yet is what is usual. At the usual rate both are the units made.
+pub(super) fn effective(units: f64, hours: f64, rate: f64, by_units: f64) -> f64 {
+    let usual = rate * hours;
     if units > 0.0 { by_units * units + (1.0 - by_units) * usual } else { usual }
 }
 

@@ -171,6 +171,33 @@ fn wrong_hours_and_wrong_papers_do_not_move_it() {
 }
 
 #[test]
+fn a_lot_under_a_wrong_label_does_not_count_into_the_rate_of_the_other_reference() {
+    // Energy goes with the time: 30, 40 and 25 kW, whatever is made in it. One block of c, which is made
+    // ten times as fast as b, is said to be b: 1,000 units more in five hours.
+    let mut data = factory(0.0, 3);
+    let kw = [30.0, 40.0, 25.0];
+    let mut wrong = 0;
+    for (hour, interval) in data.intervals.iter_mut().enumerate() {
+        let Some(made) = interval.made.first_mut() else { continue };
+        interval.energy = 4.0 + kw[made.reference];
+        if made.reference == 2 && hour / 7 == 5 {
+            made.reference = 1;
+            wrong += 1;
+        }
+    }
+    assert_eq!(wrong, 5);
+    let b = data.intervals.iter().flat_map(|i| &i.made).filter(|made| made.reference == 1);
+    let (units, hours) = b.fold((0.0, 0.0), |sum, made| (sum.0 + made.units, sum.1 + made.hours));
+    assert!(units / hours > 25.0, "{units} in {hours} h");
+    let model = fit(&data).unwrap();
+    assert_eq!(model.by_units, 0.0);
+    let Measure::Units { rate } = model.references[1].measure else { panic!("{model:?}") };
+    assert!((rate / 20.0 - 1.0).abs() < 0.03, "{rate}");
+    assert!((model.references[1].k.value * rate / 40.0 - 1.0).abs() < 2e-3, "{model:?}");
+    assert_eq!(model.references[1].units, units, "all that was made");
+}
+
+#[test]
 fn a_stop_that_comes_only_with_production_has_its_own_power() {
     const STOPPED_KW: f64 = 8.0;
     let mut data = factory(0.02, 7);

@@ -307,16 +307,13 @@ fn terms(one: &Compared<'_>, language: Language) -> Vec<Term> {
     };
     let mut terms = vec![term("base", "", model.base, "kW")];
     terms.extend(model.states.iter().map(|(state, kw)| term("state", state, *kw, "kW")));
-    terms.extend(model.references.iter().map(|r| Term {
-        own: Some(r.own),
-        units: Some(r.units).filter(|_| r.measure == Measure::Units),
-        hours: Some(r.hours),
-        ..term(
-            "reference",
-            if r.key == UNNAMED { "(no run)" } else { &r.key },
-            r.k,
-            if r.measure == Measure::Units { "kWh/unit" } else { "kW" },
-        )
+    terms.extend(model.references.iter().map(|r| {
+        let (unit, units) = match r.measure {
+            Measure::Units { .. } => ("kWh/unit", Some(r.units)),
+            Measure::Hours => ("kW", None),
+        };
+        let key = if r.key == UNNAMED { "(no run)" } else { &r.key };
+        Term { own: Some(r.own), units, hours: Some(r.hours), ..term("reference", key, r.k, unit) }
     }));
     terms.push(Term {
         kind: "other references",
