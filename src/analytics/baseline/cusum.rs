@@ -9,8 +9,9 @@ pub const CHANGE: f64 = 0.05;
 /// A CUSUM of energy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Chart {
-    /// Share of the expected energy that a step may deviate without being counted: half of
-    /// [`CHANGE`], which finds a change of that size soonest.
+    /// Share of the expected energy that a step may deviate without being counted: two fifths of
+    /// [`CHANGE`]. Half of it finds a change of that size soonest from a true model; but wear,
+    /// maintenance and the weather have moved the machine by one or two percent since.
     pub slack: f64,
     /// Decision interval in kWh.
     pub limit: f64,
@@ -61,19 +62,23 @@ impl Chart {
         // Exact data would have no limit at all.
         let sigma = robust::sigma_about(&deviations, 0.0)?.max(1e-3 * expected);
         let sigma = sigma * dependence(&deviations, 4.0 * sigma).sqrt();
-        let slack = CHANGE / 2.0;
+        let slack = SLACK * CHANGE;
         let run_length = run_length * working.len() as f64 / known.len() as f64;
         let limit = sigma * interval(slack * expected / sigma, run_length);
         Some(Self { slack, limit: limit.max(LEAST_LIMIT * expected), sigma, run_length })
     }
 
-    /// Takes a step; what is not known changes nothing.
+    /// Takes a step; what is not known changes nothing. A single step never makes an alarm, however far
+    /// it is off: a lot under a wrong label is no change for good (after the robust CUSUM of Lucas and
+    /// Crosier 1982).
     pub fn step(&self, state: State, expected: f64, actual: f64) -> State {
         let deviation = actual - expected;
         if !deviation.is_finite() {
             return state;
         }
         let slack = self.slack * expected.max(0.0);
+        let most = slack + MOST_OF_A_STEP * self.limit;
+        let deviation = deviation.clamp(-most, most);
         // Bounded, so that the end of a long drift is seen as soon as its start.
         let next = |sum: f64, by: f64| (sum + by - slack).clamp(0.0, 2.0 * self.limit);
         State { over: next(state.over, deviation), under: next(state.under, -deviation) }
@@ -88,7 +93,11 @@ impl Chart {
 const LEAST_STEPS: usize = 10;
 /// Least limit, as a share of the energy of a working step. Wear, crews and weather move a machine
 /// slowly by a few percent, which the deviations of one baseline period may not show.
-const LEAST_LIMIT: f64 = 0.05;
+const LEAST_LIMIT: f64 = 0.04;
+/// See [`Chart::slack`].
+const SLACK: f64 = 0.4;
+/// Largest share of the limit that one step may add.
+const MOST_OF_A_STEP: f64 = 0.7;
 /// Lags of the dependence.
 const LAGS: usize = 6;
 
@@ -134,17 +143,20 @@ mod tests {
     #[test]
     fn sums_by_hand() {
         let chart = Chart { slack: 0.025, limit: 10.0, sigma: 4.0, run_length: 100.0 };
-        // 8 over with a slack of 2.5, twice: 5.5, 11; then 20 under.
+        // 8 over with a slack of 2.5, twice: 5.5, 11; then 20 under, of which 7 beyond the slack count.
         let mut state = chart.step(State::default(), 100.0, 108.0);
         assert_eq!(state, State { over: 5.5, under: 0.0 });
         state = chart.step(state, 100.0, f64::NAN);
         state = chart.step(state, 100.0, 108.0);
         assert_eq!((state.over, chart.is_alarm(state), state.share(&chart)), (11.0, true, 1.1));
         state = chart.step(state, 100.0, 80.0);
-        assert_eq!(state, State { over: 0.0, under: 17.5 });
+        assert_eq!(state, State { over: 0.0, under: 7.0 });
+        assert!(!chart.is_alarm(state), "one lot under a wrong label");
+        state = chart.step(state, 100.0, 80.0);
+        assert_eq!((state.over, state.under), (0.0, 14.0));
         assert_eq!(
             (chart.is_alarm(state), state.share(&chart)),
-            (true, -1.75),
+            (true, -1.4),
             "savings are news too"
         );
     }
