@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use anyhow::Context;
 use chrono::{DateTime, NaiveTime};
 use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::dataset::{Dataset, Label};
+use super::score::PAPERWORK;
 use crate::analytics::baseline::cusum::{Chart, State};
 use crate::analytics::baseline::{self, Model, Observations, fit, observe, quality};
 use crate::analytics::history::{self, Kind, Machine, Quantity};
@@ -35,8 +37,33 @@ pub struct Settings {
     pub zone: Tz,
 }
 
-/// The true consumption of a reference, from consumption.csv.
-pub type Truth = BTreeMap<(String, String), f64>;
+/// What is really needed for a unit of each reference, in kWh above the base.
+#[derive(Clone, Debug, Default)]
+pub struct Truth {
+    /// By machine and reference: over the whole history, from consumption.csv.
+    whole: BTreeMap<(String, String), f64>,
+    /// The same by day, from consumption_days.csv: `(second of its start, kWh, units)`.
+    days: BTreeMap<(String, String), Vec<(i64, f64, f64)>>,
+}
+
+impl Truth {
+    /// What holds for the days that end by a second: lots differ, so a model that was fitted to some of
+    /// them must not be judged by others. Where no days are known, that of the whole history.
+    pub(super) fn until(&self, machine: &str, reference: &str, second: i64) -> Option<f64> {
+        let key = (machine.to_owned(), reference.to_owned());
+        let Some(days) = self.days.get(&key) else { return self.whole.get(&key).copied() };
+        let own = days.iter().filter(|day| day.0 + 86_400 <= second);
+        let (kwh, units) = own.fold((0.0, 0.0), |(kwh, units), day| (kwh + day.1, units + day.2));
+        (units > 0.0).then(|| kwh / units)
+    }
+
+    /// As if everything needed so many times as much.
+    #[cfg(test)]
+    pub(super) fn scale(&mut self, by: f64) {
+        self.whole.values_mut().for_each(|kwh| *kwh *= by);
+        self.days.values_mut().flatten().for_each(|day| day.1 *= by);
+    }
+}
 
 /// What was measured.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -57,7 +84,7 @@ pub struct EnergyReport {
     pub cv_rmse_median: Option<f64>,
     /// See `cv_rmse_median`.
     pub cv_rmse_largest: Option<f64>,
-    /// The same of shifts after it, without labelled faults and before any lasting change.
+    /// The same of shifts after it, without labelled faults and lots, and before any lasting change.
     pub cv_rmse_after_median: Option<f64>,
     /// See `cv_rmse_after_median`.
     pub cv_rmse_after_largest: Option<f64>,
@@ -149,22 +176,47 @@ pub struct ReferenceReport {
     pub error: Option<f64>,
 }
 
-/// Reads consumption.csv, where there is one.
+/// Reads consumption.csv and consumption_days.csv, where they are.
 pub fn truth(directory: &Path) -> anyhow::Result<Truth> {
-    let path = directory.join("consumption.csv");
-    let mut truth = Truth::new();
-    if !path.exists() {
-        return Ok(truth);
+    let mut truth = Truth::default();
+    for row in rows(&directory.join("consumption.csv"))? {
+        truth.whole.insert(row.key(), row.number("kwh_per_unit")?);
     }
-    let mut reader = csv::Reader::from_path(&path)?;
-    for row in reader.deserialize() {
-        let row: BTreeMap<String, String> = row?;
-        let text = |name: &str| row.get(name).cloned().unwrap_or_default();
-        if let Ok(value) = text("kwh_per_unit").parse() {
-            truth.insert((text("machine"), text("reference")), value);
-        }
+    for row in rows(&directory.join("consumption_days.csv"))? {
+        let day = row.text("day");
+        let start = DateTime::parse_from_rfc3339(&day)
+            .with_context(|| format!("consumption_days.csv: '{day}' is no time"))?;
+        let of = (start.timestamp(), row.number("kwh")?, row.number("units")?);
+        truth.days.entry(row.key()).or_default().push(of);
     }
     Ok(truth)
+}
+
+/// A row of a file of true consumption.
+struct Row(BTreeMap<String, String>);
+
+fn rows(path: &Path) -> anyhow::Result<Vec<Row>> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let rows = csv::Reader::from_path(path)?.into_deserialize();
+    let rows: Result<Vec<Row>, csv::Error> = rows.map(|row| row.map(Row)).collect();
+    rows.with_context(|| format!("cannot read {}", path.display()))
+}
+
+impl Row {
+    fn text(&self, name: &str) -> String {
+        self.0.get(name).cloned().unwrap_or_default()
+    }
+
+    fn key(&self) -> (String, String) {
+        (self.text("machine"), self.text("reference"))
+    }
+
+    fn number(&self, name: &str) -> anyhow::Result<f64> {
+        let text = self.text(name);
+        text.parse().with_context(|| format!("true consumption: {name} is '{text}', not a number"))
+    }
 }
 
 /// Fits a model to each machine that has a meter and runs, and counts. `None` where none has.
@@ -262,7 +314,8 @@ fn one(
     };
     out.base_kw = Some(model.base.value);
     out.hours = model.quality.n;
-    out.references = references(&model, &machine.key, truth);
+    let until = |reference: &str| truth.until(&machine.key, reference, ends);
+    out.references = references(&model, &until);
     let steps = steps(&data, &model, &hours, &edges(Bucket::Shift)?);
     let watched = Watched { labels, ends: hours.get(learned).copied()? };
     watched.count(&steps, &model, &mut out, report);
@@ -297,13 +350,19 @@ fn steps(data: &Observations, model: &Model, hours: &[i64], shifts: &[i64]) -> V
     steps
 }
 
-struct Watched<'a> {
-    labels: &'a [&'a Label],
+pub(super) struct Watched<'a> {
+    pub(super) labels: &'a [&'a Label],
     /// Second at which the baseline period ends.
-    ends: i64,
+    pub(super) ends: i64,
 }
 
 impl Watched<'_> {
+    /// Whether a step, or the time of `after` seconds before it, has a label of a kind beside `others`.
+    pub(super) fn is_labelled(&self, step: &Course, after: i64, others: &[&str]) -> bool {
+        let touches = |label: &Label| label.start < step.to && step.from < label.end + after;
+        self.labels.iter().any(|label| !others.contains(&label.kind.as_str()) && touches(label))
+    }
+
     fn count(
         &self,
         steps: &[Course],
@@ -312,15 +371,10 @@ impl Watched<'_> {
         report: &mut EnergyReport,
     ) {
         let drift = self.labels.iter().find(|label| label.kind == DRIFT).map(|label| label.start);
-        let fault = |step: &Course, after: i64| {
-            let touches = |label: &&&Label| label.start < step.to && step.from < label.end + after;
-            self.labels
-                .iter()
-                .filter(|l| l.kind != DRIFT && l.kind != "wrong_label")
-                .any(|l| touches(&l))
-        };
+        let fault = |step: &Course| self.is_labelled(step, AFTERMATH_S, &[DRIFT, PAPERWORK]);
         let calm = |step: &&Course| {
-            step.actual.is_finite() && !fault(step, 0) && drift.is_none_or(|from| step.to <= from)
+            let is_labelled = self.is_labelled(step, 0, &[DRIFT]);
+            step.actual.is_finite() && !is_labelled && drift.is_none_or(|from| step.to <= from)
         };
         let pairs = |steps: Vec<&Course>| -> Vec<(f64, f64)> {
             steps.iter().map(|s| (s.actual, s.expected)).collect()
@@ -356,16 +410,16 @@ impl Watched<'_> {
                     out.drift_delay_days = Some((step.to - from) as f64 / 86_400.0);
                 }
                 Some(_) => {}
-                None if rises && !fault(step, AFTERMATH_S) => out.false_alarms.push(step.to),
+                None if rises && !fault(step) => out.false_alarms.push(step.to),
                 None => {}
             }
         }
     }
 }
 
-fn references(model: &Model, machine: &str, truth: &Truth) -> Vec<ReferenceReport> {
-    let of = |reference: &crate::analytics::baseline::Reference| {
-        let truth = truth.get(&(machine.to_owned(), reference.key.clone())).copied();
+fn references(model: &Model, truth: &dyn Fn(&str) -> Option<f64>) -> Vec<ReferenceReport> {
+    let of = |reference: &baseline::Reference| {
+        let truth = truth(&reference.key);
         ReferenceReport {
             reference: reference.key.clone(),
             kwh_per_unit: reference.k.value,

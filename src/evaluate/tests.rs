@@ -179,8 +179,7 @@ fn energy_models_are_near_the_truth_and_their_cusum_finds_a_lasting_change() {
     let dataset = read(directory.path(), Format::Lotwise).unwrap();
     assert_eq!(dataset.plant.len(), 1, "the outdoor thermometer");
     assert!(dataset.labels.iter().all(|label| label.kind != "wrong_label"));
-    let truth = super::energy::truth(directory.path()).unwrap();
-    assert!(truth.len() >= 10, "{}", truth.len());
+    let mut truth = super::energy::truth(directory.path()).unwrap();
     let settings = super::energy::Settings { baseline_days: 35, zone: chrono_tz::Europe::Madrid };
     let report = super::energy::evaluate(&dataset, &truth, &settings).unwrap();
     assert_eq!((report.models, report.refused), (2, 0));
@@ -199,7 +198,57 @@ fn energy_models_are_near_the_truth_and_their_cusum_finds_a_lasting_change() {
     assert!(machine.course.last().unwrap().share > 1.0);
     assert_eq!(super::energy_picture(&super::energy::MachineReport::default()), None);
     // A machine whose truth is another one is seen as such.
-    let wrong = truth.into_iter().map(|(key, k)| (key, k * 1.1)).collect();
-    let report = super::energy::evaluate(&dataset, &wrong, &settings).unwrap();
+    truth.scale(1.1);
+    let report = super::energy::evaluate(&dataset, &truth, &settings).unwrap();
     assert_eq!(report.within_3_percent, 0, "{report:?}");
+}
+
+#[test]
+fn the_truth_is_that_of_the_days_that_a_model_was_fitted_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    write(
+        "consumption.csv",
+        "machine,reference,base_kw,kwh_per_unit,units,minutes\nm,A,1,0.5,9,9\nm,B,1,0.7,9,9\n",
+    );
+    let of = |reference: &str, second: i64| {
+        super::energy::truth(directory.path()).unwrap().until("m", reference, second)
+    };
+    assert_eq!(of("A", 0), Some(0.5), "all that is known");
+    write(
+        "consumption_days.csv",
+        "machine,reference,day,kwh,units,minutes\n\
+         m,A,1970-01-01T00:00:00Z,10,20,60\n\
+         m,A,1970-01-02T00:00:00Z,30,40,60\n\
+         m,A,1970-01-03T00:00:00Z,99,1,60\n",
+    );
+    assert_eq!(of("A", 86_399), None, "not a day yet");
+    assert_eq!(of("A", 86_400), Some(0.5));
+    assert_eq!(of("A", 3 * 86_400 - 1), Some(40.0 / 60.0), "two of the days");
+    assert_eq!(of("B", 86_400), Some(0.7), "of another reference nothing more is known");
+    write(
+        "consumption_days.csv",
+        "machine,reference,day,kwh,units\nm,A,1970-01-01T00:00:00Z,x,1\n",
+    );
+    let error = super::energy::truth(directory.path()).unwrap_err().to_string();
+    assert!(error.contains("kwh is 'x', not a number"), "{error}");
+}
+
+#[test]
+fn shifts_with_a_labelled_lot_or_fault_do_not_count_against_a_forecast() {
+    // Shifts of eight hours; the third has a lot of another reference, the fifth a fault.
+    let labels = [label("wrong_label", 17 * HOUR, 18 * HOUR), label("spike", 33 * HOUR, 34 * HOUR)];
+    let labels: Vec<&Label> = labels.iter().collect();
+    let watched = super::energy::Watched { labels: &labels, ends: 0 };
+    let shift = |index: i64| super::energy::Course {
+        from: 8 * index * HOUR,
+        to: 8 * (index + 1) * HOUR,
+        ..Default::default()
+    };
+    let labelled = |after: i64, others: &[&str]| -> Vec<i64> {
+        (0..8).filter(|index| watched.is_labelled(&shift(*index), after, others)).collect()
+    };
+    assert_eq!(labelled(0, &["efficiency_loss"]), [2, 4]);
+    assert_eq!(labelled(0, &["efficiency_loss", "wrong_label"]), [4], "an alarm there is false");
+    assert_eq!(labelled(8 * HOUR, &["wrong_label"]), [4, 5], "an alarm after it may be its own");
 }

@@ -42,7 +42,8 @@ pub struct Args {
     /// Day from which --efficiency-loss holds, counted from 0.
     #[arg(long, default_value_t = 45)]
     pub efficiency_loss_day: u64,
-    /// Directory for readings.csv, runs.csv, states.csv, labels.csv and consumption.csv.
+    /// Directory for readings.csv, runs.csv, states.csv, labels.csv, consumption.csv and
+    /// consumption_days.csv.
     #[arg(long, required_unless_present = "post")]
     pub out: Option<PathBuf>,
     /// Send readings, runs and states through the ingest API.

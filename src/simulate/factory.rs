@@ -9,7 +9,7 @@ use super::faults::{self, Fault, Rarity};
 use super::physics::{self, Traces};
 use super::random::Stream;
 use super::schedule::{self, Schedule, State};
-use super::truth::{self, Consumption};
+use super::truth::{self, Consumption, Day};
 
 /// Which factory.
 #[derive(Clone, Debug)]
@@ -130,6 +130,8 @@ pub struct Factory {
     pub labels: Vec<Label>,
     /// True consumption of each reference, before any drift.
     pub consumption: Vec<Consumption>,
+    /// The same by day, to the end.
+    pub consumption_days: Vec<Day>,
 }
 
 /// Simulates a factory.
@@ -162,8 +164,10 @@ pub fn factory(options: &Options) -> Factory {
         part.paperwork(&traces, &mut out);
         part.labels(faults, &mut out);
         part.drift(options.drift, &mut out);
-        let until = options.drift.map_or(usize::MAX, |drift| drift.from_day * DAY_MIN);
-        out.consumption.extend(truth::consumption(machine, schedule, faults, &traces, until));
+        let until = options.drift.map_or(usize::MAX, |drift| drift.from_day);
+        let (whole, days) = truth::consumption(machine, schedule, faults, &traces, until);
+        out.consumption.extend(whole);
+        out.consumption_days.extend(days);
     }
     outdoor(options.seed, &calendar, &weather, &mut out);
     out.readings = defects::disorder(&mut Stream::new(options.seed, &["way"]), out.readings);

@@ -7,10 +7,11 @@ use std::path::Path;
 use anyhow::Context;
 use chrono::{DateTime, SecondsFormat};
 
+use super::calendar::DAY_MIN;
 use super::factory::Factory;
 
-/// Writes readings.csv, runs.csv, states.csv, labels.csv and consumption.csv into `directory`, which is made where it
-/// is missing.
+/// Writes readings.csv, runs.csv, states.csv, labels.csv, consumption.csv and consumption_days.csv into
+/// `directory`, which is made where it is missing.
 pub fn write(factory: &Factory, directory: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(directory)
         .with_context(|| format!("cannot make {}", directory.display()))?;
@@ -18,7 +19,8 @@ pub fn write(factory: &Factory, directory: &Path) -> anyhow::Result<()> {
     file(directory, "runs.csv", |out| runs(factory, out))?;
     file(directory, "states.csv", |out| states(factory, out))?;
     file(directory, "labels.csv", |out| labels(factory, out))?;
-    file(directory, "consumption.csv", |out| consumption(factory, out))
+    file(directory, "consumption.csv", |out| consumption(factory, out))?;
+    file(directory, "consumption_days.csv", |out| consumption_days(factory, out))
 }
 
 fn file(
@@ -103,6 +105,19 @@ fn consumption(factory: &Factory, out: &mut impl Write) -> std::io::Result<()> {
             out,
             "{},{},{:.4},{:.6},{},{}",
             it.machine, it.reference, it.base_kw, it.kwh_per_unit, it.units, it.minutes
+        )?;
+    }
+    Ok(())
+}
+
+fn consumption_days(factory: &Factory, out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(out, "machine,reference,day,kwh,units,minutes")?;
+    for it in &factory.consumption_days {
+        let day = instant(factory.start + 60 * (it.day * DAY_MIN) as i64);
+        writeln!(
+            out,
+            "{},{},{day},{:.6},{},{}",
+            it.machine, it.reference, it.kwh, it.units, it.minutes
         )?;
     }
     Ok(())

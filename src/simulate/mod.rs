@@ -24,4 +24,4 @@ pub use factory::{Drift, Factory, Options, factory};
 pub use faults::Rarity;
 pub use files::write;
 pub use random::Stream;
-pub use truth::Consumption;
+pub use truth::{Consumption, Day};
