@@ -42,8 +42,17 @@ pub struct Settings {
 pub struct Truth {
     /// By machine and reference: over the whole history, from consumption.csv.
     whole: BTreeMap<(String, String), f64>,
-    /// The same by day, from consumption_days.csv: `(second of its start, kWh, units)`.
-    days: BTreeMap<(String, String), Vec<(i64, f64, f64)>>,
+    /// The same by day, from consumption_days.csv.
+    days: BTreeMap<(String, String), Vec<TrueDay>>,
+}
+
+/// What a reference took on one day.
+#[derive(Clone, Copy, Debug)]
+struct TrueDay {
+    /// Second at which it begins.
+    start: i64,
+    kwh: f64,
+    units: f64,
 }
 
 impl Truth {
@@ -52,8 +61,9 @@ impl Truth {
     pub(super) fn until(&self, machine: &str, reference: &str, second: i64) -> Option<f64> {
         let key = (machine.to_owned(), reference.to_owned());
         let Some(days) = self.days.get(&key) else { return self.whole.get(&key).copied() };
-        let own = days.iter().filter(|day| day.0 + 86_400 <= second);
-        let (kwh, units) = own.fold((0.0, 0.0), |(kwh, units), day| (kwh + day.1, units + day.2));
+        let own = days.iter().filter(|day| day.start + 86_400 <= second);
+        let (kwh, units) =
+            own.fold((0.0, 0.0), |(kwh, units), day| (kwh + day.kwh, units + day.units));
         (units > 0.0).then(|| kwh / units)
     }
 
@@ -61,7 +71,7 @@ impl Truth {
     #[cfg(test)]
     pub(super) fn scale(&mut self, by: f64) {
         self.whole.values_mut().for_each(|kwh| *kwh *= by);
-        self.days.values_mut().flatten().for_each(|day| day.1 *= by);
+        self.days.values_mut().flatten().for_each(|day| day.kwh *= by);
     }
 }
 
@@ -186,8 +196,9 @@ pub fn truth(directory: &Path) -> anyhow::Result<Truth> {
         let day = row.text("day");
         let start = DateTime::parse_from_rfc3339(&day)
             .with_context(|| format!("consumption_days.csv: '{day}' is no time"))?;
-        let of = (start.timestamp(), row.number("kwh")?, row.number("units")?);
-        truth.days.entry(row.key()).or_default().push(of);
+        let (kwh, units) = (row.number("kwh")?, row.number("units")?);
+        let day = TrueDay { start: start.timestamp(), kwh, units };
+        truth.days.entry(row.key()).or_default().push(day);
     }
     Ok(truth)
 }
