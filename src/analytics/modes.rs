@@ -33,6 +33,9 @@ const FEWEST_VALUES: usize = 200;
 const MOST_MODES: usize = 4;
 /// A mode below this share of the power while producing is idle.
 const IDLE_SHARE: f64 = 0.6;
+/// And below this share of the power of the runs that take least: the share of runs that take less.
+const LEAST_RUN_SHARE: f64 = 0.8;
+const LEAST_RUNS: f64 = 0.1;
 /// A mode with fewer of the readings than this is no mode.
 const LEAST_SHARE: f64 = 0.005;
 /// Least power that is told from zero, as a share of the power while producing.
@@ -40,16 +43,20 @@ const FLOOR: f64 = 1e-3;
 
 /// Finds modes by a mixture of normal distributions over the logarithm of power (EM from k-means, by
 /// the crate linfa-clustering, seeded), with 1 to 4 parts, the number that has the least BIC
-/// (Schwarz 1978): -2 ln L + (3k - 1) ln n. `running` are powers during runs: their median is the
-/// power while producing, and a mode below 60 % of it is idle. The limit is the geometric mean of the
+/// (Schwarz 1978): -2 ln L + (3k - 1) ln n. `runs` are the median powers of runs: their own median is
+/// the power while producing. A mode is idle below 60 % of it, and below 80 % of the runs' .1 quantile:
+/// what some references take while they are made is no idling. The limit is the geometric mean of the
 /// highest idle mode and the lowest other one.
 ///
 /// `None` with fewer than 200 readings, without power during runs, and where no mode is idle.
 ///
 /// Does not see: idling at more than 60 % of the usual power, idle modes with less than half a per
-/// cent of the readings, and references so different that one's production is another's idling.
-pub fn modes(power: &[f64], running: &[f64]) -> Option<Modes> {
-    let producing = robust::median_of(running).filter(|level| *level > 0.0)?;
+/// cent of the readings, and references that take as much as idling and are made in fewer than a tenth
+/// of the runs.
+pub fn modes(power: &[f64], runs: &[f64]) -> Option<Modes> {
+    let producing = robust::median_of(runs).filter(|level| *level > 0.0)?;
+    let least = robust::quantile(runs, LEAST_RUNS)?;
+    let highest_idle = (IDLE_SHARE * producing).min(LEAST_RUN_SHARE * least);
     let known: Vec<f64> = power.iter().copied().filter(|p| p.is_finite()).collect();
     if known.len() < FEWEST_VALUES {
         return None;
@@ -68,7 +75,7 @@ pub fn modes(power: &[f64], running: &[f64]) -> Option<Modes> {
         .map(|part| Mode { level: producing * part.mean.exp(), share: part.weight })
         .collect();
     modes.sort_by(|a, b| a.level.total_cmp(&b.level));
-    let idle = |mode: &&Mode| mode.level < IDLE_SHARE * producing;
+    let idle = |mode: &&Mode| mode.level < highest_idle;
     let highest = modes.iter().rfind(idle)?.level;
     let lowest = modes.iter().find(|mode| !idle(mode)).map_or(producing, |mode| mode.level);
     Some(Modes { idle_below: (highest * lowest).sqrt(), modes })
@@ -136,13 +143,16 @@ mod tests {
             .collect()
     }
 
-    fn running() -> Vec<f64> {
-        power().into_iter().filter(|p| *p > 10.0).collect()
+    /// Median powers of runs, of which one was mostly a stop.
+    fn runs() -> Vec<f64> {
+        let mut runs = vec![100.0; 19];
+        runs.push(20.0);
+        runs
     }
 
     #[test]
     fn modes_are_found_where_they_are() {
-        let found = modes(&power(), &running()).unwrap();
+        let found = modes(&power(), &runs()).unwrap();
         let near = |level: f64, share: f64| {
             found
                 .modes
@@ -154,11 +164,26 @@ mod tests {
     }
 
     #[test]
+    fn what_a_reference_takes_while_it_is_made_is_no_idling() {
+        // A third of the runs make something that takes half of the usual power.
+        let power: Vec<f64> = power()
+            .into_iter()
+            .enumerate()
+            .map(|(minute, p)| if p > 50.0 && minute % 900 < 300 { p / 2.0 } else { p })
+            .collect();
+        let runs: Vec<f64> = (0..30).map(|i| if i % 3 == 0 { 50.0 } else { 100.0 }).collect();
+        let found = modes(&power, &runs).unwrap();
+        assert!(found.idle_below > 22.0 && found.idle_below < 45.0, "{found:?}");
+        let usual = modes(&power, &[100.0; 30]).unwrap();
+        assert!(usual.idle_below > 55.0, "one would not know without those runs: {usual:?}");
+    }
+
+    #[test]
     fn without_an_idle_mode_there_is_no_limit() {
         let steady: Vec<f64> = power().into_iter().filter(|p| *p > 50.0).collect();
         assert_eq!(modes(&steady, &steady), None);
         assert_eq!(modes(&vec![5.0; 1000], &[5.0]), None);
-        assert_eq!(modes(&power()[..100], &running()), None);
+        assert_eq!(modes(&power()[..100], &runs()), None);
         assert_eq!(modes(&power(), &[]), None);
     }
 
@@ -173,8 +198,8 @@ mod tests {
                 0..400),
         ) {
             let scaled: Vec<f64> = power().iter().map(|p| p * factor).collect();
-            let own: Vec<f64> = running().iter().map(|p| p * factor).collect();
-            let (one, two) = (modes(&power(), &running()).unwrap(), modes(&scaled, &own).unwrap());
+            let own: Vec<f64> = runs().iter().map(|p| p * factor).collect();
+            let (one, two) = (modes(&power(), &runs()).unwrap(), modes(&scaled, &own).unwrap());
             prop_assert!((two.idle_below / one.idle_below / factor - 1.0).abs() < 1e-6);
             if let Some(found) = modes(&strange, &strange) {
                 prop_assert!(found.idle_below.is_finite());

@@ -7,15 +7,15 @@ use anyhow::Context;
 use super::energy::{self, EnergyReport};
 use super::formats::{self, Format};
 use super::report::{Report, judge_all, report};
-use super::{all, energy_picture, picture::picture, runs};
+use super::{all, charts, energy_picture, modes, picture::picture, runs};
 use crate::analytics::settings::Settings;
 
 /// Measure the detectors on labelled data.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Directory with readings.csv, and runs.csv, states.csv, labels.csv and normal.csv.
-    #[arg(long)]
-    pub data: PathBuf,
+    #[arg(long, required_unless_present = "charts")]
+    pub data: Option<PathBuf>,
     /// What the files look like.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -53,29 +53,64 @@ pub struct Args {
     /// Measure abnormal runs and golden curves, run by run, instead of the detectors over time.
     #[arg(long)]
     pub runs: bool,
+    /// Measure operating modes: what they take for idle, by the states that the machines report.
+    #[arg(long, conflicts_with = "runs")]
+    pub modes: bool,
+    /// Measure control charts on normal values: points until they raise. Needs no data.
+    #[arg(long, conflicts_with_all = ["data", "all"])]
+    pub charts: bool,
 }
+
+/// Trials of each figure of control charts.
+const TRIALS: usize = 4_000;
 
 /// Runs the command.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let write = |path: &PathBuf, text: String| {
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
     };
+    // Only charts have none.
+    let data = args.data.clone().unwrap_or_default();
     if args.all {
         let seeds: Vec<u64> =
             (0..args.seeds).map(|seed| args.first_seed.saturating_add(seed)).collect();
-        let lines = all::measure(&args.data, &seeds)?;
+        let lines = all::measure(&data, &seeds)?;
         print!("{}", all::table(&lines));
         if let Some(path) = &args.json {
             write(path, serde_json::to_string_pretty(&lines)? + "\n")?;
         }
         return Ok(());
     }
-    let mut dataset = formats::read(&args.data, args.format)?;
+    if args.charts {
+        let lengths = charts::run_lengths(TRIALS);
+        if let Some(path) = &args.json {
+            write(path, serde_json::to_string_pretty(&lengths)? + "\n")?;
+        }
+        if let (Some(directory), Some(svg)) = (&args.pictures, charts::picture()) {
+            write(&directory.join("control-charts.svg"), svg)?;
+        }
+        charts::print(&lengths);
+        return Ok(());
+    }
+    let mut dataset = formats::read(&data, args.format)?;
+    if args.modes {
+        let reports = modes::evaluate(&dataset);
+        if let Some(path) = &args.json {
+            write(path, serde_json::to_string_pretty(&reports)? + "\n")?;
+        }
+        for report in reports.iter().filter(|_| args.pictures.is_some()) {
+            if let (Some(directory), Some(svg)) = (&args.pictures, modes::picture(report)) {
+                write(&directory.join(format!("{}-modes.svg", file_name(&report.machine))), svg)?;
+            }
+        }
+        modes::print(&reports);
+        return Ok(());
+    }
     if let Some(seed) = args.shuffle_references {
         dataset.shuffle_references(seed);
     }
     let settings = energy::Settings { baseline_days: args.baseline_days, zone: args.time_zone };
-    let energy = energy::evaluate(&dataset, &energy::truth(&args.data)?, &settings);
+    let energy = energy::evaluate(&dataset, &energy::truth(&data)?, &settings);
     if args.only_energy {
         if let Some(path) = &args.json {
             write(path, serde_json::to_string_pretty(&energy)? + "\n")?;

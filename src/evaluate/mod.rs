@@ -4,11 +4,13 @@
 //! walks through them as time would, and counts what was found, missed and raised for nothing.
 
 mod all;
+mod charts;
 mod cli;
 mod dataset;
 mod energy;
 mod energy_picture;
 mod formats;
+mod modes;
 mod nab;
 mod picture;
 mod report;

@@ -252,3 +252,43 @@ fn shifts_with_a_labelled_lot_or_fault_do_not_count_against_a_forecast() {
     assert_eq!(labelled(0, &["efficiency_loss", "wrong_label"]), [4], "an alarm there is false");
     assert_eq!(labelled(8 * HOUR, &["wrong_label"]), [4, 5], "an alarm after it may be its own");
 }
+
+#[test]
+fn modes_take_hardly_any_running_for_idle_and_nearly_all_rest() {
+    let options = Options {
+        seed: 7,
+        machines: 2,
+        days: 24,
+        quiet_days: 14,
+        severity: 0.0,
+        rarity: Rarity::Rare,
+        start: None,
+        drift: None,
+    };
+    let directory = tempfile::tempdir().unwrap();
+    write(&factory(&options), directory.path()).unwrap();
+    let mut dataset = read(directory.path(), Format::Lotwise).unwrap();
+    let reports = super::modes::evaluate(&dataset);
+    assert_eq!(reports.len(), 2);
+    for it in &reports {
+        // Nine or ten days of minutes, of which a factory runs about half.
+        assert!(it.resting + it.running > 9 * 1_440 && it.running > 1_440, "{}", it.machine);
+        assert!(
+            it.resting_below as f64 > 0.93 * it.resting as f64,
+            "{} {:?}",
+            it.machine,
+            it.modes
+        );
+        assert!(
+            (it.running_below as f64) < 0.02 * it.running as f64,
+            "{} {:?}",
+            it.machine,
+            it.modes
+        );
+        let svg = super::modes::picture(it).unwrap();
+        assert!(svg.contains("#ff7f0e") && svg.contains("#1f77b4") && svg.contains("#d62728"));
+    }
+    // Without reported states nothing says what is right.
+    dataset.machines[0].states.clear();
+    assert_eq!(super::modes::evaluate(&dataset).len(), 1);
+}

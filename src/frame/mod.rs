@@ -63,6 +63,19 @@ impl Frame {
         Self { fields, ..self }
     }
 
+    /// The same without those of these fields of numbers that no row has one of: in a panel they would
+    /// add up to nothing, which they are not. Without rows they stay.
+    #[must_use]
+    pub fn without_unknown(self, names: &[&str]) -> Self {
+        let is_unknown = |field: &Field| match field.column() {
+            Column::Number(values) => !values.is_empty() && values.iter().all(Option::is_none),
+            _ => false,
+        };
+        let stays = |field: &Field| !(names.contains(&field.name()) && is_unknown(field));
+        let fields = self.fields.into_iter().filter(stays).collect();
+        Self { fields, ..self }
+    }
+
     /// Adds notices, which Grafana shows in the panel's corner.
     pub fn notify(&mut self, notices: &[Notice]) {
         if let (Value::Object(meta), false) = (&mut self.meta, notices.is_empty()) {

@@ -46,6 +46,23 @@ fn instants_that_are_all_there_are_not_nullable() {
 }
 
 #[test]
+fn figures_that_no_row_has_are_left_out_and_kept_without_rows() {
+    let names = |rows: usize, cost: Option<f64>| -> Vec<String> {
+        let fields = vec![
+            Field::text("place", vec![Some("press".to_owned()); rows]),
+            Field::number("energy", vec![None; rows]),
+            Field::number("cost", vec![cost; rows]),
+            Field::number("other", vec![None; rows]),
+        ];
+        let frame = Frame::new("f", "", fields).without_unknown(&["energy", "cost"]);
+        frame.fields.iter().map(|f| f.name().to_owned()).collect()
+    };
+    assert_eq!(names(2, Some(1.0)), ["place", "cost", "other"]);
+    assert_eq!(names(2, None), ["place", "other"]);
+    assert_eq!(names(0, None), ["place", "energy", "cost", "other"]);
+}
+
+#[test]
 fn an_empty_frame_is_still_a_file() {
     let (schema, batches) = decode(&Frame::new("", "", vec![]));
     assert!(schema.fields().is_empty() && batches.is_empty());

@@ -10,6 +10,7 @@ use super::super::memo::{Key, Memo};
 use super::super::{AnswerError, Source, machine_states, raw};
 use super::Times;
 use crate::analytics::modes::{Modes, modes};
+use crate::analytics::robust;
 use crate::catalog::Sensor;
 use crate::domain::{Language, SensorKind, TimeRange};
 use crate::frame::Notice;
@@ -132,14 +133,14 @@ async fn found<'a>(
     for (&(machine, sensor), readings) in powers.iter().zip(read.readings) {
         let past = readings.times.partition_point(|time| *time < until);
         let power = readings.values[..past].to_vec();
-        let own = runs.iter().filter(|run| run.machine == Some(machine));
-        let mut running = Vec::new();
-        for run in own {
+        let middle = |run: &Run| {
             let span = span(&readings, run);
-            running.extend_from_slice(&readings.values[span.start.min(past)..span.end.min(past)]);
-        }
-        let key = Key::of("modes 1").numbers(&power).numbers(&running);
-        let modes = MODES.get(key, move || modes(&power, &running)).await?;
+            robust::median_of(&power[span.start.min(past)..span.end.min(past)])
+        };
+        let own = runs.iter().filter(|run| run.machine == Some(machine));
+        let middles: Vec<f64> = own.filter_map(middle).collect();
+        let key = Key::of("modes 2").numbers(&power).numbers(&middles);
+        let modes = MODES.get(key, move || modes(&power, &middles)).await?;
         all.insert(machine, Found { sensor, readings, modes });
     }
     Ok(all)

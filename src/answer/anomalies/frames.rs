@@ -27,6 +27,7 @@ fn sensor_name(event: &Event<'_>) -> Option<String> {
     event.unit.sensors.iter().find(of_event).map(|s| s.name.clone())
 }
 
+/// A row an event. Energy and cost are left out where no event has any: thermometers alone have none.
 pub(super) fn table(events: &[Event<'_>], language: Language) -> Frame {
     let currencies: BTreeSet<&str> = events.iter().map(|e| e.currency.as_str()).collect();
     let mut cost = Field::number("cost", events.iter().map(|e| e.cost)).description("Energy beyond the usual of each tariff period times its price; empty without a tariff.", "Energía por encima de lo habitual en cada periodo de la tarifa por su precio; vacío sin tarifa.");
@@ -72,7 +73,7 @@ pub(super) fn table(events: &[Event<'_>], language: Language) -> Frame {
         text("currency", events, |e| Some(e.currency.clone()).filter(|c| !c.is_empty())),
         text("reason", events, |e| Some(e.reason(language))),
     ];
-    Frame::new("anomalies", "table", fields)
+    Frame::new("anomalies", "table", fields).without_unknown(&["energy", "cost"])
 }
 
 pub(super) fn annotations(events: &[Event<'_>], language: Language) -> Frame {

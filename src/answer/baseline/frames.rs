@@ -248,12 +248,7 @@ pub(super) fn table(
     fields.extend(place(units()));
     fields.push(text("name", &|unit| unit.title().to_owned()));
     for (name, unit, description, of) in &FIGURES {
-        let values: Vec<Option<f64>> = rows.iter().map(|(_, b)| of(b)).collect();
-        // A figure that no place has would add up to nothing in a panel, which it is not.
-        if *name != "actual" && !values.is_empty() && values.iter().all(Option::is_none) {
-            continue;
-        }
-        let field = Field::number(name, values);
+        let field = Field::number(name, rows.iter().map(|(_, b)| of(b)));
         fields.push(field.unit(&unit_of(unit, one)).describe(*description));
     }
     fields
@@ -270,7 +265,9 @@ pub(super) fn table(
         "Si referencias, ritmo y factores están dentro de lo que vio el periodo de base.",
     ));
     fields.push(Field::bool("provisional", rows.iter().map(|(_, b)| Some(b.is_provisional))));
-    Frame::new("baseline", "", fields)
+    let figures: Vec<&str> =
+        FIGURES.iter().map(|(name, ..)| *name).filter(|n| *n != "actual").collect();
+    Frame::new("baseline", "", fields).without_unknown(&figures)
 }
 
 /// A row of the model's table.
