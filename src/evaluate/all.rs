@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::energy::{self, EnergyReport};
 use super::formats::{self, Format};
 use super::report::{Report, evaluate};
+use super::truth;
 use crate::analytics::robust;
 use crate::analytics::settings::Settings;
 use crate::simulate::{Drift, Options, Rarity, factory, write};
@@ -117,7 +118,7 @@ fn energy_lines(name: &str, seeds: &[u64]) -> anyhow::Result<Vec<Line>> {
         let directory = tempfile::tempdir()?;
         write(&factory(&options), directory.path())?;
         let dataset = formats::read(directory.path(), Format::Lotwise)?;
-        Ok(energy::evaluate(&dataset, &energy::truth(directory.path())?, &settings))
+        Ok(energy::evaluate(&dataset, &truth::truth(directory.path())?, &settings))
     };
     let (mut steady, mut drifted) = (Vec::new(), Vec::new());
     for &seed in seeds {

@@ -7,7 +7,7 @@ use anyhow::Context;
 use super::energy::{self, EnergyReport};
 use super::formats::{self, Format};
 use super::report::{Report, judge_all, report};
-use super::{all, charts, energy_picture, modes, picture::picture, runs};
+use super::{all, charts, energy_picture, modes, picture::picture, runs, truth};
 use crate::analytics::settings::Settings;
 
 /// Measure the detectors on labelled data.
@@ -110,7 +110,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         dataset.shuffle_references(seed);
     }
     let settings = energy::Settings { baseline_days: args.baseline_days, zone: args.time_zone };
-    let energy = energy::evaluate(&dataset, &energy::truth(&data)?, &settings);
+    let energy = energy::evaluate(&dataset, &truth::truth(&data)?, &settings);
     if args.only_energy {
         if let Some(path) = &args.json {
             write(path, serde_json::to_string_pretty(&energy)? + "\n")?;

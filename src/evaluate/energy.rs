@@ -1,16 +1,13 @@
 //! The energy baseline against labelled data: how near its coefficients are to the true ones, how
 //! well it forecasts, and how soon its CUSUM finds a lasting change.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
-use anyhow::Context;
 use chrono::{DateTime, NaiveTime};
 use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::dataset::{Dataset, Label};
 use super::score::PAPERWORK;
+use super::truth::Truth;
 use crate::analytics::baseline::cusum::{Chart, State};
 use crate::analytics::baseline::{self, Model, Observations, fit, observe, quality};
 use crate::analytics::history::{self, Kind, Machine, Quantity};
@@ -35,44 +32,6 @@ pub struct Settings {
     pub baseline_days: i64,
     /// The plant's clock, for shifts.
     pub zone: Tz,
-}
-
-/// What is really needed for a unit of each reference, in kWh above the base.
-#[derive(Clone, Debug, Default)]
-pub struct Truth {
-    /// By machine and reference: over the whole history, from consumption.csv.
-    whole: BTreeMap<(String, String), f64>,
-    /// The same by day, from consumption_days.csv.
-    days: BTreeMap<(String, String), Vec<TrueDay>>,
-}
-
-/// What a reference took on one day.
-#[derive(Clone, Copy, Debug)]
-struct TrueDay {
-    /// Second at which it begins.
-    start: i64,
-    kwh: f64,
-    units: f64,
-}
-
-impl Truth {
-    /// What holds for the days that end by a second: lots differ, so a model that was fitted to some of
-    /// them must not be judged by others. Where no days are known, that of the whole history.
-    pub(super) fn until(&self, machine: &str, reference: &str, second: i64) -> Option<f64> {
-        let key = (machine.to_owned(), reference.to_owned());
-        let Some(days) = self.days.get(&key) else { return self.whole.get(&key).copied() };
-        let own = days.iter().filter(|day| day.start + 86_400 <= second);
-        let (kwh, units) =
-            own.fold((0.0, 0.0), |(kwh, units), day| (kwh + day.kwh, units + day.units));
-        (units > 0.0).then(|| kwh / units)
-    }
-
-    /// As if everything needed so many times as much.
-    #[cfg(test)]
-    pub(super) fn scale(&mut self, by: f64) {
-        self.whole.values_mut().for_each(|kwh| *kwh *= by);
-        self.days.values_mut().flatten().for_each(|day| day.kwh *= by);
-    }
 }
 
 /// What was measured.
@@ -184,50 +143,6 @@ pub struct ReferenceReport {
     pub truth: Option<f64>,
     /// k / truth - 1.
     pub error: Option<f64>,
-}
-
-/// Reads consumption.csv and consumption_days.csv, where they are.
-pub fn truth(directory: &Path) -> anyhow::Result<Truth> {
-    let mut truth = Truth::default();
-    for row in rows(&directory.join("consumption.csv"))? {
-        truth.whole.insert(row.key(), row.number("kwh_per_unit")?);
-    }
-    for row in rows(&directory.join("consumption_days.csv"))? {
-        let day = row.text("day");
-        let start = DateTime::parse_from_rfc3339(&day)
-            .with_context(|| format!("consumption_days.csv: '{day}' is no time"))?;
-        let (kwh, units) = (row.number("kwh")?, row.number("units")?);
-        let day = TrueDay { start: start.timestamp(), kwh, units };
-        truth.days.entry(row.key()).or_default().push(day);
-    }
-    Ok(truth)
-}
-
-/// A row of a file of true consumption.
-struct Row(BTreeMap<String, String>);
-
-fn rows(path: &Path) -> anyhow::Result<Vec<Row>> {
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let rows = csv::Reader::from_path(path)?.into_deserialize();
-    let rows: Result<Vec<Row>, csv::Error> = rows.map(|row| row.map(Row)).collect();
-    rows.with_context(|| format!("cannot read {}", path.display()))
-}
-
-impl Row {
-    fn text(&self, name: &str) -> String {
-        self.0.get(name).cloned().unwrap_or_default()
-    }
-
-    fn key(&self) -> (String, String) {
-        (self.text("machine"), self.text("reference"))
-    }
-
-    fn number(&self, name: &str) -> anyhow::Result<f64> {
-        let text = self.text(name);
-        text.parse().with_context(|| format!("true consumption: {name} is '{text}', not a number"))
-    }
 }
 
 /// Fits a model to each machine that has a meter and runs, and counts. `None` where none has.

@@ -17,6 +17,7 @@ mod report;
 mod runs;
 mod samples;
 mod score;
+mod truth;
 mod vus;
 
 #[cfg(test)]

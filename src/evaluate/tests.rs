@@ -179,7 +179,7 @@ fn energy_models_are_near_the_truth_and_their_cusum_finds_a_lasting_change() {
     let dataset = read(directory.path(), Format::Lotwise).unwrap();
     assert_eq!(dataset.plant.len(), 1, "the outdoor thermometer");
     assert!(dataset.labels.iter().all(|label| label.kind != "wrong_label"));
-    let mut truth = super::energy::truth(directory.path()).unwrap();
+    let mut truth = super::truth::truth(directory.path()).unwrap();
     let settings = super::energy::Settings { baseline_days: 35, zone: chrono_tz::Europe::Madrid };
     let report = super::energy::evaluate(&dataset, &truth, &settings).unwrap();
     assert_eq!((report.models, report.refused), (2, 0));
@@ -209,12 +209,12 @@ fn the_truth_is_that_of_the_days_that_a_model_was_fitted_to() {
     let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
     write(
         "consumption.csv",
-        "machine,reference,base_kw,kwh_per_unit,units,minutes\nm,A,1,0.5,9,9\nm,B,1,0.7,9,9\n",
+        "machine,reference,base_kw,kwh_per_unit,units,minutes\nm,A,1,0.5,9,9\nm,B,1,0.7,9,9\nm,C,1,,9,9\n",
     );
     let of = |reference: &str, second: i64| {
-        super::energy::truth(directory.path()).unwrap().until("m", reference, second)
+        super::truth::truth(directory.path()).unwrap().until("m", reference, second)
     };
-    assert_eq!(of("A", 0), Some(0.5), "all that is known");
+    assert_eq!((of("A", 0), of("C", 0)), (Some(0.5), None), "all that is known");
     write(
         "consumption_days.csv",
         "machine,reference,day,kwh,units,minutes\n\
@@ -230,7 +230,7 @@ fn the_truth_is_that_of_the_days_that_a_model_was_fitted_to() {
         "consumption_days.csv",
         "machine,reference,day,kwh,units\nm,A,1970-01-01T00:00:00Z,x,1\n",
     );
-    let error = super::energy::truth(directory.path()).unwrap_err().to_string();
+    let error = super::truth::truth(directory.path()).unwrap_err().to_string();
     assert!(error.contains("kwh is 'x', not a number"), "{error}");
 }
 
