@@ -73,6 +73,9 @@ pub struct Context {
     /// Names of the resting states, each twice: what begins on a cold machine comes after what begins on
     /// a warm one. A machine that is set up cold heats, and takes what would be waste on a warm one.
     pub states: Vec<String>,
+    /// Whether the machine reports states. Where it does not, runs have stops in them that nobody tells,
+    /// and what lies between them is set-up, idling and off in one.
+    pub reports_states: bool,
     /// For each cell.
     pub cells: Vec<Doing>,
 }
@@ -90,7 +93,8 @@ impl Context {
         let cells = builder.cells(machine, &run_of, &state_of);
         let twice = |name: String| [name.clone(), name];
         let states = builder.states.list.into_iter().flat_map(twice).collect();
-        Self { references: builder.names.list, states, cells }
+        let reports_states = !machine.states.is_empty();
+        Self { references: builder.names.list, states, reports_states, cells }
     }
 }
 

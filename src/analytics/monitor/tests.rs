@@ -112,6 +112,42 @@ fn a_stuck_sensor_and_waste_while_idle_are_found() {
     assert_eq!(kinds, [Kind::IdleWaste]);
 }
 
+#[test]
+fn stops_and_set_up_that_nobody_reports_are_no_events_and_waste_is() {
+    // Every fifth run is not made, a machine is set up for 12 to 18 minutes before the others, and stands
+    // still for 25 in every third.
+    let is_made = |turn: i64| turn % 5 != 4;
+    let usual = |minute: i64, value: f64| {
+        let (turn, of_turn) = (minute / 270, minute % 270);
+        let noise = 1.0 + 0.02 * chance(minute + 2_000_000);
+        match of_turn {
+            _ if !is_made(turn) => 10.0 * noise,
+            0..30 if of_turn >= 18 - turn % 7 => 40.0 * noise,
+            100..125 if turn % 3 == 0 => 12.0 * noise,
+            _ => value,
+        }
+    };
+    let silent = |days: i64, change: &dyn Fn(i64, f64) -> f64| {
+        let mut machine = machine(days, |minute, value| change(minute, usual(minute, value)));
+        machine.runs.retain(|run| is_made(run.key.parse().unwrap()));
+        machine.states.clear();
+        monitor(&machine, &Settings::default())
+    };
+    assert_eq!(silent(20, &|_, value| value).findings, []);
+    // Three hours of 60 kW in a turn without a run.
+    let from = 74 * 270 + 60;
+    let waste = |minute: i64, value: f64| {
+        if (from..from + 180).contains(&minute) { 60.0 + chance(minute) } else { value }
+    };
+    let outcome = silent(22, &waste);
+    let [finding] = outcome.findings.as_slice() else { panic!("{:?}", outcome.findings) };
+    assert_eq!(finding.kind, Kind::IdleWaste);
+    // Known once it lasts clearly longer than any set-up: a quarter longer and a quarter of an hour.
+    let minute = |second: i64| second / 60 - from;
+    assert!((30..=60).contains(&minute(finding.raised)), "{finding:?}");
+    assert!((160..=200).contains(&minute(finding.end)), "{finding:?}");
+}
+
 /// Power that swings slowly within 5 %, and a temperature that follows it, but for two hours.
 fn coupled(parted: std::ops::Range<i64>) -> Machine {
     let swing = |minute: i64| {

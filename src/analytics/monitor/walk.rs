@@ -24,6 +24,10 @@ const STILL_MIN: f64 = 10.0;
 const AFTER_STILL_MIN: f64 = 4.0;
 /// Minutes after which a resting machine has come to rest.
 const AT_REST_MIN: f64 = 10.0;
+/// Power at rest of a machine that reports no states is set-up or idling before it is waste: until it has
+/// lasted so many times as long as it usually does, and so many minutes more.
+const AWAKE_FACTOR: f64 = 1.25;
+const AWAKE_MARGIN_MIN: f64 = 15.0;
 /// A stretch without judgement of so many minutes tears an event apart.
 const APART_MIN: f64 = 14.0 * 60.0;
 const DAY_MIN: f64 = 1440.0;
@@ -87,6 +91,9 @@ struct State {
     joint: Joint,
     resting: Vec<Option<Resting>>,
     resting_track: RestingTrack,
+    /// Cells for which a machine has used more at rest than it does when it is off; so many are usual.
+    awake: u32,
+    usually_awake: f64,
     gatherer: Gatherer,
     flagged: Vec<bool>,
     still: Vec<bool>,
@@ -165,6 +172,8 @@ impl<'a> Walk<'a> {
             channels,
             resting: vec![None; context.states.len()],
             resting_track: RestingTrack::default(),
+            awake: 0,
+            usually_awake: 0.0,
             gatherer: Gatherer::new(calm, grid.cells_in(APART_MIN)),
             flagged: vec![false; grid.cells],
             still: vec![false; grid.cells],
@@ -273,6 +282,7 @@ impl<'a> Walk<'a> {
 
     fn running(&mut self, place: Place) -> (Vec<Exceedance>, Option<f64>) {
         self.state.resting_track = RestingTrack::default();
+        self.state.awake = 0;
         let is_still = self.is_still(place);
         let mut exceedances = Vec::new();
         let mut score: Option<f64> = None;
@@ -317,7 +327,9 @@ impl<'a> Walk<'a> {
             self.state.still_cells = 0;
             self.state.after_still = self.state.after_still.saturating_sub(1);
         }
-        let short = f64::from(self.state.still_cells) * self.state.grid.minutes() <= STILL_MIN;
+        // Without states nobody says that a stop is one.
+        let short = !self.context.reports_states
+            || f64::from(self.state.still_cells) * self.state.grid.minutes() <= STILL_MIN;
         let is_still = (low && short) || (!low && self.state.after_still > 0);
         self.state.still[place.cell] = is_still;
         is_still
@@ -355,7 +367,13 @@ impl<'a> Walk<'a> {
         }
         let limit = self.settings.resting_limit;
         let share = (mean - resting.usual) / (self.settings.resting_share * level);
-        let strength = (z / limit).min(share).min(MOST);
+        let above = (z / limit).min(share).min(MOST);
+        self.state.awake = if above >= 1.0 { self.state.awake + 1 } else { 0 };
+        let strength = match self.context.reports_states {
+            true => above,
+            // Set-up, as it seems, until it takes longer than it does.
+            false => above.min(f64::from(self.state.awake) / self.state.usually_awake.max(1.0)),
+        };
         let exceedance = Exceedance {
             channel: index,
             rule: Rule::Resting,
@@ -456,9 +474,7 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        longest.sort_unstable_by(f64::total_cmp);
-        let top = longest.len() / 30;
-        longest.len().checked_sub(top + 1).map_or(0.0, |position| longest[position])
+        usual_longest(longest, 30)
     }
 
     fn refit_resting(&mut self, from: usize, to: usize) {
@@ -476,6 +492,38 @@ impl<'a> Walk<'a> {
             }
         }
         self.state.resting = values.iter().map(|values| Resting::fit(values)).collect();
+        if !self.context.reports_states {
+            let longest = self.longest_awake(from, to);
+            let margin = self.state.grid.cells_in(AWAKE_MARGIN_MIN) as f64;
+            self.state.usually_awake = AWAKE_FACTOR * longest + margin;
+        }
+    }
+
+    /// The longest time, but for a fiftieth of the times, for which a machine that reports no states
+    /// used clearly more at rest than is usual then, up to a run or until it used less: in cells.
+    fn longest_awake(&self, from: usize, to: usize) -> f64 {
+        let power = self.state.channels.iter().find(|c| c.quantity == Quantity::Power);
+        let level = power
+            .and_then(|channel| channel.model.as_ref())
+            .and_then(|model| model.envelope.machine_level());
+        let (Some(power), Some(level)) = (power, level) else { return 0.0 };
+        let is_awake = |cell: usize| {
+            let Doing::Resting { state, .. } = self.context.cells[cell] else { return false };
+            let Some(resting) = self.state.resting[state] else { return false };
+            let least = (self.settings.resting_limit * resting.sigma)
+                .max(self.settings.resting_share * level);
+            !self.state.flagged[cell] && power.values[cell] >= resting.usual + least
+        };
+        let mut lasted = Vec::new();
+        let mut awake = 0.0;
+        for cell in from..to {
+            if is_awake(cell) {
+                awake += 1.0;
+            } else if awake > 0.0 {
+                lasted.push(std::mem::take(&mut awake));
+            }
+        }
+        usual_longest(lasted, 50)
     }
 
     fn flag(&mut self, episode: &Episode) {
@@ -540,6 +588,13 @@ impl State {
             channel.resize(cells);
         }
     }
+}
+
+/// The longest of all but so manieth part of them at the top.
+fn usual_longest(mut lasted: Vec<f64>, part: usize) -> f64 {
+    lasted.sort_unstable_by(f64::total_cmp);
+    let top = lasted.len() / part;
+    lasted.len().checked_sub(top + 1).map_or(0.0, |position| lasted[position])
 }
 
 /// Whether an event is over.
