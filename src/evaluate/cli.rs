@@ -1,6 +1,6 @@
 //! The command: reads its arguments, writes JSON, prints a table.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
@@ -66,9 +66,7 @@ const TRIALS: usize = 4_000;
 
 /// Runs the command.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let write = |path: &PathBuf, text: String| {
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
-    };
+    let json = args.json.as_ref();
     // Only charts have none.
     let data = args.data.clone().unwrap_or_default();
     if args.all {
@@ -76,16 +74,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             (0..args.seeds).map(|seed| args.first_seed.saturating_add(seed)).collect();
         let lines = all::measure(&data, &seeds)?;
         print!("{}", all::table(&lines));
-        if let Some(path) = &args.json {
-            write(path, serde_json::to_string_pretty(&lines)? + "\n")?;
-        }
+        save(json, &lines)?;
         return Ok(());
     }
     if args.charts {
         let lengths = charts::run_lengths(TRIALS);
-        if let Some(path) = &args.json {
-            write(path, serde_json::to_string_pretty(&lengths)? + "\n")?;
-        }
+        save(json, &lengths)?;
         if let (Some(directory), Some(svg)) = (&args.pictures, charts::picture()) {
             write(&directory.join("control-charts.svg"), svg)?;
         }
@@ -95,12 +89,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut dataset = formats::read(&data, args.format)?;
     if args.modes {
         let reports = modes::evaluate(&dataset);
-        if let Some(path) = &args.json {
-            write(path, serde_json::to_string_pretty(&reports)? + "\n")?;
-        }
-        for report in reports.iter().filter(|_| args.pictures.is_some()) {
-            if let (Some(directory), Some(svg)) = (&args.pictures, modes::picture(report)) {
-                write(&directory.join(format!("{}-modes.svg", file_name(&report.machine))), svg)?;
+        save(json, &reports)?;
+        if let Some(directory) = &args.pictures {
+            for report in &reports {
+                let name = format!("{}-modes.svg", file_name(&report.machine));
+                modes::picture(report).map_or(Ok(()), |svg| write(&directory.join(name), svg))?;
             }
         }
         modes::print(&reports);
@@ -112,9 +105,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let settings = energy::Settings { baseline_days: args.baseline_days, zone: args.time_zone };
     let energy = energy::evaluate(&dataset, &truth::truth(&data)?, &settings);
     if args.only_energy {
-        if let Some(path) = &args.json {
-            write(path, serde_json::to_string_pretty(&energy)? + "\n")?;
-        }
+        save(json, &energy)?;
         if let Some(directory) = &args.pictures {
             for machine in energy.iter().flat_map(|report| &report.machines) {
                 if let Some(svg) = energy_picture(machine) {
@@ -130,9 +121,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     }
     if args.runs {
         let report = runs::evaluate(&dataset);
-        if let Some(path) = &args.json {
-            write(path, serde_json::to_string_pretty(&report)? + "\n")?;
-        }
+        save(json, &report)?;
         runs::print(&report);
         return Ok(());
     }
@@ -146,9 +135,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             }
         }
     }
-    if let Some(path) = &args.json {
-        write(path, serde_json::to_string_pretty(&report)? + "\n")?;
-    }
+    save(json, &report)?;
     if let Some(path) = &args.findings {
         let mut lines = String::new();
         for item in &judged {
@@ -160,6 +147,16 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     print(&report);
     print_energy(report.energy.as_ref());
     Ok(())
+}
+
+/// Writes what was measured, where a file for it is named.
+fn save(path: Option<&PathBuf>, measured: &impl serde::Serialize) -> anyhow::Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    write(path, serde_json::to_string_pretty(measured)? + "\n")
+}
+
+fn write(path: &Path, text: String) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// A key is a name of people's choice, a file's name is not.

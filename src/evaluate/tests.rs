@@ -180,6 +180,7 @@ fn energy_models_are_near_the_truth_and_their_cusum_finds_a_lasting_change() {
     assert_eq!(dataset.plant.len(), 1, "the outdoor thermometer");
     assert!(dataset.labels.iter().all(|label| label.kind != "wrong_label"));
     let mut truth = super::truth::truth(directory.path()).unwrap();
+    assert!(truth.len() >= 10, "{}", truth.len());
     let settings = super::energy::Settings { baseline_days: 35, zone: chrono_tz::Europe::Madrid };
     let report = super::energy::evaluate(&dataset, &truth, &settings).unwrap();
     assert_eq!((report.models, report.refused), (2, 0));

@@ -36,6 +36,12 @@ impl Truth {
         (units > 0.0).then(|| kwh / units)
     }
 
+    /// References of machines of which the truth of the whole history is known.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.whole.len()
+    }
+
     /// As if everything needed so many times as much.
     #[cfg(test)]
     pub(super) fn scale(&mut self, by: f64) {

@@ -85,14 +85,13 @@ impl Spread {
             Scale::fit(samples, references, centre, bounds(chart))
         });
         let scales: [Option<Scale>; 5] = std::array::from_fn(|_| scales.next().flatten());
-        let level = scales[2].as_ref()?;
-        let usual = level.sigma(usize::MAX, SETTLED_SAMPLE);
+        let level_sigma = scales[2].as_ref()?.sigma(usize::MAX, SETTLED_SAMPLE);
         let mut spread = Self {
             scales,
             runs: f64::NAN,
             settled,
             sigma,
-            level_sigma: usual,
+            level_sigma,
             arrival: [0, 1].map(|index| arrival(&pass.arrivals[index])),
             days: watch.days,
         };

@@ -361,13 +361,9 @@ impl<'a> Walk<'a> {
         let (Some(mean), Some(resting), Some(level)) = (mean, usual, level) else {
             return (Vec::new(), None);
         };
-        let z = ((mean - resting.usual) / resting.sigma).clamp(-MOST, MOST);
-        if !z.is_finite() {
+        let Some((z, above)) = self.beyond_rest(mean, resting, level) else {
             return (Vec::new(), None);
-        }
-        let limit = self.settings.resting_limit;
-        let share = (mean - resting.usual) / (self.settings.resting_share * level);
-        let above = (z / limit).min(share).min(MOST);
+        };
         self.state.awake = if above >= 1.0 { self.state.awake + 1 } else { 0 };
         let strength = match self.context.reports_states {
             true => above,
@@ -378,12 +374,23 @@ impl<'a> Walk<'a> {
             channel: index,
             rule: Rule::Resting,
             z,
-            limit,
+            limit: self.settings.resting_limit,
             lasting: strength >= 1.0,
             cells: 1,
         };
         let exceedances = if strength >= 0.75 { vec![exceedance] } else { Vec::new() };
         (exceedances, Some(strength.max(0.0)))
+    }
+
+    /// How far a power at rest is beyond the usual one: in sigmas, and as a share of the two limits, that of
+    /// the sigmas and that of the usual power of runs, of which both must be passed. `None` where it is
+    /// not known.
+    fn beyond_rest(&self, power: f64, resting: Resting, level: f64) -> Option<(f64, f64)> {
+        let above = power - resting.usual;
+        let z = (above / resting.sigma).clamp(-MOST, MOST);
+        let share = above / (self.settings.resting_share * level);
+        let least = (z / self.settings.resting_limit).min(share).min(MOST);
+        z.is_finite().then_some((z, least))
     }
 
     /// Beyond the limit, or near it where the same rule has begun the event that lasts.
@@ -510,9 +517,8 @@ impl<'a> Walk<'a> {
         let is_awake = |cell: usize| {
             let Doing::Resting { state, .. } = self.context.cells[cell] else { return false };
             let Some(resting) = self.state.resting[state] else { return false };
-            let least = (self.settings.resting_limit * resting.sigma)
-                .max(self.settings.resting_share * level);
-            !self.state.flagged[cell] && power.values[cell] >= resting.usual + least
+            let beyond = self.beyond_rest(power.values[cell], resting, level);
+            !self.state.flagged[cell] && beyond.is_some_and(|(_, share)| share >= 1.0)
         };
         let mut lasted = Vec::new();
         let mut awake = 0.0;
